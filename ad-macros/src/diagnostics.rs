@@ -1,0 +1,56 @@
+//! The error collector: all errors of one function are reported together, each at the exact span, each
+//! saying what is wrong and what to write instead.
+
+use proc_macro2::Span;
+
+/// Errors found so far. Must be asked for them (`into_error`) before it is dropped: tests panic otherwise.
+#[derive(Default)]
+pub(crate) struct Diagnostics {
+    errors: Vec<syn::Error>,
+    checked: bool,
+}
+
+impl Diagnostics {
+    /// Records an error: what is not supported, and what to write instead.
+    pub(crate) fn error(
+        &mut self,
+        span: Span,
+        what: impl std::fmt::Display,
+        instead: impl std::fmt::Display,
+    ) {
+        let message = format!("{what}\n  instead: {instead}");
+        // The same place refused twice for the same reason tells nothing new.
+        if !self.errors.iter().any(|e| e.to_string() == message && same_place(e.span(), span)) {
+            self.errors.push(syn::Error::new(span, message));
+        }
+    }
+
+    pub(crate) fn push(&mut self, error: syn::Error) {
+        self.errors.push(error);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// All errors as one, or none.
+    pub(crate) fn into_error(mut self) -> Option<syn::Error> {
+        self.checked = true;
+        std::mem::take(&mut self.errors).into_iter().reduce(|mut all, e| {
+            all.combine(e);
+            all
+        })
+    }
+}
+
+fn same_place(a: Span, b: Span) -> bool {
+    a.start() == b.start() && a.end() == b.end()
+}
+
+impl Drop for Diagnostics {
+    fn drop(&mut self) {
+        if cfg!(test) && !self.checked && !std::thread::panicking() {
+            panic!("diagnostics dropped unchecked");
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! From `syn` to IR.
+pub(crate) mod signature;

@@ -1,0 +1,141 @@
+//! Functions: parameters, outputs, and the tables of values, buffers and stacks.
+
+use std::rc::Rc;
+
+use super::ops::Block;
+use super::types::{Buffer, Dim, Stack, Storage, Type, Value};
+
+/// What a transform has done to a quantity, in order: `x` then `[Bar, Dot]` is `x_bar_dot`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Mark {
+    /// The tangent of it.
+    Dot,
+    /// The adjoint (cotangent) of it.
+    Bar,
+}
+
+/// Which quantity of the user's function a parameter or output belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Source {
+    /// The i-th parameter.
+    Param(usize),
+    /// The i-th component of what the function returns.
+    Result(usize),
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Role {
+    pub(crate) of: Source,
+    pub(crate) marks: Vec<Mark>,
+}
+
+impl Role {
+    pub(crate) fn primal(of: Source) -> Role {
+        Role { of, marks: Vec::new() }
+    }
+    pub(crate) fn marked(&self, mark: Mark) -> Role {
+        let mut marks = self.marks.clone();
+        marks.push(mark);
+        Role { of: self.of, marks }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Binding {
+    Value(Value),
+    Buffer(Buffer),
+}
+
+/// A parameter. Output parameters (`&mut`) are parameters bound to a buffer of [`Storage::Output`].
+#[derive(Clone, Debug)]
+pub(crate) struct Param {
+    pub(crate) role: Role,
+    pub(crate) binding: Binding,
+    /// Whether the function is differentiated with respect to it.
+    pub(crate) active: bool,
+}
+
+/// Something returned by value: a scalar, or a local or owned array or vector.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    pub(crate) role: Role,
+    pub(crate) binding: Binding,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ValueData {
+    pub(crate) ty: Type,
+    /// The name that a person would give it; `None` for a nameless intermediate.
+    pub(crate) name: Option<Rc<str>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct BufferData {
+    pub(crate) name: Rc<str>,
+    pub(crate) elem: Type,
+    pub(crate) dims: Vec<Dim>,
+    pub(crate) storage: Storage,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct StackData {
+    pub(crate) name: Rc<str>,
+    /// Type of what is pushed; for whole buffers, of their elements.
+    pub(crate) elem: Type,
+    /// `Some` where whole contents are pushed: the buffer's axes.
+    pub(crate) contents: Option<Vec<Dim>>,
+}
+
+/// A function. The body takes no arguments (parameters are bound by [`Param::binding`]) and yields nothing:
+/// what is returned is named by `outputs`.
+#[derive(Clone, Debug)]
+pub(crate) struct Func {
+    pub(crate) name: Rc<str>,
+    pub(crate) params: Vec<Param>,
+    pub(crate) body: Block,
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) values: Vec<ValueData>,
+    pub(crate) buffers: Vec<BufferData>,
+    pub(crate) stacks: Vec<StackData>,
+}
+
+impl Func {
+    pub(crate) fn new(name: &str) -> Func {
+        Func {
+            name: name.into(),
+            params: Vec::new(),
+            body: Block::default(),
+            outputs: Vec::new(),
+            values: Vec::new(),
+            buffers: Vec::new(),
+            stacks: Vec::new(),
+        }
+    }
+    pub(crate) fn new_value(&mut self, ty: Type, name: Option<Rc<str>>) -> Value {
+        self.values.push(ValueData { ty, name });
+        Value(u32::try_from(self.values.len() - 1).unwrap_or(u32::MAX))
+    }
+    pub(crate) fn new_buffer(&mut self, data: BufferData) -> Buffer {
+        self.buffers.push(data);
+        Buffer(u32::try_from(self.buffers.len() - 1).unwrap_or(u32::MAX))
+    }
+    pub(crate) fn new_stack(&mut self, data: StackData) -> Stack {
+        self.stacks.push(data);
+        Stack(u32::try_from(self.stacks.len() - 1).unwrap_or(u32::MAX))
+    }
+    pub(crate) fn value(&self, v: Value) -> &ValueData {
+        &self.values[v.0 as usize]
+    }
+    pub(crate) fn ty(&self, v: Value) -> &Type {
+        &self.values[v.0 as usize].ty
+    }
+    pub(crate) fn is_float(&self, v: Value) -> bool {
+        self.ty(v).is_float()
+    }
+    pub(crate) fn buffer(&self, b: Buffer) -> &BufferData {
+        &self.buffers[b.0 as usize]
+    }
+    pub(crate) fn stack(&self, s: Stack) -> &StackData {
+        &self.stacks[s.0 as usize]
+    }
+}

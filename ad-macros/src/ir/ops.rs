@@ -1,0 +1,319 @@
+//! Instructions, blocks and operations.
+
+use std::rc::Rc;
+
+use proc_macro2::TokenStream;
+
+use super::types::{Buffer, Stack, Type, Value};
+
+/// A pure operation with one result. Arithmetic works on operands of one type, float or integer.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    /// A float constant.
+    Float(f64),
+    /// An integer literal, as written (`3`, `10_i32`).
+    Int(Rc<str>),
+    Bool(bool),
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Rem,
+    Neg,
+    /// Float function of one argument.
+    Unary(Unary),
+    /// Float function of two arguments.
+    Binary(Binary),
+    /// `x.powi(n)`: a float and an `i32`.
+    Powi,
+    /// `a.mul_add(b, c)`
+    MulAdd,
+    /// `x.clamp(lo, hi)`
+    Clamp,
+    Cmp(Cmp),
+    /// `!b` on a bool
+    Not,
+    /// Both sides are evaluated; the frontend lowers `&&` to `if` where the right side may not run.
+    And,
+    Or,
+    /// `select(c, a, b)`: a where c, else b; both are evaluated.
+    Select,
+    /// `x as ty`; the result's [`Type`] tells whether it is a float.
+    Cast(Rc<str>),
+    /// A question about a float with a bool for an answer: `is_nan`, `is_finite`, ...
+    Test(&'static str),
+    /// Length of an axis of a buffer (axis 0 is the outermost).
+    Len(Buffer, usize),
+    /// Rust that is passed through: pure, never active.
+    Verbatim(Verbatim),
+}
+
+/// Verbatim Rust. Operand `i` of the instruction stands as the identifier [`Verbatim::hole`]`(i)`, buffer `j`
+/// as [`Verbatim::buffer_hole`]`(j)`; all other identifiers mean what they mean in the user's function.
+#[derive(Clone, Debug)]
+pub(crate) struct Verbatim {
+    pub(crate) tokens: TokenStream,
+    /// Buffers it reads (never writes).
+    pub(crate) buffers: Vec<Buffer>,
+}
+
+impl Verbatim {
+    pub(crate) fn hole(operand: usize) -> String {
+        format!("__ad_operand_{operand}")
+    }
+    pub(crate) fn buffer_hole(buffer: usize) -> String {
+        format!("__ad_buffer_{buffer}")
+    }
+}
+
+macro_rules! named {
+    ($(#[$doc:meta])* $ty:ident { $($variant:ident = $method:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub(crate) enum $ty { $($variant),* }
+        impl $ty {
+            pub(crate) const ALL: &[$ty] = &[$($ty::$variant),*];
+            /// The name of the std method.
+            pub(crate) fn method(self) -> &'static str {
+                match self { $($ty::$variant => $method),* }
+            }
+            pub(crate) fn from_method(name: &str) -> Option<$ty> {
+                match name { $($method => Some($ty::$variant),)* _ => None }
+            }
+        }
+    };
+}
+named! {
+    /// Float functions of one argument, by their std name.
+    Unary {
+        Sqrt = "sqrt", Cbrt = "cbrt", Exp = "exp", Exp2 = "exp2", ExpM1 = "exp_m1", Ln = "ln", Log2 = "log2",
+        Log10 = "log10", Ln1p = "ln_1p", Sin = "sin", Cos = "cos", Tan = "tan", Asin = "asin", Acos = "acos",
+        Atan = "atan", Sinh = "sinh", Cosh = "cosh", Tanh = "tanh", Asinh = "asinh", Acosh = "acosh",
+        Atanh = "atanh", Abs = "abs", Signum = "signum", Recip = "recip", ToRadians = "to_radians",
+        ToDegrees = "to_degrees", Floor = "floor", Ceil = "ceil", Round = "round", RoundTiesEven = "round_ties_even",
+        Trunc = "trunc", Fract = "fract",
+    }
+}
+named! {
+    /// Float functions of two arguments, by their std name.
+    Binary {
+        Powf = "powf", Log = "log", Atan2 = "atan2", Hypot = "hypot", Min = "min", Max = "max",
+        Copysign = "copysign", RemEuclid = "rem_euclid", DivEuclid = "div_euclid", AbsSub = "abs_sub",
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Cmp {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+}
+
+/// One instruction and the values it defines.
+#[derive(Clone, Debug)]
+pub(crate) struct Inst {
+    pub(crate) results: Vec<Value>,
+    pub(crate) kind: InstKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum StoreMode {
+    /// `buffer[index] = value`
+    Set,
+    /// `buffer[index] += value`
+    Add,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum InstKind {
+    /// One result.
+    Pure(Op, Vec<Value>),
+    /// One result: the element. As many indices as the buffer has axes.
+    Load {
+        buffer: Buffer,
+        index: Vec<Value>,
+    },
+    Store {
+        buffer: Buffer,
+        index: Vec<Value>,
+        value: Value,
+        mode: StoreMode,
+    },
+    /// Declares a local buffer, all elements set to `fill`.
+    Alloc {
+        buffer: Buffer,
+        fill: Value,
+    },
+    /// Sets all elements.
+    Fill {
+        buffer: Buffer,
+        value: Value,
+    },
+    /// Pushes one scalar.
+    Push {
+        stack: Stack,
+        value: Value,
+    },
+    /// One result: what was pushed last.
+    Pop {
+        stack: Stack,
+    },
+    /// Pushes the whole contents of a buffer.
+    PushBuffer {
+        stack: Stack,
+        buffer: Buffer,
+    },
+    /// Overwrites the whole buffer with the contents pushed last.
+    PopBuffer {
+        stack: Stack,
+        buffer: Buffer,
+    },
+    /// Results: what the taken block yields. The blocks have no arguments.
+    If {
+        cond: Value,
+        then_block: Block,
+        else_block: Block,
+    },
+    /// Body arguments: the loop variable, then one for each of `inits`; it yields the next round's. Results:
+    /// the last round's (`inits` where there is none).
+    For(ForLoop),
+    /// `cond_block` and `body` each take one argument for each of `inits`. `cond_block` yields one bool; while
+    /// it holds, `body` runs and yields the next round's values. Results: the values at the end.
+    While {
+        inits: Vec<Value>,
+        cond_block: Block,
+        body: Block,
+    },
+    /// A call to another differentiable function.
+    Call(Call),
+    /// A statement run for its effect (`println!`, `assert!`), with operands as in [`Op::Verbatim`]. Kept in
+    /// the forward sweep, never repeated in a reverse sweep.
+    Effect(Verbatim, Vec<Value>),
+}
+
+/// `for i in lo..hi` in all its forms: Rust's own range with `rev` and `step_by` applied to it in the
+/// order `rev`, `step`, then `flipped` (which a reverse sweep sets).
+#[derive(Clone, Debug)]
+pub(crate) struct ForLoop {
+    pub(crate) lo: Value,
+    pub(crate) hi: Value,
+    /// `lo..=hi`
+    pub(crate) inclusive: bool,
+    pub(crate) rev: bool,
+    pub(crate) step: Option<Value>,
+    pub(crate) flipped: bool,
+    pub(crate) inits: Vec<Value>,
+    pub(crate) body: Block,
+}
+
+/// A region: arguments, instructions, yielded values.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Block {
+    pub(crate) args: Vec<Value>,
+    pub(crate) insts: Vec<Inst>,
+    pub(crate) yields: Vec<Value>,
+    /// The last instruction is an [`InstKind::Effect`] that does not return (`panic!`): nothing is yielded.
+    pub(crate) diverges: bool,
+}
+
+/// Which companion of the callee is called. `ad-runtime`'s documentation of calls has the signatures.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum CallMode {
+    /// `args -> y`
+    Primal,
+    /// `args, dots -> y, y_dot`
+    Jvp,
+    /// `args, y_bar -> bars` of the scalar arguments; those of buffers are added into `bars`.
+    Vjp,
+    /// `args, y_bar, dots, y_bar_dot -> bars, bar_dots`: the tangent of `Vjp`.
+    VjpJvp,
+    /// `args, d1, d2, d12 -> y, y_1, y_2, y_12`: the tangent of `Jvp`.
+    JvpJvp,
+}
+
+/// An argument of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Arg {
+    Value(Value),
+    /// The sub-buffer at `prefix`, of it the part `start .. start + len` where given; behind `&` or by value.
+    Buffer {
+        buffer: Buffer,
+        prefix: Vec<Value>,
+        range: Option<(Value, Value)>,
+        by_ref: bool,
+    },
+}
+
+/// A call to a differentiable function. `dots`, `bars`, ... have one entry for each of `args`: `None` where
+/// that argument is not active.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// Path of the primal function (`f`, `module::f`, `Self::f`); the companions' names derive from it.
+    pub(crate) callee: TokenStream,
+    pub(crate) mode: CallMode,
+    pub(crate) args: Vec<Arg>,
+    /// Directions: one group for `Jvp` and `VjpJvp`, three (d1, d2, d12) for `JvpJvp`.
+    pub(crate) dots: Vec<Vec<Option<Arg>>>,
+    /// `y_bar` for `Vjp`; `y_bar`, `y_bar_dot` for `VjpJvp`.
+    pub(crate) seeds: Vec<Value>,
+    /// For `Vjp` one group (bars), for `VjpJvp` two (bars, bar_dots): where an argument is an active buffer,
+    /// the buffer that is added into. Active scalars come back as results, group by group.
+    pub(crate) bars: Vec<Vec<Option<BarArg>>>,
+}
+
+/// How the cotangent of one active argument comes back.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum BarArg {
+    /// As a result.
+    Result,
+    /// Added into this sub-buffer ([`Arg::Buffer`]).
+    Into(Arg),
+}
+
+impl Op {
+    /// Type of the result, where it follows from the operands' alone.
+    pub(crate) fn result_type(&self, operands: &[Type]) -> Type {
+        let numeric = || {
+            operands
+                .iter()
+                .find(|t| t.is_float())
+                .or_else(|| operands.iter().find(|t| **t == Type::Int))
+                .cloned()
+                .unwrap_or(Type::Opaque)
+        };
+        match self {
+            Op::Float(_) => Type::Float(super::FloatKind::Infer),
+            Op::Int(_) | Op::Len(..) => Type::Int,
+            Op::Bool(_) | Op::Cmp(_) | Op::And | Op::Or | Op::Test(_) => Type::Bool,
+            Op::Add
+            | Op::Sub
+            | Op::Mul
+            | Op::Div
+            | Op::Rem
+            | Op::Neg
+            | Op::Unary(_)
+            | Op::Binary(_)
+            | Op::MulAdd
+            | Op::Clamp => numeric(),
+            Op::Powi => operands[0].clone(),
+            Op::Not => operands[0].clone(),
+            Op::Select => {
+                if operands[1].is_float() {
+                    operands[1].clone()
+                } else {
+                    operands[2].clone()
+                }
+            }
+            Op::Cast(to) => match &**to {
+                "f64" => Type::Float(super::FloatKind::F64),
+                "f32" => Type::Float(super::FloatKind::F32),
+                "bool" => Type::Bool,
+                _ => Type::Int,
+            },
+            Op::Verbatim(_) => Type::Opaque,
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Visiting and rewriting what instructions refer to: operands, buffers, nested blocks. Every pass leans on
+//! these, so that a new instruction is taught to all of them in one place.
+
+use super::ops::{Arg, BarArg, Block, Call, Inst, InstKind, Op};
+use super::types::{Buffer, Dim, Stack, Value};
+
+impl InstKind {
+    /// Calls `f` on every operand of the instruction itself (not on what its nested blocks use or yield).
+    pub(crate) fn each_operand(&self, mut f: impl FnMut(Value)) {
+        // One traversal serves reading and rewriting: reading is rewriting a copy that is thrown away, but
+        // without the copy of nested blocks.
+        match self {
+            InstKind::Pure(_, args) | InstKind::Effect(_, args) => args.iter().copied().for_each(f),
+            InstKind::Load { index, .. } => index.iter().copied().for_each(f),
+            InstKind::Store { index, value, .. } => {
+                index.iter().copied().for_each(&mut f);
+                f(*value);
+            }
+            InstKind::Alloc { fill: value, .. }
+            | InstKind::Fill { value, .. }
+            | InstKind::Push { value, .. } => f(*value),
+            InstKind::Pop { .. } | InstKind::PushBuffer { .. } | InstKind::PopBuffer { .. } => {}
+            InstKind::If { cond, .. } => f(*cond),
+            InstKind::For(l) => {
+                f(l.lo);
+                f(l.hi);
+                l.step.into_iter().for_each(&mut f);
+                l.inits.iter().copied().for_each(f);
+            }
+            InstKind::While { inits, .. } => inits.iter().copied().for_each(f),
+            InstKind::Call(call) => {
+                let mut call = call.clone();
+                call.map_operands(&mut |v| {
+                    f(v);
+                    v
+                });
+            }
+        }
+    }
+
+    /// Replaces every operand of the instruction itself by `f` of it.
+    pub(crate) fn map_operands(&mut self, mut f: impl FnMut(Value) -> Value) {
+        match self {
+            InstKind::Pure(_, args) | InstKind::Effect(_, args) => {
+                args.iter_mut().for_each(|v| *v = f(*v));
+            }
+            InstKind::Load { index, .. } => index.iter_mut().for_each(|v| *v = f(*v)),
+            InstKind::Store { index, value, .. } => {
+                index.iter_mut().for_each(|v| *v = f(*v));
+                *value = f(*value);
+            }
+            InstKind::Alloc { fill: value, .. }
+            | InstKind::Fill { value, .. }
+            | InstKind::Push { value, .. } => *value = f(*value),
+            InstKind::Pop { .. } | InstKind::PushBuffer { .. } | InstKind::PopBuffer { .. } => {}
+            InstKind::If { cond, .. } => *cond = f(*cond),
+            InstKind::For(l) => {
+                l.lo = f(l.lo);
+                l.hi = f(l.hi);
+                l.step = l.step.map(&mut f);
+                l.inits.iter_mut().for_each(|v| *v = f(*v));
+            }
+            InstKind::While { inits, .. } => inits.iter_mut().for_each(|v| *v = f(*v)),
+            InstKind::Call(call) => call.map_operands(&mut f),
+        }
+    }
+
+    /// Calls `f` on every buffer the instruction itself names.
+    pub(crate) fn each_buffer(&self, mut f: impl FnMut(Buffer)) {
+        match self {
+            InstKind::Pure(Op::Len(buffer, _), _) => f(*buffer),
+            InstKind::Pure(Op::Verbatim(v), _) | InstKind::Effect(v, _) => {
+                v.buffers.iter().copied().for_each(f);
+            }
+            InstKind::Load { buffer, .. }
+            | InstKind::Store { buffer, .. }
+            | InstKind::Alloc { buffer, .. }
+            | InstKind::Fill { buffer, .. }
+            | InstKind::PushBuffer { buffer, .. }
+            | InstKind::PopBuffer { buffer, .. } => f(*buffer),
+            InstKind::Call(call) => {
+                let mut call = call.clone();
+                call.map_buffers(&mut |b| {
+                    f(b);
+                    b
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// Replaces every buffer the instruction itself names by `f` of it.
+    pub(crate) fn map_buffers(&mut self, mut f: impl FnMut(Buffer) -> Buffer) {
+        match self {
+            InstKind::Pure(Op::Len(buffer, _), _) => *buffer = f(*buffer),
+            InstKind::Pure(Op::Verbatim(v), _) | InstKind::Effect(v, _) => {
+                v.buffers.iter_mut().for_each(|b| *b = f(*b));
+            }
+            InstKind::Load { buffer, .. }
+            | InstKind::Store { buffer, .. }
+            | InstKind::Alloc { buffer, .. }
+            | InstKind::Fill { buffer, .. }
+            | InstKind::PushBuffer { buffer, .. }
+            | InstKind::PopBuffer { buffer, .. } => *buffer = f(*buffer),
+            InstKind::Call(call) => call.map_buffers(&mut f),
+            _ => {}
+        }
+    }
+
+    /// The buffers the instruction itself may read.
+    pub(crate) fn reads(&self) -> Vec<Buffer> {
+        match self {
+            InstKind::Load { buffer, .. } | InstKind::PushBuffer { buffer, .. } => vec![*buffer],
+            InstKind::Pure(Op::Verbatim(v), _) | InstKind::Effect(v, _) => v.buffers.clone(),
+            InstKind::Call(call) => call
+                .args
+                .iter()
+                .chain(call.dots.iter().flatten().flatten())
+                .filter_map(|a| match a {
+                    Arg::Buffer { buffer, .. } => Some(*buffer),
+                    Arg::Value(_) => None,
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The buffers whose elements the instruction itself may change. An `Alloc` starts a life, it is no write.
+    pub(crate) fn writes(&self) -> Vec<Buffer> {
+        match self {
+            InstKind::Store { buffer, .. }
+            | InstKind::Fill { buffer, .. }
+            | InstKind::PopBuffer { buffer, .. } => vec![*buffer],
+            InstKind::Call(call) => call
+                .bars
+                .iter()
+                .flatten()
+                .flatten()
+                .filter_map(|a| match a {
+                    BarArg::Into(Arg::Buffer { buffer, .. }) => Some(*buffer),
+                    _ => None,
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The nested blocks.
+    pub(crate) fn blocks(&self) -> Vec<&Block> {
+        match self {
+            InstKind::If { then_block, else_block, .. } => vec![then_block, else_block],
+            InstKind::For(l) => vec![&l.body],
+            InstKind::While { cond_block, body, .. } => vec![cond_block, body],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The nested blocks, to change.
+    pub(crate) fn blocks_mut(&mut self) -> Vec<&mut Block> {
+        match self {
+            InstKind::If { then_block, else_block, .. } => vec![then_block, else_block],
+            InstKind::For(l) => vec![&mut l.body],
+            InstKind::While { cond_block, body, .. } => vec![cond_block, body],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The stack it pushes to or pops from.
+    pub(crate) fn stack(&self) -> Option<Stack> {
+        match self {
+            InstKind::Push { stack, .. }
+            | InstKind::Pop { stack }
+            | InstKind::PushBuffer { stack, .. }
+            | InstKind::PopBuffer { stack, .. } => Some(*stack),
+            _ => None,
+        }
+    }
+}
+
+impl Arg {
+    fn map_operands(&mut self, f: &mut impl FnMut(Value) -> Value) {
+        match self {
+            Arg::Value(v) => *v = f(*v),
+            Arg::Buffer { prefix, range, .. } => {
+                prefix.iter_mut().for_each(|v| *v = f(*v));
+                if let Some((start, len)) = range {
+                    *start = f(*start);
+                    *len = f(*len);
+                }
+            }
+        }
+    }
+    fn map_buffers(&mut self, f: &mut impl FnMut(Buffer) -> Buffer) {
+        if let Arg::Buffer { buffer, .. } = self {
+            *buffer = f(*buffer);
+        }
+    }
+}
+
+impl Call {
+    fn each_arg_mut(&mut self, mut f: impl FnMut(&mut Arg)) {
+        self.args.iter_mut().for_each(&mut f);
+        self.dots.iter_mut().flatten().flatten().for_each(&mut f);
+        for bar in self.bars.iter_mut().flatten().flatten() {
+            if let BarArg::Into(arg) = bar {
+                f(arg);
+            }
+        }
+    }
+    fn map_operands(&mut self, f: &mut impl FnMut(Value) -> Value) {
+        self.each_arg_mut(|a| a.map_operands(f));
+        self.seeds.iter_mut().for_each(|v| *v = f(*v));
+    }
+    fn map_buffers(&mut self, f: &mut impl FnMut(Buffer) -> Buffer) {
+        self.each_arg_mut(|a| a.map_buffers(f));
+    }
+}
+
+impl Block {
+    /// Calls `f` on every instruction of the block and of all blocks nested in it, outermost first.
+    pub(crate) fn visit<'a>(&'a self, f: &mut impl FnMut(&'a Inst)) {
+        for inst in &self.insts {
+            f(inst);
+            for block in inst.kind.blocks() {
+                block.visit(f);
+            }
+        }
+    }
+
+    /// Calls `f` on every instruction, nested ones first, to change it.
+    pub(crate) fn visit_mut(&mut self, f: &mut impl FnMut(&mut Inst)) {
+        for inst in &mut self.insts {
+            for block in inst.kind.blocks_mut() {
+                block.visit_mut(f);
+            }
+            f(inst);
+        }
+    }
+
+    /// Calls `f` on every value used in the block, yields and nested blocks included.
+    pub(crate) fn each_use(&self, f: &mut impl FnMut(Value)) {
+        for inst in &self.insts {
+            inst.kind.each_operand(&mut *f);
+            for block in inst.kind.blocks() {
+                block.each_use(f);
+            }
+        }
+        self.yields.iter().copied().for_each(f);
+    }
+
+    /// Replaces every use of a value in the block and all nested ones (not definitions).
+    pub(crate) fn map_uses(&mut self, f: &mut impl FnMut(Value) -> Value) {
+        for inst in &mut self.insts {
+            inst.kind.map_operands(&mut *f);
+            for block in inst.kind.blocks_mut() {
+                block.map_uses(f);
+            }
+        }
+        self.yields.iter_mut().for_each(|v| *v = f(*v));
+    }
+
+    /// Buffers that this block or one nested in it writes, each once.
+    pub(crate) fn writes(&self) -> Vec<Buffer> {
+        let mut all = Vec::new();
+        self.visit(&mut |inst| all.extend(inst.kind.writes()));
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Buffers that this block or one nested in it reads, each once.
+    pub(crate) fn reads(&self) -> Vec<Buffer> {
+        let mut all = Vec::new();
+        self.visit(&mut |inst| all.extend(inst.kind.reads()));
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Buffers declared in this block or one nested in it.
+    pub(crate) fn allocs(&self) -> Vec<Buffer> {
+        let mut all = Vec::new();
+        self.visit(&mut |inst| {
+            if let InstKind::Alloc { buffer, .. } = inst.kind {
+                all.push(buffer);
+            }
+        });
+        all
+    }
+}
+
+/// The values that the axes of a buffer refer to.
+pub(crate) fn dim_values(dims: &[Dim]) -> impl Iterator<Item = Value> {
+    dims.iter().filter_map(|d| match d {
+        Dim::Dyn(v) => Some(*v),
+        _ => None,
+    })
+}

@@ -1,0 +1,20 @@
+//! The door of the compiler: `#[differentiable]` enters here and everything is delegated.
+#![allow(dead_code)]
+use proc_macro::TokenStream;
+
+mod analysis;
+mod backend;
+mod diagnostics;
+mod frontend;
+mod ir;
+mod optimize;
+mod options;
+mod pipeline;
+mod rules;
+mod transform;
+
+/// See `ad_runtime::differentiable`, where users meet it.
+#[proc_macro_attribute]
+pub fn differentiable(attributes: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::expand(attributes.into(), item.into()).into()
+}

@@ -1,0 +1,1 @@
+//! The attribute's options: `#[differentiable(wrt(w), only(grad, hvp), dump)]`.

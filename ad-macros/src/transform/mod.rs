@@ -1,0 +1,4 @@
+//! Differentiation: IR in, IR out. None of these knows `syn`, nor any other of them.
+pub(crate) mod forward;
+pub(crate) mod outputs;
+pub(crate) mod reverse;

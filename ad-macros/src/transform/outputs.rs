@@ -1,0 +1,1 @@
+//! Choosing what a transformed function returns: dropping outputs, binding seeds, merging directions.
