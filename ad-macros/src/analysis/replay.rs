@@ -1,0 +1,1 @@
+//! How each loop runs backwards.
