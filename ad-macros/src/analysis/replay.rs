@@ -1,1 +1,429 @@
-//! How each loop runs backwards.
+//! How each loop is run backwards: the plan of what a reverse sweep recomputes and what it saves.
+//!
+//! A reverse sweep needs values of the forward sweep. Straight-line values are still in scope. For a loop there
+//! are two ways:
+//!
+//! - **replay**: the reversed loop runs the body of its iteration again and reverses it on the spot. Saved are
+//!   only the carried scalars at the start of an iteration (where they are needed at all: dead code elimination
+//!   drops the rest), and *snapshots* of small carried buffers. A loop of independent iterations saves nothing.
+//! - **save**: the forward loop pushes what the reversed body cannot compute from what it has.
+//!
+//! A load is *stable* if its buffer is not written between the forward execution and the matching place of the
+//! reverse sweep; only stable loads can be repeated. The *scope* of that question is the body of the innermost
+//! replayed loop (its replay and its reverse are adjacent), or the function.
+//!
+//! A loop can be replayed if
+//!
+//! 1. every buffer that its body both reads and writes is *private* (wholly overwritten at the start of each
+//!    iteration), declared inside, or cheap to snapshot at each iteration;
+//! 2. every other buffer that its body reads is not written later in the scope, or is cheap to copy once when
+//!    the loop is entered.
+//!
+//! Method: loop-level checkpointing with recomputation as in Tapenade's reverse of independent loops
+//! (Hascoët, Hatano, Pascual 2006, "adjoining independent computations"), decided per loop.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::ir::{
+    Binary, Block, Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, StoreMode, Type, Unary, Value,
+};
+
+/// Identity of an instruction: its address in the function that was analysed, which stays borrowed.
+pub(crate) type InstId = *const Inst;
+
+/// The plan for one function.
+#[derive(Default)]
+pub(crate) struct Plan {
+    loops: HashMap<InstId, LoopPlan>,
+    unstable: HashSet<InstId>,
+    entry_copies: HashMap<InstId, Vec<Buffer>>,
+}
+
+/// The plan for one loop.
+#[derive(Default, Clone, Debug)]
+pub(crate) struct LoopPlan {
+    /// Replay the body; otherwise its needs are saved.
+    pub(crate) replay: bool,
+    /// Buffers written and read in the body whose contents at the start of an iteration do not matter: the
+    /// replay works on a copy of its own.
+    pub(crate) private: Vec<Buffer>,
+    /// Buffers whose contents are pushed at the start of each iteration.
+    pub(crate) snapshots: Vec<Buffer>,
+    /// Buffers that the body writes but never reads: the replay leaves them alone.
+    pub(crate) write_only: Vec<Buffer>,
+    /// Stored values that need not be computed again, since `buffer[loop variable]` still holds them.
+    pub(crate) reload: Vec<(Value, Buffer)>,
+}
+
+impl Plan {
+    pub(crate) fn of_loop(&self, inst: &Inst) -> &LoopPlan {
+        &self.loops[&std::ptr::from_ref(inst)]
+    }
+    /// Whether the instruction (a load, or a verbatim read of buffers) gives the same again in the reverse sweep.
+    pub(crate) fn is_stable(&self, inst: &Inst) -> bool {
+        !self.unstable.contains(&std::ptr::from_ref(inst))
+    }
+    /// Buffers to copy when this loop or call is executed, because they are overwritten before its reversal.
+    pub(crate) fn entry_copies(&self, inst: &Inst) -> &[Buffer] {
+        self.entry_copies.get(&std::ptr::from_ref(inst)).map_or(&[], Vec::as_slice)
+    }
+    /// One line for each loop, outermost first: what the reverse sweep does and what it costs.
+    pub(crate) fn describe(&self, func: &Func) -> String {
+        let mut text = String::new();
+        func.body.visit(&mut |inst| {
+            let Some(plan) = self.loops.get(&std::ptr::from_ref(inst)) else { return };
+            let names = |list: &[Buffer]| {
+                list.iter().map(|b| func.buffer(*b).name.to_string()).collect::<Vec<_>>().join(", ")
+            };
+            let head = match &inst.kind {
+                InstKind::For(l) => {
+                    let name = func.value(l.body.args[0]).name.clone();
+                    format!("for {}", name.as_deref().unwrap_or("_"))
+                }
+                _ => "while".to_string(),
+            };
+            text.push_str(&format!("; {head}: {}", if plan.replay { "replayed" } else { "saved" }));
+            for (what, list) in [
+                ("private", plan.private.as_slice()),
+                ("snapshot each iteration", plan.snapshots.as_slice()),
+                ("copied on entry", self.entry_copies(inst)),
+            ] {
+                if !list.is_empty() {
+                    text.push_str(&format!("; {what}: {}", names(list)));
+                }
+            }
+            text.push('\n');
+        });
+        text
+    }
+}
+
+/// Operations that cost more to repeat than to save: the calls into libm.
+pub(crate) fn is_expensive(op: &Op) -> bool {
+    match op {
+        Op::Unary(f) => !matches!(
+            f,
+            Unary::Abs
+                | Unary::Signum
+                | Unary::Recip
+                | Unary::Sqrt
+                | Unary::ToDegrees
+                | Unary::ToRadians
+                | Unary::Floor
+                | Unary::Ceil
+                | Unary::Round
+                | Unary::RoundTiesEven
+                | Unary::Trunc
+                | Unary::Fract
+        ),
+        Op::Binary(f) => {
+            !matches!(f, Binary::Min | Binary::Max | Binary::Copysign | Binary::AbsSub)
+        }
+        _ => false,
+    }
+}
+
+/// Plans the reversal of a function.
+pub(crate) fn plan(func: &Func) -> Plan {
+    let mut planner = Planner { func, defs: HashMap::new(), plan: Plan::default() };
+    func.body.visit(&mut |inst| {
+        for r in &inst.results {
+            planner.defs.insert(*r, inst);
+        }
+    });
+    planner.block(&func.body, &BTreeSet::new());
+    planner.plan
+}
+
+struct Planner<'a> {
+    func: &'a Func,
+    defs: HashMap<Value, &'a Inst>,
+    plan: Plan,
+}
+
+impl<'a> Planner<'a> {
+    /// Walks a block backwards; `later` holds the buffers written after the current place in the scope.
+    fn block(&mut self, block: &'a Block, later: &BTreeSet<Buffer>) {
+        let mut later = later.clone();
+        for inst in block.insts.iter().rev() {
+            self.inst(inst, &later);
+            later.extend(inst.kind.writes());
+            for nested in inst.kind.blocks() {
+                later.extend(nested.writes());
+            }
+        }
+    }
+
+    fn inst(&mut self, inst: &'a Inst, later: &BTreeSet<Buffer>) {
+        match &inst.kind {
+            InstKind::Load { .. } | InstKind::Pure(Op::Verbatim(_), _) => {
+                if inst.kind.reads().iter().any(|b| later.contains(b)) {
+                    self.plan.unstable.insert(inst);
+                }
+            }
+            InstKind::Call(_) => {
+                let mut copies: Vec<Buffer> =
+                    inst.kind.reads().into_iter().filter(|b| later.contains(b)).collect();
+                copies.sort_unstable();
+                copies.dedup();
+                if !copies.is_empty() {
+                    self.plan.entry_copies.insert(inst, copies);
+                }
+            }
+            InstKind::If { then_block, else_block, .. } => {
+                for block in [then_block, else_block] {
+                    // What a branch declares is gone when it is reversed.
+                    let mut later = later.clone();
+                    later.extend(block.allocs());
+                    self.block(block, &later);
+                }
+            }
+            InstKind::For(ForLoop { body, .. }) | InstKind::While { body, .. } => {
+                let plan = self.plan_loop(inst, body, later);
+                if plan.replay {
+                    self.block(body, &BTreeSet::new());
+                } else {
+                    let mut later = later.clone();
+                    later.extend(body.writes());
+                    later.extend(body.allocs());
+                    self.block(body, &later);
+                }
+                self.plan.loops.insert(inst, plan);
+            }
+            _ => {}
+        }
+    }
+
+    fn plan_loop(&mut self, inst: &'a Inst, body: &'a Block, later: &BTreeSet<Buffer>) -> LoopPlan {
+        let inside: BTreeSet<Buffer> = body.allocs().into_iter().collect();
+        let outside = |list: Vec<Buffer>| -> BTreeSet<Buffer> {
+            list.into_iter().filter(|b| !inside.contains(b)).collect()
+        };
+        let writes = outside(body.writes());
+        let reads = outside(reads(body));
+        let mut plan = LoopPlan { replay: true, ..LoopPlan::default() };
+        let mut copies = Vec::new();
+        for &b in writes.intersection(&reads) {
+            if self.is_private(body, b) {
+                plan.private.push(b);
+            } else if self.can_copy(b) && (self.is_small(b) || self.traverses(body, b)) {
+                plan.snapshots.push(b);
+            } else {
+                plan.replay = false;
+            }
+        }
+        for &b in reads.difference(&writes) {
+            if later.contains(&b) {
+                let here = match &inst.kind {
+                    InstKind::For(l) => self.covers(l, b, 0),
+                    _ => false,
+                };
+                if self.can_copy(b) && (self.is_small(b) || here || self.traverses(body, b)) {
+                    copies.push(b);
+                } else {
+                    plan.replay = false;
+                }
+            }
+        }
+        if !plan.replay {
+            return LoopPlan::default();
+        }
+        plan.write_only = writes.difference(&reads).copied().collect();
+        if let InstKind::For(l) = &inst.kind {
+            plan.reload = self.reloads(l, &plan.write_only, later);
+        }
+        if !copies.is_empty() {
+            self.plan.entry_copies.insert(inst, copies);
+        }
+        plan
+    }
+
+    /// Values `v` of the only store `b[i] = v` into a buffer that keeps them until the reversal.
+    fn reloads(
+        &self,
+        l: &ForLoop,
+        write_only: &[Buffer],
+        later: &BTreeSet<Buffer>,
+    ) -> Vec<(Value, Buffer)> {
+        let mut found = Vec::new();
+        for &b in write_only.iter().filter(|b| !later.contains(b)) {
+            let mut writers = 0;
+            l.body.visit(&mut |inst| writers += usize::from(inst.kind.writes().contains(&b)));
+            if writers != 1 {
+                continue;
+            }
+            for inst in &l.body.insts {
+                if let InstKind::Store { buffer, index, value, mode: StoreMode::Set } = &inst.kind
+                    && *buffer == b
+                    && *index == [l.body.args[0]]
+                    && self.func.is_float(*value)
+                    && self.costs(&l.body, *value)
+                {
+                    found.push((*value, b));
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether a value is made in this block by something dearer than a load.
+    fn costs(&self, block: &Block, v: Value) -> bool {
+        block.insts.iter().any(|i| {
+            i.results.contains(&v)
+                && match &i.kind {
+                    InstKind::Pure(op, _) => is_expensive(op) || matches!(op, Op::Div | Op::Unary(_)),
+                    InstKind::If { .. }
+                    | InstKind::For(_)
+                    | InstKind::While { .. }
+                    | InstKind::Call(_) => true,
+                    _ => false,
+                }
+        })
+    }
+
+    /// Whether whole contents can be pushed: vectors of one axis, and arrays.
+    fn can_copy(&self, b: Buffer) -> bool {
+        let dims = &self.func.buffer(b).dims;
+        dims.len() == 1 || dims.iter().all(|d| matches!(d, Dim::Fixed(_)))
+    }
+
+    /// Arrays of at most 16 elements: their copy costs as much as a few saved scalars.
+    fn is_small(&self, b: Buffer) -> bool {
+        let sizes: Option<Vec<usize>> = self
+            .func
+            .buffer(b)
+            .dims
+            .iter()
+            .map(|d| match d {
+                Dim::Fixed(n) => n.parse().ok(),
+                _ => None,
+            })
+            .collect();
+        sizes.is_some_and(|s| s.iter().product::<usize>() <= 16)
+    }
+
+    /// Whether some loop nested in this block runs over a whole axis of `b` and touches `b`: then copying `b`
+    /// costs no more than the block itself does.
+    fn traverses(&self, block: &Block, b: Buffer) -> bool {
+        if self.func.buffer(b).dims.len() != 1 {
+            return false;
+        }
+        let mut found = false;
+        // Only loops that run in every execution of the block: not those under an `if`.
+        for inst in &block.insts {
+            if let InstKind::For(l) = &inst.kind {
+                found |= self.covers(l, b, 0) || self.traverses(&l.body, b);
+            }
+        }
+        found
+    }
+
+    /// Whether a loop runs over exactly `0 .. length of axis`.
+    fn covers(&self, l: &ForLoop, b: Buffer, axis: usize) -> bool {
+        if l.inclusive || l.step.is_some() || !self.is_zero(l.lo) {
+            return false;
+        }
+        match &self.func.buffer(b).dims[axis] {
+            Dim::Dyn(v) => self.same(*v, l.hi),
+            Dim::Fixed(n) => self.literal(l.hi).is_some_and(|text| text == &**n),
+            Dim::Slice => matches!(self.def(l.hi), Some(Op::Len(of, a)) if *of == b && *a == axis),
+        }
+    }
+
+    fn def(&self, v: Value) -> Option<&'a Op> {
+        match &self.defs.get(&v)?.kind {
+            InstKind::Pure(op, _) => Some(op),
+            _ => None,
+        }
+    }
+    /// The text of an integer literal or constant, without suffix or blanks.
+    fn literal(&self, v: Value) -> Option<String> {
+        let text = match self.def(v)? {
+            Op::Int(text) => text.to_string(),
+            Op::Verbatim(verbatim) if verbatim.buffers.is_empty() => verbatim.tokens.to_string(),
+            _ => return None,
+        };
+        Some(text.trim_end_matches("usize").trim_end_matches('_').to_string())
+    }
+    fn is_zero(&self, v: Value) -> bool {
+        self.literal(v).is_some_and(|t| t == "0")
+    }
+    /// Whether two values are equal for sure. Value numbering has run before, so this need not look far.
+    fn same(&self, a: Value, b: Value) -> bool {
+        a == b || matches!((self.literal(a), self.literal(b)), (Some(a), Some(b)) if a == b)
+    }
+
+    /// Whether an iteration wholly overwrites `b` before it reads it.
+    fn is_private(&self, body: &Block, b: Buffer) -> bool {
+        let mut constants: BTreeSet<String> = BTreeSet::new();
+        for inst in &body.insts {
+            match &inst.kind {
+                InstKind::Fill { buffer, .. } if *buffer == b => return true,
+                InstKind::Store { buffer, index, mode: StoreMode::Set, .. } if *buffer == b => {
+                    // b[0] = ..; b[1] = ..; up to the constant length
+                    let (Dim::Fixed(n), [i]) = (&self.func.buffer(b).dims[0], index.as_slice()) else {
+                        return false;
+                    };
+                    let (Some(i), Ok(n)) = (self.literal(*i), n.parse::<usize>()) else { return false };
+                    constants.insert(i);
+                    if (0..n).all(|k| constants.contains(&k.to_string())) {
+                        return true;
+                    }
+                }
+                InstKind::For(l) if self.overwrites(l, b, &mut Vec::new()) => return true,
+                kind => {
+                    let touches = kind.reads().contains(&b)
+                        || kind.writes().contains(&b)
+                        || kind
+                            .blocks()
+                            .iter()
+                            .any(|n| n.reads().contains(&b) || n.writes().contains(&b));
+                    if touches {
+                        return false;
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    /// Whether a loop (nest) sets every element of `b` and reads none before: `for i in 0..len { b[i] = .. }`.
+    fn overwrites(&self, l: &ForLoop, b: Buffer, variables: &mut Vec<Value>) -> bool {
+        let axis = variables.len();
+        if axis >= self.func.buffer(b).dims.len()
+            || l.body.reads().contains(&b)
+            || !self.covers(l, b, axis)
+        {
+            return false;
+        }
+        variables.push(l.body.args[0]);
+        let found = l.body.insts.iter().any(|inst| match &inst.kind {
+            InstKind::Store { buffer, index, mode: StoreMode::Set, .. } => {
+                *buffer == b && index == variables
+            }
+            InstKind::For(inner) => self.overwrites(inner, b, variables),
+            _ => false,
+        });
+        variables.pop();
+        found
+    }
+}
+
+/// Buffers a block reads when it is replayed: effects are not repeated. A `+=` alone is no read: where nothing
+/// loads what it made, a replay leaves it out.
+fn reads(block: &Block) -> Vec<Buffer> {
+    let mut all = Vec::new();
+    block.visit(&mut |inst| {
+        if !matches!(inst.kind, InstKind::Effect(..)) {
+            all.extend(inst.kind.reads());
+        }
+    });
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Whether a value of this type can be a dummy result of the branch that was not taken.
+pub(crate) fn has_dummy(ty: &Type) -> bool {
+    ty.is_float()
+}
