@@ -121,12 +121,7 @@ fn is_flat(op: &Op) -> bool {
     matches!(
         op,
         Op::Unary(
-            Unary::Signum
-                | Unary::Floor
-                | Unary::Ceil
-                | Unary::Round
-                | Unary::RoundTiesEven
-                | Unary::Trunc
+            Unary::Signum | Unary::Floor | Unary::Ceil | Unary::Round | Unary::RoundTiesEven | Unary::Trunc
         )
     )
 }
@@ -294,10 +289,11 @@ fn backward_inst(func: &Func, inst: &Inst, act: &mut Activity) {
             loop_forward(func, &body.args, inits, act);
         }
         InstKind::Call(call) => {
-            let any = inst.results.iter().any(|r| act.value(*r))
-                || call.bars.iter().flatten().flatten().any(
-                    |b| matches!(b, BarArg::Into(Arg::Buffer { buffer, .. }) if act.buffer(*buffer)),
-                );
+            let any =
+                inst.results.iter().any(|r| act.value(*r))
+                    || call.bars.iter().flatten().flatten().any(
+                        |b| matches!(b, BarArg::Into(Arg::Buffer { buffer, .. }) if act.buffer(*buffer)),
+                    );
             if any {
                 let mut operands = Vec::new();
                 inst.kind.each_operand(|v| operands.push(v));

@@ -24,9 +24,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::ir::{
-    Binary, Block, Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, StoreMode, Type, Unary, Value,
-};
+use super::overwrite::Defs;
+use crate::ir::{Binary, Block, Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, StoreMode, Unary, Value};
 
 /// Identity of an instruction: its address in the function that was analysed, which stays borrowed.
 pub(crate) type InstId = *const Inst;
@@ -116,28 +115,21 @@ pub(crate) fn is_expensive(op: &Op) -> bool {
                 | Unary::Trunc
                 | Unary::Fract
         ),
-        Op::Binary(f) => {
-            !matches!(f, Binary::Min | Binary::Max | Binary::Copysign | Binary::AbsSub)
-        }
+        Op::Binary(f) => !matches!(f, Binary::Min | Binary::Max | Binary::Copysign | Binary::AbsSub),
         _ => false,
     }
 }
 
 /// Plans the reversal of a function.
 pub(crate) fn plan(func: &Func) -> Plan {
-    let mut planner = Planner { func, defs: HashMap::new(), plan: Plan::default() };
-    func.body.visit(&mut |inst| {
-        for r in &inst.results {
-            planner.defs.insert(*r, inst);
-        }
-    });
+    let mut planner = Planner { func, defs: Defs::new(func), plan: Plan::default() };
     planner.block(&func.body, &BTreeSet::new());
     planner.plan
 }
 
 struct Planner<'a> {
     func: &'a Func,
-    defs: HashMap<Value, &'a Inst>,
+    defs: Defs<'a>,
     plan: Plan,
 }
 
@@ -204,7 +196,7 @@ impl<'a> Planner<'a> {
         let mut plan = LoopPlan { replay: true, ..LoopPlan::default() };
         let mut copies = Vec::new();
         for &b in writes.intersection(&reads) {
-            if self.is_private(body, b) {
+            if self.defs.overwrites_first(&body.insts, b) {
                 plan.private.push(b);
             } else if self.can_copy(b) && (self.is_small(b) || self.traverses(body, b)) {
                 plan.snapshots.push(b);
@@ -215,7 +207,7 @@ impl<'a> Planner<'a> {
         for &b in reads.difference(&writes) {
             if later.contains(&b) {
                 let here = match &inst.kind {
-                    InstKind::For(l) => self.covers(l, b, 0),
+                    InstKind::For(l) => self.defs.covers(l, b, 0),
                     _ => false,
                 };
                 if self.can_copy(b) && (self.is_small(b) || here || self.traverses(body, b)) {
@@ -239,12 +231,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Values `v` of the only store `b[i] = v` into a buffer that keeps them until the reversal.
-    fn reloads(
-        &self,
-        l: &ForLoop,
-        write_only: &[Buffer],
-        later: &BTreeSet<Buffer>,
-    ) -> Vec<(Value, Buffer)> {
+    fn reloads(&self, l: &ForLoop, write_only: &[Buffer], later: &BTreeSet<Buffer>) -> Vec<(Value, Buffer)> {
         let mut found = Vec::new();
         for &b in write_only.iter().filter(|b| !later.contains(b)) {
             let mut writers = 0;
@@ -272,10 +259,9 @@ impl<'a> Planner<'a> {
             i.results.contains(&v)
                 && match &i.kind {
                     InstKind::Pure(op, _) => is_expensive(op) || matches!(op, Op::Div | Op::Unary(_)),
-                    InstKind::If { .. }
-                    | InstKind::For(_)
-                    | InstKind::While { .. }
-                    | InstKind::Call(_) => true,
+                    InstKind::If { .. } | InstKind::For(_) | InstKind::While { .. } | InstKind::Call(_) => {
+                        true
+                    }
                     _ => false,
                 }
         })
@@ -312,99 +298,9 @@ impl<'a> Planner<'a> {
         // Only loops that run in every execution of the block: not those under an `if`.
         for inst in &block.insts {
             if let InstKind::For(l) = &inst.kind {
-                found |= self.covers(l, b, 0) || self.traverses(&l.body, b);
+                found |= self.defs.covers(l, b, 0) || self.traverses(&l.body, b);
             }
         }
-        found
-    }
-
-    /// Whether a loop runs over exactly `0 .. length of axis`.
-    fn covers(&self, l: &ForLoop, b: Buffer, axis: usize) -> bool {
-        if l.inclusive || l.step.is_some() || !self.is_zero(l.lo) {
-            return false;
-        }
-        match &self.func.buffer(b).dims[axis] {
-            Dim::Dyn(v) => self.same(*v, l.hi),
-            Dim::Fixed(n) => self.literal(l.hi).is_some_and(|text| text == &**n),
-            Dim::Slice => matches!(self.def(l.hi), Some(Op::Len(of, a)) if *of == b && *a == axis),
-        }
-    }
-
-    fn def(&self, v: Value) -> Option<&'a Op> {
-        match &self.defs.get(&v)?.kind {
-            InstKind::Pure(op, _) => Some(op),
-            _ => None,
-        }
-    }
-    /// The text of an integer literal or constant, without suffix or blanks.
-    fn literal(&self, v: Value) -> Option<String> {
-        let text = match self.def(v)? {
-            Op::Int(text) => text.to_string(),
-            Op::Verbatim(verbatim) if verbatim.buffers.is_empty() => verbatim.tokens.to_string(),
-            _ => return None,
-        };
-        Some(text.trim_end_matches("usize").trim_end_matches('_').to_string())
-    }
-    fn is_zero(&self, v: Value) -> bool {
-        self.literal(v).is_some_and(|t| t == "0")
-    }
-    /// Whether two values are equal for sure. Value numbering has run before, so this need not look far.
-    fn same(&self, a: Value, b: Value) -> bool {
-        a == b || matches!((self.literal(a), self.literal(b)), (Some(a), Some(b)) if a == b)
-    }
-
-    /// Whether an iteration wholly overwrites `b` before it reads it.
-    fn is_private(&self, body: &Block, b: Buffer) -> bool {
-        let mut constants: BTreeSet<String> = BTreeSet::new();
-        for inst in &body.insts {
-            match &inst.kind {
-                InstKind::Fill { buffer, .. } if *buffer == b => return true,
-                InstKind::Store { buffer, index, mode: StoreMode::Set, .. } if *buffer == b => {
-                    // b[0] = ..; b[1] = ..; up to the constant length
-                    let (Dim::Fixed(n), [i]) = (&self.func.buffer(b).dims[0], index.as_slice()) else {
-                        return false;
-                    };
-                    let (Some(i), Ok(n)) = (self.literal(*i), n.parse::<usize>()) else { return false };
-                    constants.insert(i);
-                    if (0..n).all(|k| constants.contains(&k.to_string())) {
-                        return true;
-                    }
-                }
-                InstKind::For(l) if self.overwrites(l, b, &mut Vec::new()) => return true,
-                kind => {
-                    let touches = kind.reads().contains(&b)
-                        || kind.writes().contains(&b)
-                        || kind
-                            .blocks()
-                            .iter()
-                            .any(|n| n.reads().contains(&b) || n.writes().contains(&b));
-                    if touches {
-                        return false;
-                    }
-                }
-            }
-        }
-        false
-    }
-
-    /// Whether a loop (nest) sets every element of `b` and reads none before: `for i in 0..len { b[i] = .. }`.
-    fn overwrites(&self, l: &ForLoop, b: Buffer, variables: &mut Vec<Value>) -> bool {
-        let axis = variables.len();
-        if axis >= self.func.buffer(b).dims.len()
-            || l.body.reads().contains(&b)
-            || !self.covers(l, b, axis)
-        {
-            return false;
-        }
-        variables.push(l.body.args[0]);
-        let found = l.body.insts.iter().any(|inst| match &inst.kind {
-            InstKind::Store { buffer, index, mode: StoreMode::Set, .. } => {
-                *buffer == b && index == variables
-            }
-            InstKind::For(inner) => self.overwrites(inner, b, variables),
-            _ => false,
-        });
-        variables.pop();
         found
     }
 }
@@ -421,9 +317,4 @@ fn reads(block: &Block) -> Vec<Buffer> {
     all.sort_unstable();
     all.dedup();
     all
-}
-
-/// Whether a value of this type can be a dummy result of the branch that was not taken.
-pub(crate) fn has_dummy(ty: &Type) -> bool {
-    ty.is_float()
 }

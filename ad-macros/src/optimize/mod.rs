@@ -1,1 +1,2 @@
 //! (under construction)
+pub(crate) mod hoist;

@@ -207,9 +207,7 @@ impl Reverse<'_> {
         let plan = self.plan.of_loop(inst).clone();
         let carried = &body.args[usize::from(l.is_some())..];
         let active: Vec<usize> = (0..carried.len())
-            .filter(|k| {
-                [carried[*k], body.yields[*k], inst.results[*k]].iter().any(|v| self.is_active(*v))
-            })
+            .filter(|k| [carried[*k], body.yields[*k], inst.results[*k]].iter().any(|v| self.is_active(*v)))
             .collect();
         let free = self.free_active(&[body]);
 
@@ -341,10 +339,7 @@ impl Reverse<'_> {
             CallMode::Primal => (CallMode::Vjp, vec![call.args.iter().cloned().map(Some).collect()]),
             CallMode::Jvp => {
                 seeds.reverse();
-                (
-                    CallMode::VjpJvp,
-                    vec![call.dots[0].clone(), call.args.iter().cloned().map(Some).collect()],
-                )
+                (CallMode::VjpJvp, vec![call.dots[0].clone(), call.args.iter().cloned().map(Some).collect()])
             }
             _ => unreachable!("only calls of forward code are reversed"),
         };

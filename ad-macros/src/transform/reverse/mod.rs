@@ -58,11 +58,7 @@ pub(crate) fn reverse_with(func: &Func, accumulate: bool, active: &Activity) -> 
 }
 
 fn active_inputs(func: &Func) -> Vec<Binding> {
-    func.params
-        .iter()
-        .filter(|p| p.active && !is_output(func, p.binding))
-        .map(|p| p.binding)
-        .collect()
+    func.params.iter().filter(|p| p.active && !is_output(func, p.binding)).map(|p| p.binding).collect()
 }
 
 fn sinks(func: &Func) -> Vec<Binding> {

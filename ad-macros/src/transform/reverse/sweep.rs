@@ -1,9 +1,7 @@
 //! Forward code: the function as it is, augmented with what its reversal needs, or repeated in a reverse sweep.
 
-use crate::analysis::replay::{is_expensive, LoopPlan};
-use crate::ir::{
-    Block, Buffer, BufferData, Dim, ForLoop, Inst, InstKind, Op, Stack, Storage, Type, Value,
-};
+use crate::analysis::replay::{LoopPlan, is_expensive};
+use crate::ir::{Block, Buffer, BufferData, Dim, ForLoop, Inst, InstKind, Stack, Storage, Type, Value};
 
 use super::{Key, Reverse};
 
@@ -384,5 +382,4 @@ impl Reverse<'_> {
     fn is_write_only(&self, b: Buffer) -> bool {
         self.write_only.contains(&b)
     }
-
 }
