@@ -128,6 +128,15 @@ impl Builder {
         self.effect(InstKind::Store { buffer, index, value, mode });
     }
 
+    /// The operation that made a value, if it is a constant of an open block.
+    pub(crate) fn constant(&self, v: Value) -> Option<Op> {
+        let mut insts = self.open.iter().rev().flat_map(|block| block.insts.iter().rev());
+        insts.find(|inst| inst.results.contains(&v)).and_then(|inst| match &inst.kind {
+            InstKind::Pure(op @ (Op::Float(_) | Op::Int(_) | Op::Bool(_)), _) => Some(op.clone()),
+            _ => None,
+        })
+    }
+
     /// Names a value, unless it has a name.
     pub(crate) fn name(&mut self, v: Value, name: impl FnOnce() -> Rc<str>) {
         let slot = &mut self.func.values[v.0 as usize].name;
