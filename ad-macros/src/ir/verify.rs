@@ -1,1 +1,291 @@
-//! The verifier.
+//! The verifier: the invariants of the IR, checked after every pass in debug and test builds.
+//!
+//! - every value is defined once, before its uses, in the same block or an enclosing one;
+//! - float arithmetic is on floats of one kind (or on opaque values, whose type rustc knows);
+//! - loops: as many arguments, yields, inits and results as each other; `if`: both branches yield one value for
+//!   each result, unless they diverge; a condition yields one value;
+//! - a local buffer is declared once, before its uses; indices are as many as axes; shared parameters are not
+//!   written; outputs and parameters are bound.
+
+use std::collections::HashSet;
+
+use super::func::{Binding, Func};
+use super::ops::{Block, Inst, InstKind, Op};
+use super::types::{Buffer, Dim, FloatKind, Storage, Type, Value};
+
+/// Checks a function; the error says what is wrong and shows the instruction.
+pub(crate) fn verify(func: &Func) -> Result<(), String> {
+    let mut v = Verifier {
+        func,
+        scope: vec![Names::default()],
+        defined: HashSet::new(),
+        declared: HashSet::new(),
+    };
+    for p in &func.params {
+        match p.binding {
+            Binding::Value(value) => v.define(value)?,
+            Binding::Buffer(b) => {
+                if func.buffer(b).storage == Storage::Local {
+                    return Err(format!("parameter bound to the local buffer {b}"));
+                }
+                v.declare(b)?;
+            }
+        }
+    }
+    if !func.body.args.is_empty() || !func.body.yields.is_empty() {
+        return Err("the body of a function takes and yields nothing".into());
+    }
+    v.insts(&func.body)?;
+    for o in &func.outputs {
+        match o.binding {
+            Binding::Value(value) => v.used(value)?,
+            Binding::Buffer(b) => v.touched(b)?,
+        }
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Names {
+    values: HashSet<Value>,
+    buffers: HashSet<Buffer>,
+}
+
+struct Verifier<'a> {
+    func: &'a Func,
+    scope: Vec<Names>,
+    defined: HashSet<Value>,
+    declared: HashSet<Buffer>,
+}
+
+impl Verifier<'_> {
+    fn define(&mut self, v: Value) -> Result<(), String> {
+        if v.0 as usize >= self.func.values.len() {
+            return Err(format!("{v} is not in the table of values"));
+        }
+        if !self.defined.insert(v) {
+            return Err(format!("{v} is defined twice"));
+        }
+        if let Some(names) = self.scope.last_mut() {
+            names.values.insert(v);
+        }
+        Ok(())
+    }
+
+    fn declare(&mut self, b: Buffer) -> Result<(), String> {
+        if !self.declared.insert(b) {
+            return Err(format!("buffer {b} is declared twice"));
+        }
+        if let Some(names) = self.scope.last_mut() {
+            names.buffers.insert(b);
+        }
+        Ok(())
+    }
+
+    fn used(&self, v: Value) -> Result<(), String> {
+        if self.scope.iter().any(|names| names.values.contains(&v)) {
+            Ok(())
+        } else {
+            Err(format!("{v} is used outside the scope of its definition"))
+        }
+    }
+
+    fn touched(&self, b: Buffer) -> Result<(), String> {
+        if self.scope.iter().any(|names| names.buffers.contains(&b)) {
+            Ok(())
+        } else {
+            Err(format!("buffer {b} is used outside the scope of its declaration"))
+        }
+    }
+
+    fn insts(&mut self, block: &Block) -> Result<(), String> {
+        for inst in &block.insts {
+            self.inst(inst).map_err(|e| {
+                if e.contains('\n') { e } else { format!("{e}\n  in: {}", self.func.show(inst)) }
+            })?;
+        }
+        for y in &block.yields {
+            self.used(*y)?;
+        }
+        Ok(())
+    }
+
+    fn nested(&mut self, block: &Block, args: usize, yields: usize) -> Result<(), String> {
+        if block.args.len() != args {
+            return Err(format!("a block has {} arguments and needs {args}", block.args.len()));
+        }
+        self.scope.push(Names::default());
+        for a in &block.args {
+            self.define(*a)?;
+        }
+        self.insts(block)?;
+        self.scope.pop();
+        if block.diverges {
+            if !matches!(block.insts.last().map(|i| &i.kind), Some(InstKind::Effect(..))) {
+                return Err("a diverging block does not end with an effect".into());
+            }
+        } else if block.yields.len() != yields {
+            return Err(format!("a block yields {} values and needs {yields}", block.yields.len()));
+        }
+        Ok(())
+    }
+
+    fn inst(&mut self, inst: &Inst) -> Result<(), String> {
+        let mut check = Ok(());
+        inst.kind.each_operand(|v| {
+            if check.is_ok() {
+                check = self.used(v);
+            }
+        });
+        check?;
+        if let InstKind::Alloc { buffer, .. } = inst.kind {
+            if self.func.buffer(buffer).storage != Storage::Local {
+                return Err(format!("{buffer} is allocated and not local"));
+            }
+            for dim in &self.func.buffer(buffer).dims {
+                match dim {
+                    Dim::Dyn(v) => self.used(*v)?,
+                    Dim::Slice => return Err(format!("{buffer} is local and of unknown length")),
+                    Dim::Fixed(_) => {}
+                }
+            }
+            self.declare(buffer)?;
+        } else {
+            let mut check = Ok(());
+            inst.kind.each_buffer(|b| {
+                if check.is_ok() {
+                    check = self.touched(b);
+                }
+            });
+            check?;
+        }
+        if let Some(b) = inst.kind.writes().iter().find(|b| self.func.buffer(**b).storage == Storage::Shared) {
+            return Err(format!("{b} is written and shared"));
+        }
+        if let Some(stack) = inst.kind.stack()
+            && stack.0 as usize >= self.func.stacks.len()
+        {
+            return Err(format!("{stack} is not in the table of stacks"));
+        }
+        self.shape(inst)?;
+        self.blocks(inst)?;
+        for r in &inst.results {
+            self.define(*r)?;
+        }
+        Ok(())
+    }
+
+    fn blocks(&mut self, inst: &Inst) -> Result<(), String> {
+        let n = inst.results.len();
+        match &inst.kind {
+            InstKind::If { then_block, else_block, .. } => {
+                self.nested(then_block, 0, n)?;
+                self.nested(else_block, 0, n)
+            }
+            InstKind::For(l) => {
+                if l.inits.len() != n {
+                    return Err(format!("{} inits for {n} results", l.inits.len()));
+                }
+                self.nested(&l.body, n + 1, n)
+            }
+            InstKind::While { inits, cond_block, body } => {
+                if inits.len() != n {
+                    return Err(format!("{} inits for {n} results", inits.len()));
+                }
+                self.nested(cond_block, n, 1)?;
+                self.nested(body, n, n)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Arities and types of an instruction without its blocks.
+    fn shape(&self, inst: &Inst) -> Result<(), String> {
+        let results = match &inst.kind {
+            InstKind::Pure(op, args) => {
+                self.op(op, args, inst.results.first().copied())?;
+                1
+            }
+            InstKind::Load { buffer, index } => {
+                self.index(*buffer, index)?;
+                1
+            }
+            InstKind::Store { buffer, index, value, .. } => {
+                self.index(*buffer, index)?;
+                self.same_kind(&[self.func.ty(*value), &self.func.buffer(*buffer).elem])?;
+                0
+            }
+            InstKind::Pop { .. } => 1,
+            InstKind::If { .. } | InstKind::For(_) | InstKind::While { .. } | InstKind::Call(_) => {
+                inst.results.len()
+            }
+            _ => 0,
+        };
+        if inst.results.len() == results {
+            Ok(())
+        } else {
+            Err(format!("{} results instead of {results}", inst.results.len()))
+        }
+    }
+
+    fn index(&self, b: Buffer, index: &[Value]) -> Result<(), String> {
+        let axes = self.func.buffer(b).dims.len();
+        if index.len() != axes {
+            return Err(format!("{} indices into {axes} axes", index.len()));
+        }
+        match index.iter().find(|i| self.func.is_float(**i)) {
+            Some(i) => Err(format!("the index {i} is a float")),
+            None => Ok(()),
+        }
+    }
+
+    fn op(&self, op: &Op, args: &[Value], result: Option<Value>) -> Result<(), String> {
+        let arity = match op {
+            Op::Float(_) | Op::Int(_) | Op::Bool(_) | Op::Len(..) => 0,
+            Op::Neg | Op::Unary(_) | Op::Not | Op::Cast(_) | Op::Test(_) => 1,
+            Op::MulAdd | Op::Clamp | Op::Select => 3,
+            Op::Verbatim(_) => args.len(),
+            _ => 2,
+        };
+        if args.len() != arity {
+            return Err(format!("{} operands instead of {arity}", args.len()));
+        }
+        let types: Vec<&Type> = args.iter().map(|a| self.func.ty(*a)).collect();
+        let result: Vec<&Type> = result.iter().map(|r| self.func.ty(*r)).collect();
+        match op {
+            Op::Add
+            | Op::Sub
+            | Op::Mul
+            | Op::Div
+            | Op::Rem
+            | Op::Neg
+            | Op::Unary(_)
+            | Op::Binary(_)
+            | Op::MulAdd
+            | Op::Clamp => self.same_kind(&[types, result].concat()),
+            Op::Select => self.same_kind(&[types[1], types[2], result[0]]),
+            Op::Powi => self.same_kind(&[types[0], result[0]]),
+            _ => Ok(()),
+        }
+    }
+
+    /// Floats of one kind; integers and opaque values may stand beside them where their type is not known.
+    fn same_kind(&self, types: &[&Type]) -> Result<(), String> {
+        let mut kinds: Vec<&FloatKind> = types
+            .iter()
+            .filter_map(|t| match t {
+                Type::Float(FloatKind::Infer) => None,
+                Type::Float(kind) => Some(kind),
+                _ => None,
+            })
+            .collect();
+        kinds.dedup();
+        if kinds.len() > 1 {
+            return Err(format!("floats of kinds {kinds:?} meet"));
+        }
+        if !kinds.is_empty() && types.iter().any(|t| **t == Type::Bool) {
+            return Err("a float meets a bool".into());
+        }
+        Ok(())
+    }
+}
