@@ -38,6 +38,19 @@ impl InstKind {
         }
     }
 
+    /// As [`InstKind::each_operand`], without what a loop's carried values start from.
+    pub(crate) fn each_operand_but_inits(&self, mut f: impl FnMut(Value)) {
+        match self {
+            InstKind::For(l) => {
+                f(l.lo);
+                f(l.hi);
+                l.step.into_iter().for_each(f);
+            }
+            InstKind::While { .. } => {}
+            _ => self.each_operand(f),
+        }
+    }
+
     /// Replaces every operand of the instruction itself by `f` of it.
     pub(crate) fn map_operands(&mut self, mut f: impl FnMut(Value) -> Value) {
         match self {

@@ -1,2 +1,3 @@
 //! (under construction)
 pub(crate) mod hoist;
+pub(crate) mod dce;
