@@ -15,12 +15,8 @@ use super::types::{Buffer, Dim, FloatKind, Storage, Type, Value};
 
 /// Checks a function; the error says what is wrong and shows the instruction.
 pub(crate) fn verify(func: &Func) -> Result<(), String> {
-    let mut v = Verifier {
-        func,
-        scope: vec![Names::default()],
-        defined: HashSet::new(),
-        declared: HashSet::new(),
-    };
+    let mut v =
+        Verifier { func, scope: vec![Names::default()], defined: HashSet::new(), declared: HashSet::new() };
     for p in &func.params {
         match p.binding {
             Binding::Value(value) => v.define(value)?,
@@ -159,7 +155,8 @@ impl Verifier<'_> {
             });
             check?;
         }
-        if let Some(b) = inst.kind.writes().iter().find(|b| self.func.buffer(**b).storage == Storage::Shared) {
+        if let Some(b) = inst.kind.writes().iter().find(|b| self.func.buffer(**b).storage == Storage::Shared)
+        {
             return Err(format!("{b} is written and shared"));
         }
         if let Some(stack) = inst.kind.stack()

@@ -1,3 +1,56 @@
-//! (under construction)
-pub(crate) mod hoist;
+//! The optimiser: IR to IR, one file a pass. None changes what a function computes (beyond the order of sums where
+//! a pass says so); each is verified after it has run, in debug and test builds.
+
+pub(crate) mod carried;
 pub(crate) mod dce;
+pub(crate) mod fold;
+pub(crate) mod gvn;
+pub(crate) mod hoist;
+
+use crate::ir::Func;
+use crate::ir::verify::verify;
+
+/// A pass and its name.
+pub(crate) struct Pass {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(Func) -> Func,
+}
+
+/// The cheap passes, in order; run until nothing shrinks any more.
+pub(crate) const PASSES: &[Pass] = &[
+    Pass { name: "fold", run: fold::fold },
+    Pass { name: "gvn", run: gvn::gvn },
+    Pass { name: "carried", run: carried::carried },
+    Pass { name: "dce", run: dce::dce },
+];
+
+/// Optimises a function.
+pub(crate) fn optimize(mut func: Func) -> Func {
+    // Each round enables the next; three see to nearly everything, and the bound keeps compile time in check.
+    for _ in 0..4 {
+        let before = size(&func);
+        for pass in PASSES {
+            func = checked(pass, func);
+        }
+        if size(&func) == before {
+            break;
+        }
+    }
+    checked(&Pass { name: "hoist", run: hoist::hoist }, func)
+}
+
+fn checked(pass: &Pass, func: Func) -> Func {
+    let func = (pass.run)(func);
+    if cfg!(debug_assertions)
+        && let Err(e) = verify(&func)
+    {
+        panic!("after {}: {e}\n{func}", pass.name);
+    }
+    func
+}
+
+fn size(func: &Func) -> usize {
+    let mut n = 0;
+    func.body.visit(&mut |inst| n += 1 + inst.results.len());
+    n
+}

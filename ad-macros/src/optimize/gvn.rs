@@ -1,0 +1,168 @@
+//! Value numbering: one computation for equal expressions, across primal, adjoint and tangent.
+//!
+//! A pure operation whose operands are the same as those of an earlier one, in the same block or an enclosing one,
+//! is replaced by it. Loads are expressions too, as long as nothing in between may have written their buffer: a
+//! buffer's *version* changes at each write, and a loop starts with new versions of what its body writes. A load
+//! right after a store to the same place is what was stored. Verbatim Rust is left alone.
+
+use std::collections::HashMap;
+
+use crate::ir::{Block, Buffer, Func, InstKind, Op, StoreMode, Type, Value};
+
+/// Runs the pass.
+pub(crate) fn gvn(mut func: Func) -> Func {
+    let mut body = std::mem::take(&mut func.body);
+    let mut gvn = Gvn {
+        func: &mut func,
+        scopes: vec![HashMap::new()],
+        same: HashMap::new(),
+        versions: HashMap::new(),
+        next: 0,
+    };
+    gvn.block(&mut body);
+    let same = std::mem::take(&mut gvn.same);
+    for o in &mut func.outputs {
+        if let crate::ir::Binding::Value(v) = &mut o.binding {
+            *v = *same.get(v).unwrap_or(v);
+        }
+    }
+    for data in &mut func.buffers {
+        for dim in &mut data.dims {
+            if let crate::ir::Dim::Dyn(v) = dim {
+                *v = *same.get(v).unwrap_or(v);
+            }
+        }
+    }
+    func.body = body;
+    func
+}
+
+/// What makes two computations equal.
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    Op(String, Vec<Value>, Type),
+    Load(Buffer, Vec<Value>, u32),
+}
+
+struct Gvn<'a> {
+    func: &'a mut Func,
+    scopes: Vec<HashMap<Key, Value>>,
+    /// Values that are replaced, by what.
+    same: HashMap<Value, Value>,
+    versions: HashMap<Buffer, u32>,
+    next: u32,
+}
+
+impl Gvn<'_> {
+    fn find(&self, key: &Key) -> Option<Value> {
+        self.scopes.iter().rev().find_map(|s| s.get(key).copied())
+    }
+
+    fn version(&self, b: Buffer) -> u32 {
+        self.versions.get(&b).copied().unwrap_or(0)
+    }
+
+    fn written(&mut self, b: Buffer) {
+        self.next += 1;
+        self.versions.insert(b, self.next);
+    }
+
+    fn replace(&mut self, old: Value, new: Value) {
+        // The user's name survives.
+        if self.func.value(new).name.is_none() {
+            self.func.values[new.0 as usize].name = self.func.value(old).name.clone();
+        }
+        self.same.insert(old, new);
+    }
+
+    fn remember(&mut self, key: Key, v: Value) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.insert(key, v);
+        }
+    }
+
+    fn nested(&mut self, block: &mut Block) {
+        self.scopes.push(HashMap::new());
+        self.block(block);
+        self.scopes.pop();
+    }
+
+    fn block(&mut self, block: &mut Block) {
+        let mut insts = Vec::with_capacity(block.insts.len());
+        for mut inst in std::mem::take(&mut block.insts) {
+            inst.kind.map_operands(|v| *self.same.get(&v).unwrap_or(&v));
+            let key = match &inst.kind {
+                InstKind::Pure(op, args) => self.key(op, args, inst.results[0]),
+                InstKind::Load { buffer, index } => {
+                    Some(Key::Load(*buffer, index.clone(), self.version(*buffer)))
+                }
+                _ => None,
+            };
+            if let Some(key) = key {
+                if let Some(found) = self.find(&key) {
+                    self.replace(inst.results[0], found);
+                    continue;
+                }
+                self.remember(key, inst.results[0]);
+                insts.push(inst);
+                continue;
+            }
+            match &mut inst.kind {
+                InstKind::Store { buffer, index, value, mode } => {
+                    let (buffer, index, value) = (*buffer, index.clone(), *value);
+                    self.written(buffer);
+                    if *mode == StoreMode::Set && self.func.ty(value) == &self.func.buffer(buffer).elem {
+                        self.remember(Key::Load(buffer, index, self.version(buffer)), value);
+                    }
+                }
+                InstKind::Alloc { buffer, .. } => self.written(*buffer),
+                InstKind::If { then_block, else_block, .. } => {
+                    let before = self.versions.clone();
+                    self.nested(then_block);
+                    self.versions = before.clone();
+                    self.nested(else_block);
+                    self.versions = before;
+                    let written = [then_block.writes(), else_block.writes()].concat();
+                    written.into_iter().for_each(|b| self.written(b));
+                }
+                InstKind::For(l) => {
+                    let written = l.body.writes();
+                    written.iter().for_each(|b| self.written(*b));
+                    self.nested(&mut l.body);
+                    written.into_iter().for_each(|b| self.written(b));
+                }
+                InstKind::While { cond_block, body, .. } => {
+                    let written = [cond_block.writes(), body.writes()].concat();
+                    written.iter().for_each(|b| self.written(*b));
+                    let versions = self.versions.clone();
+                    self.nested(cond_block);
+                    self.versions = versions;
+                    self.nested(body);
+                    written.into_iter().for_each(|b| self.written(b));
+                }
+                kind => kind.writes().into_iter().for_each(|b| self.written(b)),
+            }
+            insts.push(inst);
+        }
+        block.insts = insts;
+        for y in &mut block.yields {
+            *y = *self.same.get(y).unwrap_or(y);
+        }
+    }
+
+    fn key(&self, op: &Op, args: &[Value], result: Value) -> Option<Key> {
+        if matches!(op, Op::Verbatim(_)) {
+            return None;
+        }
+        let mut args = args.to_vec();
+        if matches!(op, Op::Add | Op::Mul) && self.func.is_float(result) {
+            args.sort_unstable();
+        }
+        // 0.0 and -0.0 are equal and differ; NaN is not equal to itself: the bits tell.
+        let text = match op {
+            Op::Float(c) => format!("float {:x}", c.to_bits()),
+            other => format!("{other:?}"),
+        };
+        Some(Key::Op(text, args, self.func.ty(result).clone()))
+    }
+}
