@@ -5,6 +5,7 @@ use proc_macro::TokenStream;
 mod analysis;
 mod backend;
 mod diagnostics;
+mod dump;
 mod frontend;
 mod ir;
 mod optimize;

@@ -1,1 +1,85 @@
 //! The attribute's options: `#[differentiable(wrt(w), only(grad, hvp), dump)]`.
+
+use darling::ast::NestedMeta;
+use darling::util::{Flag, PathList};
+use darling::{Error, FromMeta};
+use proc_macro2::{Span, TokenStream};
+use syn::spanned::Spanned;
+
+use crate::diagnostics::Diagnostics;
+use crate::pipeline::Product;
+
+/// What the user asked for.
+#[derive(Default)]
+pub(crate) struct Options {
+    /// The active parameters; all floats where it is not given.
+    pub(crate) wrt: Option<Vec<syn::Ident>>,
+    /// What to generate; everything where it is not given.
+    pub(crate) only: Option<Only>,
+    /// Write IR and generated code to files.
+    pub(crate) dump: bool,
+}
+
+/// The list of `only(..)`.
+pub(crate) struct Only {
+    pub(crate) products: Vec<(Product, Span)>,
+    /// The companions that other differentiable functions call.
+    pub(crate) calls: bool,
+}
+
+#[derive(FromMeta)]
+struct Raw {
+    wrt: Option<PathList>,
+    only: Option<PathList>,
+    dump: Flag,
+}
+
+const WORDS: &str = "`grad`, `jvp`, `vjp`, `hvp`, `grad_hvp`, `hvp_rev`, `curvature`, `calls`";
+
+/// Reads the attribute.
+pub(crate) fn parse(attributes: TokenStream, diagnostics: &mut Diagnostics) -> Options {
+    let raw = match NestedMeta::parse_meta_list(attributes)
+        .map_err(Error::from)
+        .and_then(|list| Raw::from_list(&list))
+    {
+        Ok(raw) => raw,
+        Err(e) => {
+            diagnostics.push(e.into());
+            return Options::default();
+        }
+    };
+    let wrt = raw.wrt.map(|list| {
+        let mut names: Vec<syn::Ident> = Vec::new();
+        for path in list.iter() {
+            match path.get_ident() {
+                Some(name) if names.contains(name) => {
+                    diagnostics.error(path.span(), format!("`{name}` is named twice"), "name it once");
+                }
+                Some(name) => names.push(name.clone()),
+                None => diagnostics.error(
+                    path.span(),
+                    "`wrt` takes names of parameters",
+                    "write the parameter's name alone, as in `wrt(w, b)`",
+                ),
+            }
+        }
+        names
+    });
+    let only = raw.only.map(|list| {
+        let mut only = Only { products: Vec::new(), calls: false };
+        for path in list.iter() {
+            let word = path.get_ident().map(ToString::to_string).unwrap_or_default();
+            match Product::from_word(&word) {
+                Some(product) => only.products.push((product, path.span())),
+                None if word == "calls" => only.calls = true,
+                None => diagnostics.error(
+                    path.span(),
+                    format!("`{word}` is nothing that can be generated"),
+                    format!("choose among {WORDS}"),
+                ),
+            }
+        }
+        only
+    });
+    Options { wrt, only, dump: raw.dump.is_present() }
+}

@@ -1,11 +1,32 @@
 //! The ordered list of passes: the one place to read first.
+//!
+//! ```text
+//! syn ── frontend ──> IR ── optimise ──> f
+//!     f_grad          reverse(f)
+//!     f_jvp           forward(f)
+//!     f_vjp           reverse(f), seeds given by the caller
+//!     f_hvp           forward(reverse(f)), the product alone
+//!     f_grad_hvp      forward(reverse(f)), all it computes
+//!     f_hvp_rev       reverse(forward(f)), of the slope
+//!     f_curvature     forward(forward(f)), both along one direction
+//! ── optimise ── backend ──> tokens
+//! ```
 
 use proc_macro2::TokenStream;
+use quote::quote;
 
-/// Expands one annotated item.
-pub(crate) fn expand(_attributes: TokenStream, item: TokenStream) -> TokenStream {
-    item
-}
+use crate::backend;
+use crate::diagnostics::Diagnostics;
+use crate::dump::Dump;
+use crate::frontend;
+use crate::frontend::signature::{Ret, Signature};
+use crate::ir::verify::verify;
+use crate::ir::{Binding, CallMode, Func, Mark, Role, Source, Storage};
+use crate::optimize::optimize;
+use crate::options::{self, Options};
+use crate::transform::forward::forward;
+use crate::transform::outputs::{bind_seed, keep_outputs, merge_params};
+use crate::transform::reverse::reverse;
 
 /// A function generated for the user.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -24,4 +45,199 @@ pub(crate) enum Product {
     HvpRev,
     /// `f_curvature`: forward(forward(f)) along one direction
     Curvature,
+}
+
+impl Product {
+    const ALL: [Product; 7] = [
+        Product::Grad,
+        Product::Jvp,
+        Product::Vjp,
+        Product::Hvp,
+        Product::GradHvp,
+        Product::HvpRev,
+        Product::Curvature,
+    ];
+
+    /// What stands behind the function's name.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Product::Grad => "grad",
+            Product::Jvp => "jvp",
+            Product::Vjp => "vjp",
+            Product::Hvp => "hvp",
+            Product::GradHvp => "grad_hvp",
+            Product::HvpRev => "hvp_rev",
+            Product::Curvature => "curvature",
+        }
+    }
+
+    /// The product named in `only(..)`.
+    pub(crate) fn from_word(word: &str) -> Option<Product> {
+        Product::ALL.into_iter().find(|p| p.suffix() == word)
+    }
+
+    /// What a function of this signature gets.
+    fn of(sig: &Signature) -> &'static [Product] {
+        if is_scalar(sig) {
+            &[
+                Product::Grad,
+                Product::Jvp,
+                Product::Hvp,
+                Product::GradHvp,
+                Product::HvpRev,
+                Product::Curvature,
+            ]
+        } else {
+            &[Product::Jvp, Product::Vjp]
+        }
+    }
+}
+
+/// One float comes back and nothing else goes out.
+fn is_scalar(sig: &Signature) -> bool {
+    use crate::frontend::signature::Class;
+    matches!(sig.ret, Ret::Scalar) && !sig.params.iter().any(|p| matches!(p.class, Class::Output { .. }))
+}
+
+/// Expands one annotated item: the item untouched, then what is generated, or the errors.
+pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let generated = generate(attributes, item.clone(), &mut diagnostics);
+    match diagnostics.into_error() {
+        Some(errors) => {
+            let errors = errors.to_compile_error();
+            quote!(#item #errors)
+        }
+        None => quote!(#item #generated),
+    }
+}
+
+fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
+    let options = options::parse(attributes, diagnostics);
+    let function = match syn::parse2::<syn::ItemFn>(item) {
+        Ok(function) => function,
+        Err(e) => {
+            diagnostics.error(
+                e.span(),
+                "`#[differentiable]` stands on a function with a body",
+                "put it on a `fn` or on a method in an `impl` block",
+            );
+            return TokenStream::new();
+        }
+    };
+    let Some((sig, primal)) = frontend::lower(&function, &options, diagnostics) else {
+        return TokenStream::new();
+    };
+    let mut dump = Dump::new(&sig, options.dump);
+    dump.stage("primal", &primal);
+    let primal = optimized("primal", primal);
+    dump.stage("primal, optimised", &primal);
+    dump.plan(&primal);
+
+    let mut out = TokenStream::new();
+    for product in chosen(&sig, &options, diagnostics) {
+        let func = differentiate(product, &primal);
+        dump.stage(product.suffix(), &func);
+        let tokens = backend::emit(&sig, product, &func);
+        dump.rust(&tokens);
+        out.extend(tokens);
+    }
+    if options.only.as_ref().is_none_or(|only| only.calls) && is_scalar(&sig) && backend::can_be_called(&sig)
+    {
+        for mode in [CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::JvpJvp] {
+            out.extend(backend::emit_companion(&sig, mode, &companion(mode, &primal)));
+        }
+    }
+    dump.write(diagnostics);
+    out
+}
+
+/// The products to generate.
+fn chosen(sig: &Signature, options: &Options, diagnostics: &mut Diagnostics) -> Vec<Product> {
+    let all = Product::of(sig);
+    let Some(only) = &options.only else { return all.to_vec() };
+    for (product, span) in &only.products {
+        if !all.contains(product) {
+            let words: Vec<String> = all.iter().map(|p| format!("`{}`", p.suffix())).collect();
+            let what = if is_scalar(sig) { "one float" } else { "several outputs" };
+            diagnostics.error(
+                *span,
+                format!("a function with {what} has no `{}`", product.suffix()),
+                format!("choose among {}", words.join(", ")),
+            );
+        }
+    }
+    all.iter().copied().filter(|p| only.products.iter().any(|(q, _)| p == q)).collect()
+}
+
+/// The transforms behind each product.
+pub(crate) fn differentiate(product: Product, f: &Func) -> Func {
+    let value = Role::primal(Source::Result(0));
+    let seed = value.marked(Mark::Bar);
+    let gradient = || optimized("reverse", bind_seed(reverse(f, false), &seed, 1.0));
+    let func = match product {
+        Product::Grad => gradient(),
+        Product::Jvp => forward(f),
+        Product::Vjp => keep_outputs(reverse(f, false), |role| role.marks == [Mark::Bar]),
+        Product::Hvp => keep_outputs(forward(&gradient()), |role| role.marks == [Mark::Bar, Mark::Dot]),
+        Product::GradHvp => keep_outputs(forward(&gradient()), |role| role.marks != [Mark::Dot]),
+        Product::HvpRev => {
+            let slope = value.marked(Mark::Dot);
+            let jvp = optimized("forward", keep_outputs(forward(f), |role| *role == slope));
+            let hvp = reverse(&directions_inactive(jvp), false);
+            let hvp = bind_seed(hvp, &slope.marked(Mark::Bar), 1.0);
+            keep_outputs(hvp, |role| role.marks == [Mark::Bar])
+        }
+        Product::Curvature => {
+            let jvp = directions_inactive(optimized("forward", forward(f)));
+            let mut second = forward(&jvp);
+            // The slope is the tangent of the value twice over; the first is kept.
+            let mut seen = Vec::new();
+            second.outputs.retain(|o| {
+                let new = !seen.contains(&o.role);
+                seen.push(o.role.clone());
+                new
+            });
+            let directions: Vec<Role> =
+                f.params.iter().filter(|p| p.active).map(|p| p.role.marked(Mark::Dot)).collect();
+            directions.iter().fold(second, merge_params)
+        }
+    };
+    optimized(product.suffix(), func)
+}
+
+/// The transforms behind a companion.
+fn companion(mode: CallMode, f: &Func) -> Func {
+    let without_value = |func: Func| keep_outputs(func, |role| role.marks.contains(&Mark::Bar));
+    let adjoint = || optimized("reverse", without_value(reverse(f, true)));
+    let func = match mode {
+        CallMode::Primal => f.clone(),
+        CallMode::Jvp => forward(f),
+        CallMode::JvpJvp => forward(&optimized("forward", forward(f))),
+        CallMode::Vjp => adjoint(),
+        CallMode::VjpJvp => forward(&adjoint()),
+    };
+    optimized("companion", func)
+}
+
+/// Directions are not differentiated with respect to.
+fn directions_inactive(mut func: Func) -> Func {
+    for p in &mut func.params {
+        let is_output =
+            matches!(p.binding, Binding::Buffer(b) if func.buffers[b.0 as usize].storage == Storage::Output);
+        if !p.role.marks.is_empty() && !is_output {
+            p.active = false;
+        }
+    }
+    func
+}
+
+/// Verifies and optimises.
+fn optimized(stage: &str, func: Func) -> Func {
+    if cfg!(debug_assertions)
+        && let Err(e) = verify(&func)
+    {
+        panic!("after {stage}: {e}\n{func}");
+    }
+    optimize(func)
 }

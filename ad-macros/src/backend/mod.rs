@@ -1,1 +1,70 @@
-//! (under construction)
+//! From IR to Rust: one function of IR becomes one function of generated code.
+//!
+//! - [`signature`]: parameters, results and length checks, by the rule of the design;
+//! - [`body`]: statements; [`expr`]: expressions; [`verbatim`]: the user's own code; [`call`]: calls;
+//! - [`companion`]: the hidden functions that other differentiable functions call;
+//! - [`names`]: identifiers; [`docs`]: rustdoc.
+//!
+//! Nothing here differentiates or optimises.
+
+mod body;
+mod call;
+mod companion;
+mod docs;
+mod expr;
+mod names;
+mod signature;
+mod verbatim;
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+pub(crate) use companion::{emit as emit_companion, possible as can_be_called};
+
+use crate::frontend::signature::Signature;
+use crate::ir::Func;
+use crate::pipeline::Product;
+use body::Body;
+
+/// The generated function of a product.
+pub(crate) fn emit(sig: &Signature, product: Product, func: &Func) -> TokenStream {
+    let function = Ident::new(&format!("{}_{}", plain(&sig.ident), product.suffix()), sig.ident.span());
+    let mut body = Body::new(func);
+    let params: Vec<TokenStream> =
+        signature::ordered(func).into_iter().map(|p| signature::parameter(sig, func, &body, p)).collect();
+    let checks = signature::length_checks(sig, func, &body, &function);
+    let statements = body.statements();
+    let returned = signature::returned(func, |binding| body.output(binding));
+    let ret = signature::return_type(func).map(|ty| quote!(-> #ty));
+    let docs = docs::of(sig, product);
+    let (vis, attrs, generics) = (&sig.vis, &sig.attrs, &sig.generics);
+    let where_clause = &generics.where_clause;
+    let receiver = sig.receiver.as_ref().map(|r| quote!(#r,));
+    let allow = allowed();
+    quote! {
+        #(#attrs)*
+        #(#[doc = #docs])*
+        #allow
+        #vis fn #function #generics (#receiver #(#params),*) #ret #where_clause {
+            #checks
+            #statements
+            #returned
+        }
+    }
+}
+
+/// The name of the user's function, without `r#`.
+fn plain(ident: &Ident) -> String {
+    ident.to_string().trim_start_matches("r#").to_string()
+}
+
+/// Lints that generated code may trip: it is not written by hand and not read for style.
+fn allowed() -> TokenStream {
+    quote! {
+        #[allow(
+            clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction, unused_variables, unused_mut,
+            unused_parens, unused_assignments, unused_must_use, unreachable_code, non_snake_case, dead_code,
+            let_underscore_drop
+        )]
+    }
+}

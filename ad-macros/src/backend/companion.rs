@@ -1,0 +1,238 @@
+//! The hidden companions of a differentiable function, which other differentiable functions call.
+//!
+//! Their interface is uniform, so that a caller need know nothing of the callee but its path: after the primal
+//! arguments come, group by group, one slot for each parameter. An inactive argument's slot takes `()`. The
+//! traits of `ad_runtime::call` turn slots into tangents and cotangents.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote};
+
+use super::body::Body;
+use super::expr::float_type;
+use crate::frontend::signature::{Class, Ret, Signature};
+use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
+
+/// Whether a function can have companions: one float comes back, and all active parameters are scalars or slices.
+pub(crate) fn possible(sig: &Signature) -> bool {
+    matches!(sig.ret, Ret::Scalar)
+        && sig.params.iter().all(|p| match &p.class {
+            Class::Array { .. } | Class::Output { .. } => false,
+            Class::RefArray { .. } => !is_nested(&p.ty),
+            _ => true,
+        })
+}
+
+fn is_nested(ty: &syn::Type) -> bool {
+    match ty {
+        syn::Type::Reference(r) => is_nested(&r.elem),
+        syn::Type::Array(a) => matches!(*a.elem, syn::Type::Array(_)),
+        _ => false,
+    }
+}
+
+/// One slot: its parameter in the signature and the code that unpacks it.
+struct Slot {
+    bound: TokenStream,
+    unpack: TokenStream,
+}
+
+/// The companion of a mode. `func` is the transformed function, all its outputs kept (but the value in `Vjp`
+/// modes).
+pub(crate) fn emit(sig: &Signature, mode: CallMode, func: &Func) -> TokenStream {
+    let function = super::call::companion(&sig.ident.to_string(), mode);
+    let mut body = Body::new(func);
+    let mut generics = sig.generics.clone();
+    let mut params: Vec<TokenStream> = func
+        .params
+        .iter()
+        .filter(|p| p.role.marks.is_empty() && matches!(p.role.of, Source::Param(_)))
+        .map(|p| super::signature::parameter(sig, func, &body, p))
+        .collect();
+    let mut unpack = TokenStream::new();
+    let mut slots = 0_usize;
+    let mut group = |body: &mut Body<'_>,
+                     params: &mut Vec<TokenStream>,
+                     unpack: &mut TokenStream,
+                     find: &dyn Fn(usize) -> Option<Param>,
+                     out: bool| {
+        for i in 0..sig.params.len() {
+            let name = body.fresh(&format!("slot_{slots}"));
+            let ty = format_ident!("Slot{}", slots);
+            slots += 1;
+            let slot = slot(sig, func, body, find(i).as_ref(), i, &name, out);
+            let bound = slot.bound;
+            generics.params.push(syn::parse_quote!(#ty: #bound));
+            params.push(quote!(#name: #ty));
+            unpack.extend(slot.unpack);
+        }
+    };
+    let seed = |body: &Body<'_>, marks: &[Mark]| -> TokenStream {
+        let found =
+            func.params.iter().find(|p| matches!(p.role.of, Source::Result(_)) && p.role.marks == marks);
+        match found.map(|p| p.binding) {
+            Some(Binding::Value(v)) => {
+                let name = body.value_name(v);
+                let ty = super::expr::scalar_type(func.ty(v));
+                quote!(#name: #ty)
+            }
+            _ => unreachable!("a companion has the seeds of its mode"),
+        }
+    };
+    // The k-th parameter of this role for parameter i.
+    let nth = |i: usize, marks: &[Mark], k: usize| -> Option<Param> {
+        func.params.iter().filter(|p| p.role.of == Source::Param(i) && p.role.marks == marks).nth(k).cloned()
+    };
+    use Mark::{Bar, Dot};
+    match mode {
+        CallMode::Primal => {}
+        CallMode::Jvp => group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Dot], 0), false),
+        CallMode::JvpJvp => {
+            group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Dot], 0), false);
+            group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Dot], 1), false);
+            group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Dot, Dot], 0), false);
+        }
+        CallMode::Vjp => {
+            params.push(seed(&body, &[Bar]));
+            group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Bar], 0), true);
+        }
+        CallMode::VjpJvp => {
+            params.push(seed(&body, &[Bar]));
+            group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Dot], 0), false);
+            params.push(seed(&body, &[Bar, Dot]));
+            group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Bar], 0), true);
+            group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Bar, Dot], 0), true);
+        }
+    }
+    let statements = body.statements();
+    let (ret, value) = match mode {
+        CallMode::Vjp => bars(sig, func, &mut body, &[&[Bar]]),
+        CallMode::VjpJvp => bars(sig, func, &mut body, &[&[Bar], &[Bar, Dot]]),
+        _ => tangents(func, &mut body),
+    };
+    let (vis, receiver) = (&sig.vis, sig.receiver.as_ref().map(|r| quote!(#r,)));
+    let attrs = sig.attrs.iter().filter(|a| a.path().is_ident("cfg"));
+    let where_clause = generics.where_clause.clone();
+    let allow = super::allowed();
+    quote! {
+        #(#attrs)*
+        #[doc(hidden)]
+        #[inline]
+        #allow
+        #vis fn #function #generics (#receiver #(#params),*) -> #ret #where_clause {
+            #unpack
+            #statements
+            #value
+        }
+    }
+}
+
+fn slot(
+    sig: &Signature,
+    func: &Func,
+    body: &Body<'_>,
+    param: Option<&Param>,
+    i: usize,
+    slot: &Ident,
+    out: bool,
+) -> Slot {
+    let inactive = || Slot { bound: quote!(::ad_runtime::call::Inactive), unpack: quote!(let _ = #slot;) };
+    let elem = match &sig.params[i].class {
+        Class::Scalar(k) => float_type(k),
+        Class::RefSlice { elem } | Class::RefVec { elem } | Class::RefArray { elem } => float_type(elem),
+        _ => return inactive(),
+    };
+    if !sig.params[i].active {
+        return inactive();
+    }
+    match param.map(|p| p.binding) {
+        Some(Binding::Value(v)) => {
+            let name = body.value_name(v);
+            Slot {
+                bound: quote!(::ad_runtime::call::Dot<#elem>),
+                unpack: quote!(let #name: #elem = ::ad_runtime::call::Dot::tangent(#slot);),
+            }
+        }
+        Some(Binding::Buffer(b)) => {
+            let name = body.buffer_name(b);
+            let primal = primal_name(func, body, i);
+            let store = Ident::new(&format!("{name}_store"), Span::call_site());
+            if func.buffer(b).storage == Storage::Output {
+                Slot {
+                    bound: quote!(::ad_runtime::call::BarSlice<#elem>),
+                    unpack: quote! {
+                        let mut #store = ::ad_runtime::call::BarSlice::cotangent(#slot, #primal.len());
+                        let #name: &mut [#elem] = ::core::convert::AsMut::as_mut(&mut #store);
+                    },
+                }
+            } else {
+                Slot {
+                    bound: quote!(::ad_runtime::call::DotSlice<#elem>),
+                    unpack: quote! {
+                        let #store = ::ad_runtime::call::DotSlice::tangent(&#slot, #primal.len());
+                        let #name: &[#elem] = &#store;
+                    },
+                }
+            }
+        }
+        // A scalar's adjoint comes back as a result: its slot is never used.
+        None if out => Slot { bound: quote!(::ad_runtime::call::Unused), unpack: quote!(let _ = #slot;) },
+        None => inactive(),
+    }
+}
+
+fn primal_name(func: &Func, body: &Body<'_>, i: usize) -> Ident {
+    for p in &func.params {
+        if let (Source::Param(of), Binding::Buffer(b)) = (p.role.of, p.binding)
+            && of == i
+            && p.role.marks.is_empty()
+        {
+            return body.buffer_name(b);
+        }
+    }
+    unreachable!("a direction belongs to a parameter")
+}
+
+/// Groups of n-tuples: the adjoint of a scalar, `()` for everything else.
+fn bars(sig: &Signature, func: &Func, body: &mut Body<'_>, groups: &[&[Mark]]) -> (TokenStream, TokenStream) {
+    let mut types = Vec::new();
+    let mut values = Vec::new();
+    for marks in groups {
+        let mut group_types = Vec::new();
+        let mut group_values = Vec::new();
+        for i in 0..sig.params.len() {
+            let found = func
+                .outputs
+                .iter()
+                .find(|o| o.role.of == Source::Param(i) && o.role.marks == *marks)
+                .map(|o| o.binding);
+            match found {
+                Some(Binding::Value(v)) => {
+                    let ty = super::expr::scalar_type(func.ty(v));
+                    group_types.push(quote!(#ty));
+                    group_values.push(body.output(Binding::Value(v)));
+                }
+                _ => {
+                    group_types.push(quote!(()));
+                    group_values.push(quote!(()));
+                }
+            }
+        }
+        types.push(quote!((#(#group_types,)*)));
+        values.push(quote!((#(#group_values,)*)));
+    }
+    (super::signature::tuple(types), super::signature::tuple(values))
+}
+
+/// `(y, y_dot)` or `(y, y_1, y_2, y_12)`: outputs in the order in which the transforms appended them.
+fn tangents(func: &Func, body: &mut Body<'_>) -> (TokenStream, TokenStream) {
+    let mut types = Vec::new();
+    let mut values = Vec::new();
+    for o in &func.outputs {
+        if let Binding::Value(v) = o.binding {
+            let ty = super::expr::scalar_type(func.ty(v));
+            types.push(quote!(#ty));
+            values.push(body.output(o.binding));
+        }
+    }
+    (quote!((#(#types),*)), quote!((#(#values),*)))
+}

@@ -1,0 +1,50 @@
+//! Verbatim Rust with its holes filled, also in the captures of format strings.
+
+use proc_macro2::{Group, Literal, TokenStream, TokenTree};
+
+/// Replaces identifiers that `hole` knows; in string literals, `{hole}` and `{hole:..}`.
+pub(super) fn fill(tokens: TokenStream, hole: &dyn Fn(&str) -> Option<TokenStream>) -> TokenStream {
+    tokens
+        .into_iter()
+        .flat_map(|token| match token {
+            TokenTree::Ident(ident) => match hole(&ident.to_string()) {
+                Some(with) => with,
+                None => TokenTree::Ident(ident).into(),
+            },
+            TokenTree::Group(group) => {
+                let mut filled = Group::new(group.delimiter(), fill(group.stream(), hole));
+                filled.set_span(group.span());
+                TokenTree::Group(filled).into()
+            }
+            TokenTree::Literal(literal) => TokenTree::Literal(in_literal(literal, hole)).into(),
+            other => TokenStream::from(other),
+        })
+        .collect()
+}
+
+fn in_literal(literal: Literal, hole: &dyn Fn(&str) -> Option<TokenStream>) -> Literal {
+    let text = literal.to_string();
+    if !text.contains("{__ad_") {
+        return literal;
+    }
+    let mut out = String::new();
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find("{__ad_") {
+        out.push_str(&rest[..=at]);
+        rest = &rest[at + 1..];
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        match hole(&rest[..end]) {
+            Some(with) => out.push_str(&with.to_string()),
+            None => out.push_str(&rest[..end]),
+        }
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+    match out.parse::<Literal>() {
+        Ok(mut new) => {
+            new.set_span(literal.span());
+            new
+        }
+        Err(_) => literal,
+    }
+}
