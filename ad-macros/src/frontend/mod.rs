@@ -1,15 +1,38 @@
 //! From `syn` to IR.
+//!
+//! - [`signature`]: parameters, activity, results;
+//! - [`lower`]: the state of lowering: variables, scopes, joins of control flow;
+//! - [`stmt`], [`expr`], [`method`], [`place`], [`control`]: one kind of Rust each;
+//! - [`verbatim`]: what is passed through;
+//! - [`infer`]: which float each float is.
+//!
+//! Rust's mutable variables become SSA here, `break`, `continue` and `return` become structured control flow, iterators
+//! become loops over indices, references and sub-slices become places in buffers: nothing of them is left in the IR.
+
+mod control;
+mod expr;
+mod infer;
+mod lower;
+mod method;
+mod place;
 pub(crate) mod signature;
+mod stmt;
+mod verbatim;
 
 use crate::diagnostics::Diagnostics;
 use crate::ir::Func;
 use crate::options::Options;
 
-/// stub
+/// Lowers a function. `None` if there are errors, which are in `diagnostics`.
 pub(crate) fn lower(
-    _f: &syn::ItemFn,
-    _o: &Options,
-    _d: &mut Diagnostics,
+    item: &syn::ItemFn,
+    options: &Options,
+    diagnostics: &mut Diagnostics,
 ) -> Option<(signature::Signature, Func)> {
-    None
+    let sig = signature::read(item, options, diagnostics)?;
+    let func = lower::function(&sig, &item.block, diagnostics);
+    if !diagnostics.is_empty() {
+        return None;
+    }
+    Some((sig, infer::infer(func)))
 }

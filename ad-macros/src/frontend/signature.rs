@@ -1,6 +1,11 @@
 //! The signature of the annotated function: what the frontend learns of it once and the backend prints from.
 
-use crate::ir::FloatKind;
+use proc_macro2::Span;
+use syn::spanned::Spanned;
+
+use crate::diagnostics::Diagnostics;
+use crate::ir::{Dim, FloatKind, Type};
+use crate::options::Options;
 
 /// The user's function, without its body.
 pub(crate) struct Signature {
@@ -23,6 +28,9 @@ pub(crate) struct ParamSig {
     pub(crate) class: Class,
     /// Whether it is differentiated with respect to (outputs: whether it carries derivatives).
     pub(crate) active: bool,
+    /// The pattern, where it is not a plain name.
+    pub(crate) pattern: Option<syn::Pat>,
+    pub(crate) mutable: bool,
 }
 
 /// What a parameter is to the macro.
@@ -45,7 +53,7 @@ pub(crate) enum Class {
 }
 
 /// What the function returns.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Ret {
     Unit,
     /// One float.
@@ -53,9 +61,281 @@ pub(crate) enum Ret {
     /// `[f64; N]`
     Array,
     /// `Vec<f64>`
-    Vec {
-        elem: FloatKind,
-    },
+    Vec,
     /// A tuple of floats (and arrays): `ir::Source::Result(i)` is its i-th component.
     Tuple(Vec<Ret>),
+}
+
+/// The float a type names.
+pub(super) fn float_kind(ty: &syn::Type) -> Option<FloatKind> {
+    match ty {
+        syn::Type::Path(p) if p.qself.is_none() => match p.path.segments.last()?.ident.to_string().as_str() {
+            "f64" => Some(FloatKind::F64),
+            "f32" => Some(FloatKind::F32),
+            _ => None,
+        },
+        syn::Type::Paren(p) => float_kind(&p.elem),
+        syn::Type::Group(g) => float_kind(&g.elem),
+        _ => None,
+    }
+}
+
+/// Shape of an array, slice or vector: its axes, outermost first, and its elements.
+pub(super) fn shape(ty: &syn::Type) -> Option<(Vec<Dim>, Type)> {
+    let (dim, inner) = match ty {
+        syn::Type::Array(a) => {
+            let len = &a.len;
+            (Dim::Fixed(quote::quote!(#len).to_string().into()), &*a.elem)
+        }
+        syn::Type::Slice(s) => (Dim::Slice, &*s.elem),
+        syn::Type::Path(p) => (Dim::Slice, vec_elem(p)?),
+        syn::Type::Paren(p) => return shape(&p.elem),
+        syn::Type::Group(g) => return shape(&g.elem),
+        _ => return None,
+    };
+    match shape(inner) {
+        Some((mut dims, elem)) => {
+            dims.insert(0, dim);
+            Some((dims, elem))
+        }
+        None => {
+            let elem = float_kind(inner).map_or(Type::Opaque, Type::Float);
+            Some((vec![dim], elem))
+        }
+    }
+}
+
+fn vec_elem(p: &syn::TypePath) -> Option<&syn::Type> {
+    let last = p.path.segments.last()?;
+    match &last.arguments {
+        syn::PathArguments::AngleBracketed(args) if last.ident == "Vec" => {
+            args.args.iter().find_map(|a| match a {
+                syn::GenericArgument::Type(t) => Some(t),
+                _ => None,
+            })
+        }
+        _ => None,
+    }
+}
+
+fn classify(ty: &syn::Type) -> Class {
+    if let Some(kind) = float_kind(ty) {
+        return Class::Scalar(kind);
+    }
+    match ty {
+        syn::Type::Reference(r) => match shape(&r.elem) {
+            Some((dims, Type::Float(elem))) => {
+                // Inner vectors have no length of their own to give an adjoint.
+                if dims[1..].contains(&Dim::Slice) {
+                    return Class::Other;
+                }
+                match (&*r.elem, r.mutability.is_some()) {
+                    (syn::Type::Slice(_) | syn::Type::Array(_), true) => Class::Output { elem },
+                    (_, true) => Class::Other,
+                    (syn::Type::Slice(_), false) => Class::RefSlice { elem },
+                    (syn::Type::Array(_), false) => Class::RefArray { elem },
+                    _ => Class::RefVec { elem },
+                }
+            }
+            _ => Class::Other,
+        },
+        syn::Type::Array(_) => match shape(ty) {
+            Some((_, Type::Float(elem))) => Class::Array { elem },
+            _ => Class::Other,
+        },
+        _ => Class::Other,
+    }
+}
+
+/// Reads a signature.
+pub(super) fn read(
+    item: &syn::ItemFn,
+    options: &Options,
+    diagnostics: &mut Diagnostics,
+) -> Option<Signature> {
+    let sig = &item.sig;
+    if let Some(token) = &sig.asyncness {
+        diagnostics.error(
+            token.span(),
+            "an `async` function has no derivative",
+            "make the numeric part a plain `fn`",
+        );
+    }
+    if let syn::Safety::Unsafe(token) = &sig.safety {
+        diagnostics.error(
+            token.span(),
+            "generated code is safe: an `unsafe` function is not differentiated",
+            "make the numeric part a safe `fn`",
+        );
+    }
+    if let Some(token) = &sig.variadic {
+        diagnostics.error(token.span(), "a variadic function is not differentiated", "take a slice");
+    }
+    let mut receiver = None;
+    let mut params = Vec::new();
+    for (i, input) in sig.inputs.iter().enumerate() {
+        match input {
+            syn::FnArg::Receiver(r) => {
+                if matches!(&r.kind, syn::ReceiverKind::Reference(_, _, Some(_))) {
+                    diagnostics.error(
+                        r.span(),
+                        "`&mut self` cannot be changed by a differentiated method",
+                        "take `&self` and return what changes",
+                    );
+                }
+                receiver = Some(r.clone());
+            }
+            syn::FnArg::Typed(p) => params.push(param(i, p, diagnostics)),
+        }
+    }
+    activity(&mut params, options, sig.ident.span(), diagnostics);
+    let ret = ret(&sig.output, diagnostics)?;
+    let outputs = params.iter().any(|p| matches!(p.class, Class::Output { .. }));
+    if ret == Ret::Unit && !outputs {
+        diagnostics.error(
+            sig.ident.span(),
+            format!("`{}` computes no float that could be differentiated", sig.ident),
+            "return `f64` or `f32`, an array, tuple or `Vec` of them, or write to a `&mut [f64]` parameter",
+        );
+    }
+    let attrs = item
+        .attrs
+        .iter()
+        .filter(|a| {
+            [
+                "inline",
+                "cfg",
+                "cfg_attr",
+                "must_use",
+                "allow",
+                "expect",
+                "warn",
+                "deny",
+                "track_caller",
+                "cold",
+                "target_feature",
+                "deprecated",
+            ]
+            .iter()
+            .any(|known| a.path().is_ident(known))
+        })
+        .cloned()
+        .collect();
+    Some(Signature {
+        ident: sig.ident.clone(),
+        vis: item.vis.clone(),
+        generics: sig.generics.clone(),
+        attrs,
+        receiver,
+        params,
+        ret,
+    })
+}
+
+fn param(i: usize, p: &syn::PatType, diagnostics: &mut Diagnostics) -> ParamSig {
+    let ty = (*p.ty).clone();
+    let class = classify(&ty);
+    if let syn::Type::Reference(r) = &ty
+        && r.mutability.is_some()
+        && matches!(class, Class::Other)
+    {
+        let instead = if float_kind(&r.elem).is_some() {
+            "return the value, or take `&mut [f64; 1]`"
+        } else {
+            "an output is `&mut [f64]` or `&mut [f64; N]`; return everything else"
+        };
+        diagnostics.error(
+            ty.span(),
+            "this `&mut` parameter is no output that can be differentiated",
+            instead,
+        );
+    }
+    if let syn::Type::ImplTrait(t) = &ty {
+        diagnostics.error(
+            t.span(),
+            "`impl Trait` parameters are not differentiated",
+            "name a concrete type, or a type parameter",
+        );
+    }
+    let (ident, pattern, mutable) = match &*p.pat {
+        syn::Pat::Ident(id) if id.subpat.is_none() && id.by_ref.is_none() => {
+            (id.ident.clone(), None, id.mutability.is_some())
+        }
+        other => (syn::Ident::new(&format!("arg{i}"), other.span()), Some(other.clone()), false),
+    };
+    ParamSig { ident, ty, class, active: false, pattern, mutable }
+}
+
+fn activity(params: &mut [ParamSig], options: &Options, at: Span, diagnostics: &mut Diagnostics) {
+    let is_input = |c: &Class| !matches!(c, Class::Other | Class::Output { .. });
+    let floats: Vec<String> =
+        params.iter().filter(|p| is_input(&p.class)).map(|p| format!("`{}`", p.ident)).collect();
+    for p in params.iter_mut() {
+        p.active = match (&p.class, &options.wrt) {
+            (Class::Other, _) => false,
+            (Class::Output { .. }, _) => true,
+            (_, Some(names)) => names.contains(&p.ident),
+            (_, None) => true,
+        };
+    }
+    for name in options.wrt.iter().flatten() {
+        let found = params.iter().find(|p| p.ident == *name);
+        let problem = match found.map(|p| &p.class) {
+            None => format!("there is no parameter `{name}`"),
+            Some(Class::Output { .. }) => format!("`{name}` is an output"),
+            Some(Class::Other) => format!("`{name}` is no float, array or slice of floats"),
+            Some(_) => continue,
+        };
+        let instead = if floats.is_empty() {
+            "the function has no float parameter".to_string()
+        } else {
+            format!("name one of {}", floats.join(", "))
+        };
+        diagnostics.error(name.span(), problem, instead);
+    }
+    if floats.is_empty() {
+        diagnostics.error(
+            at,
+            "there is nothing to differentiate with respect to: no parameter is a float, or an array or slice of floats",
+            "take `f64`, `f32`, `&[f64]`, `&[f64; N]`, `[f64; N]` or `&Vec<f64>` (generic floats and structs are not supported yet)",
+        );
+    } else if options.wrt.as_ref().is_some_and(Vec::is_empty) {
+        diagnostics.error(at, "`wrt()` names no parameter", format!("name some of {}", floats.join(", ")));
+    }
+}
+
+fn ret(output: &syn::ReturnType, diagnostics: &mut Diagnostics) -> Option<Ret> {
+    match output {
+        syn::ReturnType::Default => Some(Ret::Unit),
+        syn::ReturnType::Type(_, ty) => ret_type(ty, true, diagnostics),
+    }
+}
+
+fn ret_type(ty: &syn::Type, outer: bool, diagnostics: &mut Diagnostics) -> Option<Ret> {
+    if float_kind(ty).is_some() {
+        return Some(Ret::Scalar);
+    }
+    match ty {
+        syn::Type::Tuple(t) if t.elems.is_empty() => return Some(Ret::Unit),
+        syn::Type::Tuple(t) if outer => {
+            let list: Option<Vec<Ret>> = t.elems.iter().map(|e| ret_type(e, false, diagnostics)).collect();
+            return list.map(Ret::Tuple);
+        }
+        syn::Type::Paren(p) => return ret_type(&p.elem, outer, diagnostics),
+        _ => {}
+    }
+    match (ty, shape(ty)) {
+        (syn::Type::Array(_), Some((dims, Type::Float(_)))) if !dims.contains(&Dim::Slice) => {
+            Some(Ret::Array)
+        }
+        (syn::Type::Path(_), Some((dims, Type::Float(_)))) if dims.len() == 1 => Some(Ret::Vec),
+        _ => {
+            diagnostics.error(
+                ty.span(),
+                "the derivative of a value of this type is not defined",
+                "return `f64` or `f32`, an array, a `Vec`, or a tuple of these; compute everything else in another function",
+            );
+            None
+        }
+    }
 }

@@ -7,6 +7,7 @@ use super::ops::{Binary, Block, Cmp, Inst, InstKind, Op, StoreMode, Unary};
 use super::types::{Buffer, FloatKind, Type, Value};
 
 /// A function and the stack of blocks that are open in it; instructions go to the innermost.
+#[derive(Clone)]
 pub(crate) struct Builder {
     pub(crate) func: Func,
     open: Vec<Block>,
@@ -135,6 +136,13 @@ impl Builder {
             InstKind::Pure(op @ (Op::Float(_) | Op::Int(_) | Op::Bool(_)), _) => Some(op.clone()),
             _ => None,
         })
+    }
+
+    /// Whether a value was loaded from a buffer, in an open block.
+    pub(crate) fn is_load(&self, v: Value) -> bool {
+        let mut insts = self.open.iter().rev().flat_map(|block| block.insts.iter().rev());
+        let found = insts.find(|inst| inst.results.contains(&v));
+        found.is_some_and(|inst| matches!(inst.kind, InstKind::Load { .. }))
     }
 
     /// Names a value, unless it has a name.

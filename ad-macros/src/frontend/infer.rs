@@ -1,0 +1,137 @@
+//! Which float each float is: unsuffixed literals, and what is made of them, take the kind of what they meet.
+
+use crate::ir::{Binding, Block, FloatKind, Func, Inst, InstKind, Op, Type, Value};
+
+/// Resolves every `FloatKind::Infer`.
+pub(super) fn infer(mut func: Func) -> Func {
+    let default = func
+        .params
+        .iter()
+        .find_map(|p| match p.binding {
+            Binding::Value(v) => kind_of(func.ty(v)),
+            Binding::Buffer(b) => kind_of(&func.buffer(b).elem),
+        })
+        .unwrap_or(FloatKind::F64);
+    let values = func.values.len();
+    // One class for each value, then one for each buffer.
+    let mut classes = Classes { parent: (0..values + func.buffers.len()).collect() };
+    in_block(&func, &func.body, &mut classes);
+    let mut kinds: Vec<Option<FloatKind>> = vec![None; classes.parent.len()];
+    for i in 0..kinds.len() {
+        let ty = if i < values { &func.values[i].ty } else { &func.buffers[i - values].elem };
+        if let Some(kind) = kind_of(ty) {
+            let root = classes.root(i);
+            kinds[root].get_or_insert(kind);
+        }
+    }
+    let mut resolve = |i: usize, ty: &mut Type| {
+        if *ty == Type::Float(FloatKind::Infer) {
+            *ty = Type::Float(kinds[classes.root(i)].clone().unwrap_or_else(|| default.clone()));
+        }
+    };
+    for i in 0..values {
+        resolve(i, &mut func.values[i].ty);
+    }
+    for i in 0..func.buffers.len() {
+        resolve(values + i, &mut func.buffers[i].elem);
+    }
+    func
+}
+
+fn kind_of(ty: &Type) -> Option<FloatKind> {
+    match ty {
+        Type::Float(FloatKind::Infer) => None,
+        Type::Float(kind) => Some(kind.clone()),
+        _ => None,
+    }
+}
+
+struct Classes {
+    parent: Vec<usize>,
+}
+
+impl Classes {
+    fn root(&mut self, mut i: usize) -> usize {
+        while self.parent[i] != i {
+            self.parent[i] = self.parent[self.parent[i]];
+            i = self.parent[i];
+        }
+        i
+    }
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.parent[a] = b;
+    }
+}
+
+fn in_block(func: &Func, block: &Block, classes: &mut Classes) {
+    for inst in &block.insts {
+        in_inst(func, inst, classes);
+        for nested in inst.kind.blocks() {
+            in_block(func, nested, classes);
+        }
+    }
+}
+
+fn in_inst(func: &Func, inst: &Inst, classes: &mut Classes) {
+    let values = func.values.len();
+    let mut join = |list: &[Value]| {
+        let floats: Vec<usize> = list.iter().filter(|v| func.is_float(**v)).map(|v| v.0 as usize).collect();
+        floats.windows(2).for_each(|w| classes.join(w[0], w[1]));
+        floats.first().copied()
+    };
+    match &inst.kind {
+        InstKind::Pure(op, args) => match op {
+            Op::Cast(_) | Op::Verbatim(_) | Op::Test(_) => {}
+            Op::Cmp(_) => {
+                join(args);
+            }
+            Op::Powi => {
+                join(&[args[0], inst.results[0]]);
+            }
+            _ => {
+                join(&[args.as_slice(), &inst.results].concat());
+            }
+        },
+        InstKind::Load { buffer, .. } => {
+            if let Some(v) = join(&inst.results) {
+                classes.join(v, values + buffer.0 as usize);
+            }
+        }
+        InstKind::Store { buffer, value, .. }
+        | InstKind::Fill { buffer, value }
+        | InstKind::Alloc { buffer, fill: value } => {
+            if let Some(v) = join(&[*value])
+                && func.buffer(*buffer).elem.is_float()
+            {
+                classes.join(v, values + buffer.0 as usize);
+            }
+        }
+        InstKind::If { then_block, else_block, .. } => {
+            for (k, r) in inst.results.iter().enumerate() {
+                for block in [then_block, else_block] {
+                    if let Some(y) = block.yields.get(k) {
+                        join(&[*r, *y]);
+                    }
+                }
+            }
+        }
+        InstKind::For(l) => {
+            for (k, r) in inst.results.iter().enumerate() {
+                join(&[*r, l.inits[k], l.body.args[k + 1]]);
+                if let Some(y) = l.body.yields.get(k) {
+                    join(&[*r, *y]);
+                }
+            }
+        }
+        InstKind::While { inits, cond_block, body } => {
+            for (k, r) in inst.results.iter().enumerate() {
+                join(&[*r, inits[k], cond_block.args[k], body.args[k]]);
+                if let Some(y) = body.yields.get(k) {
+                    join(&[*r, *y]);
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,305 @@
+//! Methods of floats, arrays and slices, in method form and as `f64::sin(x)`.
+
+use quote::ToTokens;
+use syn::spanned::Spanned;
+
+use super::lower::{Lower, Val, View};
+use crate::ir::{Binary, FloatKind, Op, Type, Unary, Value};
+
+/// Questions about a float that answer with a bool.
+const TESTS: [&str; 8] = [
+    "is_nan",
+    "is_finite",
+    "is_infinite",
+    "is_normal",
+    "is_subnormal",
+    "is_sign_negative",
+    "is_sign_positive",
+    "is_zero",
+];
+
+impl Lower<'_> {
+    pub(super) fn method_call(&mut self, e: &syn::ExprMethodCall) -> Val {
+        let name = e.method.to_string();
+        // What the macro does not look into stays one piece.
+        if self.is_foreign(&e.receiver) && !(self.is_float_method(&name) && self.any_float(&e.args)) {
+            return self.foreign_call(e);
+        }
+        let (receiver, _) = self.expr(&e.receiver);
+        let receiver = match receiver {
+            Val::View(view) if self.rank(&view) == 0 => self.deref(Val::View(view)),
+            other => other,
+        };
+        match receiver {
+            Val::Never => Val::Never,
+            Val::View(view) => self.view_method(&view, &name, e),
+            Val::Scalar(v)
+                if self.s.b.func.is_float(v) || self.is_float_method(&name) && self.any_float(&e.args) =>
+            {
+                let args: Vec<&syn::Expr> = e.args.iter().collect();
+                self.float_method(v, &name, &args, e)
+            }
+            Val::Scalar(v) => {
+                // An integer, a bool or something opaque: Rust knows the method.
+                if let syn::Expr::Lit(_) | syn::Expr::Path(_) | syn::Expr::Field(_) = &*e.receiver {
+                    return self.foreign_call(e);
+                }
+                let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), proc_macro2::Span::call_site());
+                let method = &e.method;
+                let (turbofish, args) = (&e.turbofish, &e.args);
+                let Some(mut found) = self.verbatim_operands(quote::quote!(#args), e.span()) else {
+                    return Val::Never;
+                };
+                if found.tainted {
+                    return self.unknown_method(e);
+                }
+                // The receiver is operand 0: the others move up by one.
+                let shifted = shift_holes(found.verbatim.tokens, found.args.len());
+                found.verbatim.tokens = quote::quote!(#hole.#method #turbofish (#shifted));
+                found.args.insert(0, v);
+                let v = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
+                Val::Scalar(v)
+            }
+            Val::Tuple(_) | Val::Unset => self.foreign_call(e),
+        }
+    }
+
+    /// Whether an expression is a place of something that the macro does not look into (`self.x`, `cfg.table`).
+    fn is_foreign(&self, e: &syn::Expr) -> bool {
+        match e {
+            syn::Expr::Path(p) => match p.path.get_ident().and_then(|i| self.lookup(&i.to_string())) {
+                Some(var) => match &self.s.vars[var].val {
+                    Val::Scalar(v) => *self.s.b.func.ty(*v) == Type::Opaque && !self.is_tainted(*v),
+                    _ => false,
+                },
+                // A constant may be a float: its methods are known.
+                None => p.path.get_ident().is_some_and(|i| i == "self"),
+            },
+            syn::Expr::Field(f) => self.is_foreign(&f.base),
+            syn::Expr::Reference(r) => self.is_foreign(&r.expr),
+            syn::Expr::MethodCall(m) => self.is_foreign(&m.receiver),
+            syn::Expr::Index(i) => self.is_foreign(&i.expr),
+            _ => false,
+        }
+    }
+
+    fn is_float_method(&self, name: &str) -> bool {
+        Unary::from_method(name).is_some()
+            || Binary::from_method(name).is_some()
+            || ["powi", "mul_add", "clamp", "sin_cos"].contains(&name)
+    }
+
+    /// Whether an argument is a float that the macro follows.
+    fn any_float<'e>(&mut self, args: impl IntoIterator<Item = &'e syn::Expr>) -> bool {
+        args.into_iter()
+            .any(|a| self.verbatim_operands(a.to_token_stream(), a.span()).is_some_and(|f| f.tainted))
+    }
+
+    fn foreign_call(&mut self, e: &syn::ExprMethodCall) -> Val {
+        self.verbatim(
+            e.to_token_stream(),
+            e.method.span(),
+            &format!("the macro does not know what `{}` does with an active value", e.method),
+            "use arithmetic and the float methods of std, or write it as a `#[differentiable]` function and call that",
+        )
+    }
+
+    fn unknown_method(&mut self, e: &syn::ExprMethodCall) -> Val {
+        self.error(
+            e.method.span(),
+            format!("the macro does not know what `{}` does with an active value", e.method),
+            "use arithmetic and the float methods of std, or write it as a `#[differentiable]` function and call that",
+        );
+        Val::Never
+    }
+
+    /// A method of a float; also `f64::name(v, args)`.
+    pub(super) fn float_method(
+        &mut self,
+        v: Value,
+        name: &str,
+        args: &[&syn::Expr],
+        whole: &dyn Whole,
+    ) -> Val {
+        let mut values = Vec::new();
+        for a in args {
+            let val = self.expr(a).0;
+            let val = self.deref(val);
+            match val {
+                Val::Scalar(v) => values.push(v),
+                Val::Never => return Val::Never,
+                _ => return self.unknown_float(name, whole),
+            }
+        }
+        let op = match (name, values.len()) {
+            ("sin_cos", 0) => {
+                let sin = self.unary(Unary::Sin, v);
+                let cos = self.unary(Unary::Cos, v);
+                return Val::Tuple(vec![Val::Scalar(sin), Val::Scalar(cos)]);
+            }
+            ("clone" | "to_owned", 0) => return Val::Scalar(v),
+            ("powi", 1) => Op::Powi,
+            ("mul_add", 2) => Op::MulAdd,
+            ("clamp", 2) => Op::Clamp,
+            (_, 0) if Unary::from_method(name).is_some() => match Unary::from_method(name) {
+                Some(f) => Op::Unary(f),
+                None => return Val::Never,
+            },
+            (_, 1) if Binary::from_method(name).is_some() => match Binary::from_method(name) {
+                Some(f) => Op::Binary(f),
+                None => return Val::Never,
+            },
+            (_, 0) if let Some(test) = TESTS.iter().find(|t| **t == name) => {
+                let v = self.s.b.op(Op::Test(test), &[v]);
+                return Val::Scalar(v);
+            }
+            _ => {
+                return if self.is_tainted(v) || values.iter().any(|v| self.is_tainted(*v)) {
+                    self.unknown_float(name, whole)
+                } else {
+                    self.verbatim(whole.tokens(), whole.place(), "", "")
+                };
+            }
+        };
+        let operands = [&[v], values.as_slice()].concat();
+        Val::Scalar(self.op(op, &operands))
+    }
+
+    fn unknown_float(&mut self, name: &str, whole: &dyn Whole) -> Val {
+        self.error(
+            whole.place(),
+            format!("the macro does not know the derivative of `{name}`"),
+            "use arithmetic and the float methods of std, or write it as a `#[differentiable]` function and call that",
+        );
+        Val::Never
+    }
+
+    fn view_method(&mut self, view: &View, name: &str, e: &syn::ExprMethodCall) -> Val {
+        let arg = |k: usize| e.args.iter().nth(k);
+        match (name, e.args.len()) {
+            ("len", 0) => Val::Scalar(self.len(view)),
+            ("is_empty", 0) => {
+                let len = self.len(view);
+                let zero = self.s.b.int("0");
+                Val::Scalar(self.op(Op::Cmp(crate::ir::Cmp::Eq), &[len, zero]))
+            }
+            ("to_vec" | "clone" | "to_owned", 0) => {
+                let copy = self.copy_of(view, "copy");
+                // `to_vec` makes a vector also of an array.
+                let dims = &mut self.s.b.func.buffers[copy.buffer.0 as usize].dims;
+                if name == "to_vec"
+                    && let crate::ir::Dim::Fixed(_) = dims[0]
+                {
+                    self.error(
+                        e.span(),
+                        "`to_vec` of an array is not supported",
+                        "copy the array with `let copy = array;`",
+                    );
+                    return Val::Never;
+                }
+                Val::View(copy)
+            }
+            ("as_slice" | "as_mut_slice" | "as_ref" | "as_mut", 0) => {
+                Val::View(View { by_ref: true, ..view.clone() })
+            }
+            ("swap", 2) => {
+                let mut index = Vec::new();
+                for k in 0..2 {
+                    let Some(a) = arg(k) else { return Val::Never };
+                    let val = self.expr(a).0;
+                    let Some(v) = self.scalar(val, a.span()) else { return Val::Never };
+                    index.push(v);
+                }
+                let places = [self.index(view, index[0]), self.index(view, index[1])];
+                let [super::place::Place::Element(buffer, a), super::place::Place::Element(_, b)] = places
+                else {
+                    self.error(e.span(), "rows cannot be swapped", "swap their elements in a loop");
+                    return Val::Never;
+                };
+                let (old_a, old_b) = (self.load(buffer, a.clone()), self.load(buffer, b.clone()));
+                self.store(buffer, a, old_b, crate::ir::StoreMode::Set);
+                self.store(buffer, b, old_a, crate::ir::StoreMode::Set);
+                Val::Tuple(Vec::new())
+            }
+            ("fill", 1) => {
+                let Some(a) = arg(0) else { return Val::Never };
+                let val = self.expr(a).0;
+                let Some(v) = self.scalar(val, a.span()) else { return Val::Never };
+                self.fill_view(view, v);
+                Val::Tuple(Vec::new())
+            }
+            ("copy_from_slice" | "clone_from_slice", 1) => {
+                let Some(a) = arg(0) else { return Val::Never };
+                match self.expr(a).0 {
+                    Val::View(from) => self.copy_view(&from, view, e.span()),
+                    Val::Never => {}
+                    _ => self.error(a.span(), "this is no slice", "pass a slice"),
+                }
+                Val::Tuple(Vec::new())
+            }
+            _ => self.verbatim(
+                e.to_token_stream(),
+                e.method.span(),
+                &format!("`{name}` of an array or slice of active values is not supported yet"),
+                "write a loop over the indices: `for i in 0..x.len() { .. x[i] .. }`",
+            ),
+        }
+    }
+
+    /// `f64::sin(x)` and its like: whether the path is a float's, and which.
+    pub(super) fn float_path(&self, path: &syn::Path) -> Option<(FloatKind, String)> {
+        let list: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
+        let (kind, name) = match list.as_slice() {
+            [.., kind, name] => (kind.as_str(), name.clone()),
+            _ => return None,
+        };
+        match kind {
+            "f64" => Some((FloatKind::F64, name)),
+            "f32" => Some((FloatKind::F32, name)),
+            _ => None,
+        }
+    }
+}
+
+/// Moves `__ad_operand_k` up by one.
+fn shift_holes(tokens: proc_macro2::TokenStream, n: usize) -> proc_macro2::TokenStream {
+    use proc_macro2::{Group, Ident, TokenTree};
+    tokens
+        .into_iter()
+        .map(|t| match t {
+            TokenTree::Ident(i) => {
+                let k = (0..n).find(|k| i == crate::ir::Verbatim::hole(*k));
+                TokenTree::Ident(match k {
+                    Some(k) => Ident::new(&crate::ir::Verbatim::hole(k + 1), i.span()),
+                    None => i,
+                })
+            }
+            TokenTree::Group(g) => TokenTree::Group(Group::new(g.delimiter(), shift_holes(g.stream(), n))),
+            other => other,
+        })
+        .collect()
+}
+
+/// A call, for messages and to pass it through.
+pub(super) trait Whole {
+    fn tokens(&self) -> proc_macro2::TokenStream;
+    fn place(&self) -> proc_macro2::Span;
+}
+
+impl Whole for syn::ExprMethodCall {
+    fn tokens(&self) -> proc_macro2::TokenStream {
+        self.to_token_stream()
+    }
+    fn place(&self) -> proc_macro2::Span {
+        self.method.span()
+    }
+}
+
+impl Whole for syn::ExprCall {
+    fn tokens(&self) -> proc_macro2::TokenStream {
+        self.to_token_stream()
+    }
+    fn place(&self) -> proc_macro2::Span {
+        self.func.span()
+    }
+}

@@ -1,0 +1,483 @@
+//! Places: elements, parts and views of buffers; arrays made and copied.
+
+use proc_macro2::Span;
+use quote::{ToTokens, quote};
+use syn::spanned::Spanned;
+
+use super::lower::{Lower, Val, VarId, View};
+use crate::ir::{Buffer, BufferData, Dim, ForLoop, InstKind, Op, Storage, StoreMode, Type, Value, Verbatim};
+
+/// What can be assigned to.
+pub(super) enum Place {
+    Element(Buffer, Vec<Value>),
+    Part(View),
+    Variable(VarId),
+}
+
+impl Lower<'_> {
+    /// How many axes a view has left.
+    pub(super) fn rank(&self, view: &View) -> usize {
+        self.s.b.func.buffer(view.buffer).dims.len() - view.prefix.len()
+    }
+
+    /// Element or row `i` of a view.
+    pub(super) fn index(&mut self, view: &View, i: Value) -> Place {
+        let at = match view.range {
+            Some((start, _)) => self.op(Op::Add, &[start, i]),
+            None => i,
+        };
+        let mut prefix = view.prefix.clone();
+        prefix.push(at);
+        if self.rank(view) <= 1 {
+            Place::Element(view.buffer, prefix)
+        } else {
+            Place::Part(View { buffer: view.buffer, prefix, range: None, by_ref: false })
+        }
+    }
+
+    pub(super) fn read(&mut self, place: Place) -> Val {
+        match place {
+            Place::Element(buffer, index) => Val::Scalar(self.load(buffer, index)),
+            Place::Part(view) => Val::View(view),
+            Place::Variable(var) => self.s.vars[var].val.clone(),
+        }
+    }
+
+    /// A reference to an element, as `iter_mut` gives, reads as the element.
+    pub(super) fn deref(&mut self, val: Val) -> Val {
+        match val {
+            Val::View(view) if self.rank(&view) == 0 => self.read(Place::Element(view.buffer, view.prefix)),
+            Val::View(view) => Val::View(View { by_ref: false, ..view }),
+            other => other,
+        }
+    }
+
+    /// The place that an expression names; `None` after an error.
+    pub(super) fn place(&mut self, e: &syn::Expr) -> Option<Place> {
+        match e {
+            syn::Expr::Paren(p) => self.place(&p.expr),
+            syn::Expr::Index(i) => {
+                let base = self.place_base(&i.expr)?;
+                if let syn::Expr::Range(_) = &*i.index {
+                    return Some(Place::Part(self.part(&base, &i.index)?));
+                }
+                let (val, _) = self.expr(&i.index);
+                let index = self.scalar(val, i.index.span())?;
+                Some(self.index(&base, index))
+            }
+            syn::Expr::Unary(syn::ExprUnary { op: syn::UnOp::Deref(_), expr, .. }) => match self.expr(expr).0
+            {
+                Val::View(view) if self.rank(&view) == 0 => Some(Place::Element(view.buffer, view.prefix)),
+                Val::View(view) => Some(Place::Part(View { by_ref: false, ..view })),
+                _ => {
+                    self.error(
+                        e.span(),
+                        "the macro does not know what this reference points to",
+                        "index the array itself: `a[i] = ..`",
+                    );
+                    None
+                }
+            },
+            syn::Expr::Path(p) => match p.path.get_ident().and_then(|i| self.lookup(&i.to_string())) {
+                Some(var) => Some(Place::Variable(var)),
+                None => {
+                    self.error(e.span(), "only local variables can be assigned to", "use a local variable");
+                    None
+                }
+            },
+            _ => {
+                self.error(
+                    e.span(),
+                    "this cannot be assigned to inside a differentiated function",
+                    "assign to a local variable or to an element of a local array or output slice",
+                );
+                None
+            }
+        }
+    }
+
+    fn place_base(&mut self, e: &syn::Expr) -> Option<View> {
+        match self.expr(e).0 {
+            Val::View(view) => Some(view),
+            Val::Never => None,
+            _ => {
+                self.error(
+                    e.span(),
+                    "the macro does not look into this: its elements cannot be assigned",
+                    "use a local array or vector of numbers, or an output slice",
+                );
+                None
+            }
+        }
+    }
+
+    /// `view[a..b]`
+    pub(super) fn part(&mut self, view: &View, range: &syn::Expr) -> Option<View> {
+        let syn::Expr::Range(r) = range else { return None };
+        let bound = |this: &mut Self, e: &Option<Box<syn::Expr>>| -> Option<Option<Value>> {
+            match e {
+                Some(e) => {
+                    let val = this.expr(e).0;
+                    Some(Some(this.scalar(val, e.span())?))
+                }
+                None => Some(None),
+            }
+        };
+        let start = bound(self, &r.start)?;
+        let end = bound(self, &r.end)?;
+        if start.is_none() && end.is_none() {
+            return Some(view.clone());
+        }
+        let closed = matches!(r.limits, syn::RangeLimits::Closed(_));
+        let end = match end {
+            Some(e) if closed => {
+                let one = self.s.b.int("1");
+                self.op(Op::Add, &[e, one])
+            }
+            Some(e) => e,
+            None => self.len(view),
+        };
+        // As in the user's function, a range out of bounds panics here.
+        self.check_range(view, start, end);
+        let (from, len) = match start {
+            Some(start) => (start, self.op(Op::Sub, &[end, start])),
+            None => (self.s.b.int("0"), end),
+        };
+        let from = match (view.range, start) {
+            (Some((old, _)), Some(_)) => self.op(Op::Add, &[old, from]),
+            (Some((old, _)), None) => old,
+            (None, _) => from,
+        };
+        Some(View { range: Some((from, len)), ..view.clone() })
+    }
+
+    fn check_range(&mut self, view: &View, start: Option<Value>, end: Value) {
+        let mut args = Vec::new();
+        let mut hole = |v: Value| {
+            args.push(v);
+            syn::Ident::new(&Verbatim::hole(args.len() - 1), Span::call_site())
+        };
+        let prefix: Vec<_> = view.prefix.iter().map(|v| hole(*v)).collect();
+        let range = view.range.map(|(s, n)| {
+            let (s, n) = (hole(s), hole(n));
+            quote!([#s..][..#n])
+        });
+        let start = start.map(&mut hole);
+        let end = hole(end);
+        let buffer = syn::Ident::new(&Verbatim::buffer_hole(0), Span::call_site());
+        let tokens = quote!(let _ = &#buffer #([#prefix])* #range [#start..#end]);
+        self.s.b.effect(InstKind::Effect(Verbatim { tokens, buffers: vec![view.buffer] }, args));
+    }
+
+    /// The length of a view.
+    pub(super) fn len(&mut self, view: &View) -> Value {
+        if let Some((_, len)) = view.range {
+            return len;
+        }
+        let axis = view.prefix.len();
+        match self.s.b.func.buffer(view.buffer).dims[axis].clone() {
+            Dim::Fixed(n) => self.fixed_len(&n),
+            Dim::Dyn(v) => v,
+            Dim::Slice => self.op(Op::Len(view.buffer, axis), &[]),
+        }
+    }
+
+    fn fixed_len(&mut self, n: &str) -> Value {
+        if n.parse::<u64>().is_ok() {
+            return self.s.b.int(n);
+        }
+        let tokens = n.parse().unwrap_or_default();
+        self.s.b.op_typed(Op::Verbatim(Verbatim { tokens, buffers: Vec::new() }), &[], Type::Int)
+    }
+
+    // ---------------------------------------------------------------------------------------- arrays
+
+    /// Declares a local buffer and fills it.
+    fn declare_buffer(&mut self, name: &str, dims: Vec<Dim>, fill: Value) -> View {
+        let elem = self.s.b.func.ty(fill).clone();
+        let data = BufferData { name: name.into(), elem, dims, storage: Storage::Local };
+        let buffer = self.s.b.func.new_buffer(data);
+        let tainted = self.is_tainted(fill);
+        let fill_with = if tainted { self.s.b.float_like(0.0, fill) } else { fill };
+        self.s.b.effect(InstKind::Alloc { buffer, fill: fill_with });
+        let view = View { buffer, prefix: Vec::new(), range: None, by_ref: false };
+        if tainted {
+            self.for_each(&view, &mut Vec::new(), &mut |this, index| {
+                this.store(buffer, index.to_vec(), fill, StoreMode::Set);
+            });
+        }
+        view
+    }
+
+    /// Runs `f` for every element of a view; its indices are relative to the view.
+    fn for_each(&mut self, view: &View, index: &mut Vec<Value>, f: &mut dyn FnMut(&mut Self, &[Value])) {
+        if index.len() == self.rank(view) {
+            return f(self, index);
+        }
+        let part = View {
+            prefix: [view.prefix.clone(), index.clone()].concat(),
+            range: if index.is_empty() { view.range } else { None },
+            ..view.clone()
+        };
+        let lo = self.s.b.int("0");
+        let hi = self.len(&part);
+        let i = self.s.b.func.new_value(Type::Int, Some("i".into()));
+        self.s.b.open(vec![i]);
+        index.push(i);
+        self.for_each(view, index, f);
+        index.pop();
+        let body = self.s.b.close(Vec::new());
+        self.s.b.effect(InstKind::For(ForLoop {
+            lo,
+            hi,
+            inclusive: false,
+            rev: false,
+            step: None,
+            flipped: false,
+            inits: Vec::new(),
+            body,
+        }));
+    }
+
+    /// Index of an element of a view, in its buffer.
+    fn absolute(&mut self, view: &View, index: &[Value]) -> Vec<Value> {
+        let mut all = view.prefix.clone();
+        all.extend_from_slice(index);
+        if let (Some((start, _)), Some(first)) = (view.range, index.first()) {
+            all[view.prefix.len()] = self.op(Op::Add, &[start, *first]);
+        }
+        all
+    }
+
+    /// Copies element by element.
+    pub(super) fn copy_view(&mut self, from: &View, to: &View, span: Span) {
+        if self.rank(from) != self.rank(to) || self.rank(to) == 0 {
+            return self.error(span, "these arrays differ in shape", "copy the elements in a loop");
+        }
+        if from.buffer == to.buffer && from != to {
+            return self.error(
+                span,
+                "this copies within one array",
+                "copy the elements in a loop, in the order you need",
+            );
+        }
+        if from == to {
+            return;
+        }
+        let (from, to) = (from.clone(), to.clone());
+        self.for_each(&to.clone(), &mut Vec::new(), &mut |this, index| {
+            let source = this.absolute(&from, index);
+            let v = this.load(from.buffer, source);
+            let target = this.absolute(&to, index);
+            this.store(to.buffer, target, v, StoreMode::Set);
+        });
+    }
+
+    /// Sets every element.
+    pub(super) fn fill_view(&mut self, view: &View, v: Value) {
+        let whole = view.prefix.is_empty() && view.range.is_none();
+        if whole && !self.is_tainted(v) {
+            return self.s.b.effect(InstKind::Fill { buffer: view.buffer, value: v });
+        }
+        let view = view.clone();
+        self.for_each(&view.clone(), &mut Vec::new(), &mut |this, index| {
+            let target = this.absolute(&view, index);
+            this.store(view.buffer, target, v, StoreMode::Set);
+        });
+    }
+
+    /// A local copy; vectors for what has no constant length.
+    pub(super) fn copy_of(&mut self, view: &View, name: &str) -> View {
+        let data = self.s.b.func.buffer(view.buffer).clone();
+        let mut dims: Vec<Dim> = data.dims[view.prefix.len()..].to_vec();
+        for axis in 0..dims.len() {
+            if dims[axis] == Dim::Slice || axis == 0 && view.range.is_some() {
+                let of = View { range: if axis == 0 { view.range } else { None }, ..view.clone() };
+                let len = if axis == 0 { self.len(&of) } else { self.op(Op::Len(view.buffer, axis), &[]) };
+                dims[axis] = Dim::Dyn(len);
+            }
+        }
+        let fill = match &data.elem {
+            ty @ Type::Float(_) => self.s.b.float(0.0, ty.clone()),
+            other => self.dummy(other),
+        };
+        let copy = self.declare_buffer(name, dims, fill);
+        if let Type::Float(_) = data.elem {
+            self.s.b.func.buffers[copy.buffer.0 as usize].elem = data.elem;
+        }
+        self.copy_view(view, &copy, Span::call_site());
+        copy
+    }
+
+    /// `[v; N]` and `vec![v; n]`, nested ones too: axes and what fills them.
+    pub(super) fn repeat(&mut self, value: &syn::Expr, dim: Dim) -> Option<(Vec<Dim>, Value)> {
+        let inner = match value {
+            syn::Expr::Repeat(r) => {
+                let n = self.array_len(&r.len);
+                self.repeat(&r.expr, n)
+            }
+            syn::Expr::Macro(m) if m.mac.path.is_ident("vec") => {
+                match syn::parse2::<VecMacro>(m.mac.tokens.clone()) {
+                    Ok(VecMacro::Repeat(v, n)) => {
+                        let len = self.expr(&n).0;
+                        let len = self.scalar(len, n.span())?;
+                        self.repeat(&v, Dim::Dyn(len))
+                    }
+                    _ => {
+                        self.error(
+                            value.span(),
+                            "rows of a nested vector are written `vec![v; n]` here",
+                            "fill the elements in a loop",
+                        );
+                        None
+                    }
+                }
+            }
+            other => {
+                let val = self.expr(other).0;
+                let val = self.deref(val);
+                Some((Vec::new(), self.scalar(val, other.span())?))
+            }
+        };
+        let (mut dims, fill) = inner?;
+        dims.insert(0, dim);
+        Some((dims, fill))
+    }
+
+    /// The length in an array type or expression: constants only.
+    fn array_len(&mut self, e: &syn::Expr) -> Dim {
+        let text = match e {
+            syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(i), .. }) => i.base10_digits().to_string(),
+            other => other.to_token_stream().to_string(),
+        };
+        Dim::Fixed(text.into())
+    }
+
+    pub(super) fn repeat_expr(&mut self, r: &syn::ExprRepeat) -> Val {
+        let n = self.array_len(&r.len);
+        match self.repeat(&r.expr, n) {
+            Some((dims, fill)) => Val::View(self.declare_buffer("array", dims, fill)),
+            None => Val::Never,
+        }
+    }
+
+    pub(super) fn vec_macro(&mut self, mac: &syn::Macro) -> Val {
+        match syn::parse2::<VecMacro>(mac.tokens.clone()) {
+            Ok(VecMacro::Repeat(v, n)) => {
+                let len = self.expr(&n).0;
+                let Some(len) = self.scalar(len, n.span()) else { return Val::Never };
+                match self.repeat(&v, Dim::Dyn(len)) {
+                    Some((dims, fill)) => Val::View(self.declare_buffer("vector", dims, fill)),
+                    None => Val::Never,
+                }
+            }
+            Ok(VecMacro::List(list)) => self.array_literal(&list, true, mac.span()),
+            Err(e) => {
+                self.diagnostics.push(e);
+                Val::Never
+            }
+        }
+    }
+
+    /// `[a, b, c]`, rows too.
+    pub(super) fn array_literal(&mut self, list: &[syn::Expr], on_heap: bool, span: Span) -> Val {
+        let mut items = Vec::new();
+        for e in list {
+            let val = self.expr(e).0;
+            items.push(self.deref(val));
+        }
+        if items.contains(&Val::Never) {
+            return Val::Never;
+        }
+        let Some(first) = items.first().cloned() else {
+            self.error(
+                span,
+                "an empty array has no element type that the macro could see",
+                "give it its length: `vec![0.0; n]`, `[0.0; N]`",
+            );
+            return Val::Never;
+        };
+        let n = items.len().to_string();
+        let dim = if on_heap { Dim::Dyn(self.s.b.int(&n)) } else { Dim::Fixed(n.into()) };
+        let (mut dims, elem) = match &first {
+            Val::Scalar(_) => {
+                let types: Vec<Type> = items
+                    .iter()
+                    .filter_map(|v| match v {
+                        Val::Scalar(v) => Some(self.s.b.func.ty(*v).clone()),
+                        _ => None,
+                    })
+                    .collect();
+                let elem = types
+                    .iter()
+                    .find(|t| matches!(t, Type::Float(k) if *k != crate::ir::FloatKind::Infer))
+                    .or_else(|| types.iter().find(|t| t.is_float()))
+                    .unwrap_or(&types[0])
+                    .clone();
+                (Vec::new(), elem)
+            }
+            Val::View(view) => {
+                let data = self.s.b.func.buffer(view.buffer);
+                (data.dims[view.prefix.len()..].to_vec(), data.elem.clone())
+            }
+            _ => {
+                self.error(span, "an array of this cannot be followed", "make an array of numbers");
+                return Val::Never;
+            }
+        };
+        dims.insert(0, dim);
+        if dims[1..].contains(&Dim::Slice) {
+            self.error(
+                span,
+                "an array of slices cannot be followed",
+                "copy the elements into an array of numbers",
+            );
+            return Val::Never;
+        }
+        let fill = match (&elem, &first) {
+            (Type::Float(_), _) => self.s.b.float(0.0, elem.clone()),
+            (_, Val::Scalar(v)) => *v,
+            _ => self.dummy(&elem),
+        };
+        let view = self.declare_buffer(if on_heap { "vector" } else { "array" }, dims, fill);
+        for (k, item) in items.into_iter().enumerate() {
+            let index = self.s.b.int(&k.to_string());
+            match (self.index(&view, index), item) {
+                (Place::Element(buffer, index), Val::Scalar(v)) => {
+                    self.store(buffer, index, v, StoreMode::Set)
+                }
+                (Place::Part(to), Val::View(from)) => self.copy_view(&from, &to, span),
+                _ => {}
+            }
+        }
+        Val::View(view)
+    }
+}
+
+/// The arguments of `vec!`.
+enum VecMacro {
+    Repeat(Box<syn::Expr>, Box<syn::Expr>),
+    List(Vec<syn::Expr>),
+}
+
+impl syn::parse::Parse for VecMacro {
+    fn parse(input: syn::parse::ParseStream<'_>) -> syn::Result<Self> {
+        if input.is_empty() {
+            return Ok(VecMacro::List(Vec::new()));
+        }
+        let first: syn::Expr = input.parse()?;
+        if input.peek(syn::Token![;]) {
+            input.parse::<syn::Token![;]>()?;
+            return Ok(VecMacro::Repeat(Box::new(first), Box::new(input.parse()?)));
+        }
+        let mut list = vec![first];
+        while input.peek(syn::Token![,]) {
+            input.parse::<syn::Token![,]>()?;
+            if input.is_empty() {
+                break;
+            }
+            list.push(input.parse()?);
+        }
+        if input.is_empty() { Ok(VecMacro::List(list)) } else { Err(input.error("expected `,` or `;`")) }
+    }
+}
