@@ -8,10 +8,11 @@ use std::collections::HashMap;
 
 use proc_macro2::TokenStream;
 
-use super::func::{Binding, Func, Mark, Role, Source};
-use super::ops::{Arg, BarArg, Block, Call, CallMode, Cmp, ForLoop, Inst, InstKind, Op, StoreMode};
+use super::func::{Binding, Func, Mark, Role};
+use super::ops::{Block, CallMode, Cmp, ForLoop, Inst, InstKind, Op, StoreMode};
 use super::types::{Buffer, Dim, FloatKind, Stack, Storage, Type, Value};
 
+mod call;
 pub(crate) mod number;
 
 pub(crate) use number::{Hyper, Num};
@@ -426,7 +427,7 @@ impl<N: Num> Machine<'_, N> {
             (Op::Int(text), []) => I(integer(text)?),
             (Op::Bool(b), []) => B(*b),
             (Op::Verbatim(v), []) => I(integer(&v.tokens.to_string())?),
-            (Op::Len(b, axis), []) => I(self.tensor(*b)?.dims[*axis] as i64),
+            (Op::Len(b, axis), []) => I(self.tensor(*b)?.dims[*axis].cast_signed() as i64),
             (Op::Add, [F(a), F(b)]) => F(a.add(*b)),
             (Op::Sub, [F(a), F(b)]) => F(a.sub(*b)),
             (Op::Mul, [F(a), F(b)]) => F(a.mul(*b)),
@@ -474,105 +475,6 @@ impl<N: Num> Machine<'_, N> {
             (op, args) => return wrong(format!("{op:?} of {args:?}")),
         })
     }
-
-    // ---------------------------------------------------------------------------------------- calls
-
-    /// What an argument names.
-    fn argument(&self, arg: &Arg) -> Result<Item<N>, EvalError> {
-        match arg {
-            Arg::Value(v) => Ok(Item::Scalar(self.get(*v)?)),
-            Arg::Buffer { buffer, prefix, range, .. } => {
-                let (at, dims) = self.part(*buffer, prefix, *range)?;
-                let n: usize = dims.iter().product();
-                Ok(Item::Tensor(Tensor { dims, data: self.tensor(*buffer)?.data[at..at + n].to_vec() }))
-            }
-        }
-    }
-
-    /// Offset and axes of a part of a buffer.
-    fn part(
-        &self,
-        b: Buffer,
-        prefix: &[Value],
-        range: Option<(Value, Value)>,
-    ) -> Result<(usize, Vec<usize>), EvalError> {
-        let mut at = self.offset(b, prefix)?;
-        let mut dims = self.tensor(b)?.dims[prefix.len()..].to_vec();
-        if let Some((start, len)) = range {
-            let (start, len) = (self.int(start)? as usize, self.int(len)? as usize);
-            if dims.is_empty() || start + len > dims[0] {
-                return wrong(format!("{start} for {len} of {dims:?}"));
-            }
-            at += start * dims[1..].iter().product::<usize>();
-            dims[0] = len;
-        }
-        Ok((at, dims))
-    }
-
-    fn call(&mut self, call: &Call) -> Result<Vec<Scalar<N>>, EvalError> {
-        let module = self.module;
-        let callee = module.find(&call.callee, call.mode)?;
-        let mut args = Vec::new();
-        let mut seen: HashMap<Role, usize> = HashMap::new();
-        for param in &callee.params {
-            let nth = seen.entry(param.role.clone()).or_default();
-            *nth += 1;
-            let slot = match (param.role.of, param.role.marks.as_slice()) {
-                (Source::Param(i), []) => Some(self.argument(&call.args[i])?),
-                (Source::Param(i), [Mark::Dot]) => self.optional(&call.dots[*nth - 1][i])?,
-                (Source::Param(i), [Mark::Dot, Mark::Dot]) => self.optional(&call.dots[2][i])?,
-                // Adjoints are added into what is given: nothing, here; the sum follows.
-                (Source::Param(_), [Mark::Bar] | [Mark::Bar, Mark::Dot]) => None,
-                (Source::Result(_), [Mark::Bar]) => Some(Item::Scalar(self.get(call.seeds[0])?)),
-                (Source::Result(_), [Mark::Bar, Mark::Dot]) => {
-                    Some(Item::Scalar(self.get(call.seeds[1])?))
-                }
-                (_, marks) => return wrong(format!("a parameter with marks {marks:?}")),
-            };
-            args.push(match (slot, param.role.of) {
-                (Some(item), _) => item,
-                (None, Source::Param(i)) => {
-                    self.argument(&call.args[i])?.with_floats(&mut std::iter::repeat(N::constant(0.0)))
-                }
-                (None, Source::Result(_)) => return wrong("a result without seed"),
-            });
-        }
-        let outcome = eval_in(module, callee, &args)?;
-        self.counts.insts += outcome.counts.insts;
-        if !matches!(call.mode, CallMode::Vjp | CallMode::VjpJvp) {
-            let scalars = outcome.outputs.iter().map(|(_, item)| match item {
-                Item::Scalar(s) => Ok(*s),
-                Item::Tensor(_) => wrong("a call that returns a buffer"),
-            });
-            return scalars.collect();
-        }
-        let mut results = Vec::new();
-        for (group, marks) in call.bars.iter().zip([&[Mark::Bar][..], &[Mark::Bar, Mark::Dot]]) {
-            for (i, bar) in group.iter().enumerate() {
-                let role = Role { of: Source::Param(i), marks: marks.to_vec() };
-                match (bar, outcome.get(&role)) {
-                    (None, _) => {}
-                    (Some(BarArg::Result), Some(Item::Scalar(s))) => results.push(*s),
-                    (Some(BarArg::Into(Arg::Buffer { buffer, prefix, range, .. })), Some(Item::Tensor(t))) => {
-                        let (at, _) = self.part(*buffer, prefix, *range)?;
-                        let place = &mut self.tensor_mut(*buffer)?.data[at..];
-                        for (place, add) in place.iter_mut().zip(&t.data) {
-                            let (Scalar::F(a), Scalar::F(b)) = (*place, *add) else {
-                                return wrong("an adjoint that is no float");
-                            };
-                            *place = Scalar::F(a.add(b));
-                        }
-                    }
-                    (bar, found) => return wrong(format!("adjoint {bar:?} and {found:?}")),
-                }
-            }
-        }
-        Ok(results)
-    }
-
-    fn optional(&self, arg: &Option<Arg>) -> Result<Option<Item<N>>, EvalError> {
-        arg.as_ref().map(|a| self.argument(a)).transpose()
-    }
 }
 
 /// The value of an integer literal, suffixed or not.
@@ -597,7 +499,7 @@ fn cast<N: Num>(to: &str, x: Scalar<N>) -> Result<Scalar<N>, EvalError> {
         "i32" => x as i32 as i64,
         "u32" => x as u32 as i64,
         "u8" => x as u8 as i64,
-        "usize" | "u64" => x as u64 as i64,
+        "usize" | "u64" => (x as u64).cast_signed(),
         _ => x as i64,
     };
     Ok(match (to, x) {

@@ -134,13 +134,7 @@ impl Hyper {
         }
     }
     /// f(x, y) by f, (f_x, f_y), (f_xx, f_xy, f_yy).
-    fn chain2(
-        x: Hyper,
-        y: Hyper,
-        f: f64,
-        (fx, fy): (f64, f64),
-        (fxx, fxy, fyy): (f64, f64, f64),
-    ) -> Hyper {
+    fn chain2(x: Hyper, y: Hyper, f: f64, (fx, fy): (f64, f64), (fxx, fxy, fyy): (f64, f64, f64)) -> Hyper {
         Hyper {
             v: f,
             a: times(fx, x.a) + times(fy, y.a),
@@ -207,10 +201,7 @@ impl Num for Hyper {
                 let power = |c: f64, e: f64| if c == 0.0 { 0.0 } else { c * u.powf(e) };
                 let ln = |p: f64, n: i32| if p == 0.0 { 0.0 } else { p * u.ln().powi(n) };
                 let mixed = u.powf(v - 1.0) + v * ln(u.powf(v - 1.0), 1);
-                (
-                    (power(v, v - 1.0), ln(value, 1)),
-                    (power(v * (v - 1.0), v - 2.0), mixed, ln(value, 2)),
-                )
+                ((power(v, v - 1.0), ln(value, 1)), (power(v * (v - 1.0), v - 2.0), mixed, ln(value, 2)))
             }
             Binary::Log => {
                 let (l, m) = (u.ln(), v.ln());
@@ -274,11 +265,8 @@ fn partials(f: Unary, x: f64, y: f64) -> (f64, f64) {
         Unary::ToRadians => (std::f64::consts::PI / 180.0, 0.0),
         Unary::ToDegrees => (180.0 / std::f64::consts::PI, 0.0),
         Unary::Fract => (1.0, 0.0),
-        Unary::Signum
-        | Unary::Floor
-        | Unary::Ceil
-        | Unary::Round
-        | Unary::RoundTiesEven
-        | Unary::Trunc => (0.0, 0.0),
+        Unary::Signum | Unary::Floor | Unary::Ceil | Unary::Round | Unary::RoundTiesEven | Unary::Trunc => {
+            (0.0, 0.0)
+        }
     }
 }
