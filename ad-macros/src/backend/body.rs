@@ -27,6 +27,8 @@ pub(super) struct Body<'a> {
     /// Values printed where they are used.
     pending: Vec<(Value, Pending)>,
     uses: HashMap<Value, Uses>,
+    /// Literals, printed wherever they are used.
+    constants: HashMap<Value, Expr>,
 }
 
 /// How a value is used.
@@ -58,6 +60,7 @@ impl<'a> Body<'a> {
             stacks: HashMap::new(),
             pending: Vec::new(),
             uses: HashMap::new(),
+            constants: HashMap::new(),
         };
         func.body.visit(&mut |inst| match &inst.kind {
             InstKind::Pure(Op::Verbatim(v), _) | InstKind::Effect(v, _) => {
@@ -204,6 +207,9 @@ impl<'a> Body<'a> {
 
     /// The expression for a value: what waits for it, or its name.
     fn take(&mut self, v: Value) -> Expr {
+        if let Some(constant) = self.constants.get(&v) {
+            return constant.clone();
+        }
         if let Some(at) = self.pending.iter().position(|(p, _)| *p == v) {
             return self.pending.remove(at).1.expr;
         }
@@ -256,6 +262,10 @@ impl<'a> Body<'a> {
     ) {
         let uses = self.uses.get(&v).copied().unwrap_or_default();
         let constant = operands.is_empty() && reads.is_empty();
+        if constant && self.is_literal(&expr) {
+            self.constants.insert(v, expr);
+            return;
+        }
         let named = self.func.value(v).name.is_some() && !uses.yielded && !constant;
         let long = expr.tokens.clone().into_iter().count() > 60;
         if uses.count == 1 && !uses.elsewhere && !named && !long {
@@ -273,6 +283,10 @@ impl<'a> Body<'a> {
         } else {
             self.bind(v, &expr, out);
         }
+    }
+
+    fn is_literal(&self, expr: &Expr) -> bool {
+        syn::parse2::<syn::Lit>(expr.tokens.clone()).is_ok()
     }
 
     /// Copies of what waits for these operands.
