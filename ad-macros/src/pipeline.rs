@@ -108,7 +108,8 @@ pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> TokenStream 
             let errors = errors.to_compile_error();
             quote!(#item #errors)
         }
-        None => quote!(#item #generated),
+        // A user may call the derivatives alone.
+        None => quote!(#[allow(dead_code)] #item #generated),
     }
 }
 

@@ -9,8 +9,6 @@
 
 mod arithmetic;
 mod binary;
-#[cfg(test)]
-mod tests;
 mod unary;
 
 use crate::ir::{Builder, Cmp, Op, Type, Value};
