@@ -1,5 +1,24 @@
 //! Shared pieces of the example programs: reading and preparing data. The programs themselves lie beside
-//! this folder (`newton_cg.rs`); nothing here differentiates anything.
+//! this folder (`first.rs`, `rosenbrock.rs`, `newton_cg.rs`); nothing here differentiates anything.
+//!
+//! The code blocks of the README and of the book are run as doctests of this package.
 
 pub mod dataset;
 pub mod prepare;
+
+/// The README and the book.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../docs/src/getting-started.md")]
+    struct GettingStarted;
+    #[doc = include_str!("../../docs/src/derivative-conventions.md")]
+    struct DerivativeConventions;
+    #[doc = include_str!("../../docs/src/how-it-works.md")]
+    struct HowItWorks;
+    #[doc = include_str!("../../docs/src/reading-dumps.md")]
+    struct ReadingDumps;
+    #[doc = include_str!("../../docs/src/supported-rust.md")]
+    struct SupportedRust;
+}

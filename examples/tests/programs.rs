@@ -1,0 +1,118 @@
+//! The example programs, run as a user runs them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// An example. Cargo has built it beside this test, unless it was asked for tests alone.
+fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a path");
+    let folder = test.parent().and_then(Path::parent).expect("tests are built in target/<profile>/deps");
+    let path = folder.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    if !path.exists() {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "examples", "--examples", "--target-dir"]);
+        build.arg(folder.parent().expect("the target folder"));
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo starts").success(), "{name} cannot be built");
+    }
+    path
+}
+
+fn newton_cg(arguments: &[&str]) -> Output {
+    Command::new(program("newton_cg")).args(arguments).output().expect("the program starts")
+}
+
+/// What the program writes to stderr where it must fail.
+fn complaint(arguments: &[&str]) -> String {
+    let output = newton_cg(arguments);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    let text = String::from_utf8(output.stderr).expect("text");
+    assert!(text.starts_with("newton_cg: "), "{text}");
+    text
+}
+
+/// A file with this text; `name` is its own for each test.
+fn file(name: &str, text: &str) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).expect("a file in the target folder");
+    path.to_str().expect("a path that is text").to_owned()
+}
+
+#[test]
+fn newton_cg_converges_on_the_committed_data() {
+    let output = newton_cg(&[]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains("569 rows, 30 features"), "{text}");
+    assert!(text.contains("at most 1e-9"), "{text}");
+    // The loss that hand-written derivatives lead to, by generated products and by differences.
+    let rows: Vec<&str> =
+        text.lines().filter(|l| l.starts_with("generated") || l.starts_with("central")).collect();
+    assert!(rows.len() == 2 && rows.iter().all(|row| row.ends_with(" 0.064900849044")), "{text}");
+    assert!(text.contains("held-out rows: 112 of 113 right (99.1 %)"), "{text}");
+}
+
+#[test]
+fn newton_cg_reads_another_file() {
+    let row = |i: u32| format!("{},{},{}\n", u32::from(i % 7 > 2), i % 7, (i * 37) % 11);
+    let text: String = "target,size,weight\n".to_owned() + &(0..60).map(row).collect::<String>();
+    let output = newton_cg(&["--l2", "0.01", "--seed=3", &file("other.csv", &text)]);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains("60 rows, 2 features") && text.contains("(100.0 %)"), "{text}");
+}
+
+#[test]
+fn newton_cg_names_file_line_and_column() {
+    let path = file("bad_number.csv", "a,b,label\n1,2,0\n1,x,1\n");
+    assert_eq!(
+        complaint(&[&path]),
+        format!("newton_cg: {path}: line 3, column 2 (\"b\"): \"x\" is not a number\n")
+    );
+    let path = file("ragged.csv", "a,b,label\n1,2,0\n1,2\n");
+    assert!(
+        complaint(&[&path]).contains("line 3, column 3 (\"label\"): the line has 2 fields, the header has 3")
+    );
+    let path = file("empty.csv", "");
+    assert!(complaint(&[&path]).contains("the file is empty"));
+    assert!(complaint(&["no/such.csv"]).contains("no/such.csv: cannot be read"));
+    let path = file("few.csv", "a,label\n1,0\n2,1\n");
+    assert!(complaint(&[&path]).contains("2 rows are too few"));
+}
+
+#[test]
+fn newton_cg_explains_its_command_line() {
+    for argument in ["--help", "-h"] {
+        let output = newton_cg(&[argument]);
+        assert!(output.status.success(), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("Usage: "));
+    }
+    assert!(complaint(&["--fast"]).contains("there is no option \"--fast\""));
+    assert!(complaint(&["--l2"]).contains("--l2 needs a value"));
+    for value in ["0", "-1", "nan", "inf", "x"] {
+        assert!(complaint(&["--l2", value]).contains("--l2 needs a positive number"));
+    }
+    assert!(complaint(&["--seed", "1.5"]).contains("--seed needs an integer"));
+    assert!(complaint(&["a.csv", "b.csv"]).contains("\"b.csv\" is a second one"));
+}
+
+/// The README and the book open with a program and its output, letter by letter those in this folder.
+#[test]
+fn the_documents_show_programs_and_their_output() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (document, name) in [("../README.md", "first"), ("../docs/src/getting-started.md", "rosenbrock")] {
+        let page = std::fs::read_to_string(folder.join(document)).expect("the document");
+        let source = std::fs::read_to_string(folder.join(name).with_extension("rs")).expect("the example");
+        let block = |language: &str| {
+            let (_, rest) = page.split_once(&format!("```{language}\n")).expect("a code block");
+            rest.split_once("```").expect("its end").0.to_owned()
+        };
+        let code = source.lines().skip_while(|line| line.starts_with("//!") || line.is_empty());
+        assert_eq!(block("rust"), code.flat_map(|line| [line, "\n"]).collect::<String>());
+        let output = Command::new(program(name)).output().expect("the program starts");
+        assert_eq!(block("text"), String::from_utf8_lossy(&output.stdout));
+    }
+}
