@@ -1,0 +1,193 @@
+//! Signatures, several outputs, calls.
+
+use ad_runtime::differentiable;
+
+use super::close;
+
+#[test]
+fn several_active_parameters() {
+    #[differentiable]
+    fn f(x: &[f64], s: f64, a: [f64; 2], n: usize) -> f64 {
+        let mut sum = 0.0;
+        for i in 0..n {
+            sum += x[i] * x[i] * s * a[i % 2];
+        }
+        sum
+    }
+    let (mut g, mut hv) = ([0.0; 2], [0.0; 2]);
+    let (value, (s_bar, a_bar)) = f_grad(&[1.0, 2.0], 3.0, [4.0, 5.0], 2, &mut g);
+    assert_eq!((value, g, s_bar, a_bar), (72.0, [24.0, 60.0], 24.0, [3.0, 12.0]));
+    let (hs, ha) = f_hvp(&[1.0, 2.0], 3.0, [4.0, 5.0], 2, &[1.0, 0.0], 1.0, [0.0, 1.0], &mut hv);
+    assert_eq!((hv, hs, ha), ([32.0, 32.0], 12.0, [7.0, 4.0]));
+}
+
+#[test]
+fn wrt() {
+    #[differentiable(wrt(w))]
+    fn f(w: &[f64], features: &[f64], label: f64) -> f64 {
+        let mut z = 0.0;
+        for j in 0..w.len() {
+            z += features[j] * w[j];
+        }
+        let e = z - label;
+        e * e
+    }
+    check_slice!(vec![0.7, 1.3], &[0.2, -0.9], 0.5);
+}
+
+#[test]
+fn only_some_products() {
+    #[differentiable(only(grad, hvp))]
+    fn f(x: f64) -> f64 {
+        x * x * x
+    }
+    assert_eq!((f_grad(2.0), f_hvp(2.0, 1.0)), ((8.0, 12.0), 12.0));
+    // Not generated, so the name is free.
+    fn f_jvp() {}
+    f_jvp();
+}
+
+#[test]
+fn output_slices() {
+    #[differentiable]
+    fn f(x: &[f64], out: &mut [f64]) {
+        for i in 0..out.len() {
+            out[i] = x[i] * x[i + 1];
+        }
+        out[0] += x[0];
+    }
+    let (mut out, mut out_dot, mut x_bar) = ([0.0; 2], [0.0; 2], [0.0; 3]);
+    f_jvp(&[1.0, 2.0, 3.0], &[1.0, 0.0, 1.0], &mut out, &mut out_dot);
+    assert_eq!((out, out_dot), ([3.0, 6.0], [3.0, 2.0]));
+    f_vjp(&[1.0, 2.0, 3.0], &[1.0, 10.0], &mut x_bar);
+    assert_eq!(x_bar, [3.0, 31.0, 20.0]);
+}
+
+#[test]
+fn returned_arrays() {
+    #[differentiable]
+    fn f(x: f64, y: f64) -> [f64; 2] {
+        [x * y, x + y * y]
+    }
+    assert_eq!(f_jvp(2.0, 3.0, 1.0, 0.0), ([6.0, 11.0], [3.0, 1.0]));
+    assert_eq!(f_vjp(2.0, 3.0, [1.0, 10.0]), (13.0, 62.0));
+}
+
+#[test]
+fn returned_tuples() {
+    #[differentiable]
+    fn f(x: f64, y: f64) -> (f64, f64) {
+        (x * y, x + y * y)
+    }
+    assert_eq!(f_jvp(2.0, 3.0, 1.0, 0.0), ((6.0, 11.0), (3.0, 1.0)));
+    assert_eq!(f_vjp(2.0, 3.0, 1.0, 10.0), (13.0, 62.0));
+}
+
+#[test]
+fn returned_vectors() {
+    #[differentiable]
+    fn f(x: &[f64]) -> Vec<f64> {
+        let mut out = vec![0.0; x.len()];
+        for i in 0..x.len() {
+            out[i] = x[i] * x[0];
+        }
+        out
+    }
+    assert_eq!(f_jvp(&[2.0, 3.0], &[1.0, 0.0]), (vec![4.0, 6.0], vec![4.0, 3.0]));
+    let mut x_bar = [0.0; 2];
+    f_vjp(&[2.0, 3.0], &[1.0, 10.0], &mut x_bar);
+    assert_eq!(x_bar, [34.0, 20.0]);
+}
+
+mod shared {
+    use ad_runtime::differentiable;
+
+    #[differentiable]
+    pub(crate) fn softplus(z: f64) -> f64 {
+        if z > 0.0 { z + (-z).exp().ln_1p() } else { z.exp().ln_1p() }
+    }
+
+    #[differentiable]
+    pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+        let mut s = 0.0;
+        for i in 0..a.len() {
+            s += a[i] * b[i];
+        }
+        s
+    }
+}
+
+#[test]
+fn calls() {
+    #[differentiable]
+    fn square_of(a: f64) -> f64 {
+        a * a
+    }
+    #[differentiable]
+    fn f(x: f64, y: f64) -> f64 {
+        square_of(x * y) + shared::softplus(x - square_of(y))
+    }
+    check_xy!(0.7, 1.3);
+}
+
+#[test]
+fn calls_in_loops() {
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], rows: &[f64]) -> f64 {
+        let n = x.len();
+        let mut s = 0.0;
+        for i in 0..rows.len() / n {
+            s += shared::softplus(shared::dot(&rows[i * n..(i + 1) * n], x)) * x[0];
+        }
+        s
+    }
+    check_slice!(vec![0.7, 1.3], &[0.2, -0.9, 1.1, 0.4]);
+}
+
+#[test]
+fn recursion() {
+    #[differentiable]
+    fn f(x: f64, y: f64) -> f64 {
+        if x > 3.0 { x * y } else { f(x * 1.5, y + x) * y }
+    }
+    check_xy!(0.7, 1.3);
+}
+
+struct Model {
+    scale: f64,
+}
+
+impl Model {
+    #[differentiable]
+    fn energy(&self, x: f64, y: f64) -> f64 {
+        self.scale * x * x * y + y.sin()
+    }
+}
+
+#[test]
+fn methods_of_types() {
+    let model = Model { scale: 2.0 };
+    let (value, (gx, gy)) = model.energy_grad(0.5, 1.5);
+    close("gradient", &[value, gx, gy], &[0.75 + 1.5_f64.sin(), 3.0, 0.5 + 1.5_f64.cos()], 1e-15);
+    let (hx, hy) = model.energy_hvp(0.5, 1.5, 1.0, 0.0);
+    close("Hv", &[hx, hy], &[6.0, 2.0], 1e-15);
+}
+
+#[test]
+fn lengths_by_const_generics() {
+    #[differentiable]
+    fn f<const N: usize>(x: &[f64; N]) -> f64 {
+        let mut squares = [0.0; N];
+        for i in 0..N {
+            squares[i] = x[i] * x[i];
+        }
+        let mut s = 0.0;
+        for i in 0..N {
+            s += squares[i] * x[0];
+        }
+        s
+    }
+    let (mut g, mut hv) = ([0.0; 2], [0.0; 2]);
+    let value = f_grad_hvp(&[0.5, 2.0], &[1.0, 0.0], &mut g, &mut hv);
+    assert_eq!((value, g, hv), (2.125, [4.75, 2.0], [3.0, 4.0]));
+}
