@@ -26,9 +26,9 @@ pub(super) struct Body<'a> {
     stacks: HashMap<Stack, Ident>,
     /// Values printed where they are used.
     pending: Vec<(Value, Pending)>,
-    /// Integer literals, written out at each use: one value may stand for a `usize` here and an `i32` there.
-    literals: HashMap<Value, Expr>,
     uses: HashMap<Value, Uses>,
+    /// Literals, printed wherever they are used.
+    constants: HashMap<Value, Expr>,
 }
 
 /// How a value is used.
@@ -59,8 +59,8 @@ impl<'a> Body<'a> {
             buffers: HashMap::new(),
             stacks: HashMap::new(),
             pending: Vec::new(),
-            literals: HashMap::new(),
             uses: HashMap::new(),
+            constants: HashMap::new(),
         };
         func.body.visit(&mut |inst| match &inst.kind {
             InstKind::Pure(Op::Verbatim(v), _) | InstKind::Effect(v, _) => {
@@ -207,11 +207,11 @@ impl<'a> Body<'a> {
 
     /// The expression for a value: what waits for it, or its name.
     fn take(&mut self, v: Value) -> Expr {
+        if let Some(constant) = self.constants.get(&v) {
+            return constant.clone();
+        }
         if let Some(at) = self.pending.iter().position(|(p, _)| *p == v) {
             return self.pending.remove(at).1.expr;
-        }
-        if let Some(literal) = self.literals.get(&v) {
-            return literal.clone();
         }
         Expr::atom(self.value_name(v))
     }
@@ -262,6 +262,10 @@ impl<'a> Body<'a> {
     ) {
         let uses = self.uses.get(&v).copied().unwrap_or_default();
         let constant = operands.is_empty() && reads.is_empty();
+        if constant && self.is_literal(&expr) {
+            self.constants.insert(v, expr);
+            return;
+        }
         let named = self.func.value(v).name.is_some() && !uses.yielded && !constant;
         let long = expr.tokens.clone().into_iter().count() > 60;
         if uses.count == 1 && !uses.elsewhere && !named && !long {
@@ -281,6 +285,10 @@ impl<'a> Body<'a> {
         }
     }
 
+    fn is_literal(&self, expr: &Expr) -> bool {
+        syn::parse2::<syn::Lit>(expr.tokens.clone()).is_ok()
+    }
+
     /// Copies of what waits for these operands.
     fn waiting(&self, operands: &[Value]) -> Vec<Pending> {
         operands
@@ -297,10 +305,6 @@ impl<'a> Body<'a> {
                 let before = self.waiting(args);
                 let reads = inst.kind.reads();
                 let expr = self.op(op, args, inst.results[0]);
-                if matches!(op, Op::Int(_)) {
-                    self.literals.insert(inst.results[0], expr);
-                    return;
-                }
                 self.define(inst.results[0], expr, args, reads, &before, out);
             }
             InstKind::Load { buffer, index } => {

@@ -387,10 +387,11 @@ impl Lower<'_> {
                 this.s.b.close(Vec::new());
                 (next, this.s.tainted_buffers.clone())
             });
-            let buffers_known = buffers.is_subset(&self.s.tainted_buffers);
-            self.s
-                .tainted_buffers
-                .extend(buffers.into_iter().filter(|b| (b.0 as usize) < self.s.b.func.buffers.len()));
+            // Buffers made in the round are gone with the trial.
+            let old = self.s.b.func.buffers.len();
+            let found: Vec<_> = buffers.into_iter().filter(|b| (b.0 as usize) < old).collect();
+            let buffers_known = found.iter().all(|b| self.s.tainted_buffers.contains(b));
+            self.s.tainted_buffers.extend(found);
             if next == carried && buffers_known {
                 return carried;
             }

@@ -400,7 +400,7 @@ impl Lower<'_> {
         let before: Vec<Val> = self.s.vars.iter().map(|v| v.val.clone()).collect();
         let first_new = (self.s.b.func.values.len() as u32, self.s.b.func.buffers.len() as u32);
         let mut sides: Vec<Side> = Vec::new();
-        let mut branches = (then_branch, else_branch);
+        let branches = (then_branch, else_branch);
         for side in 0..2 {
             self.s.b.open(Vec::new());
             let (val, flow) =

@@ -12,7 +12,7 @@ pub(super) fn tangent(
 ) -> Option<Value> {
     Some(match (op, k) {
         (Op::Add, _) | (Op::Sub | Op::Rem, 0) | (Op::MulAdd, 2) => t,
-        (Op::Sub, _) | (Op::Neg, _) => b.neg(t),
+        (Op::Sub | Op::Neg, _) => b.neg(t),
         // d(xy) = y dx + x dy
         (Op::Mul | Op::MulAdd, 0) => b.mul(t, args[1]),
         (Op::Mul | Op::MulAdd, 1) => b.mul(t, args[0]),
@@ -23,16 +23,21 @@ pub(super) fn tangent(
             let product = b.mul(t, slope);
             b.neg(product)
         }
-        // x % y = x - y trunc(x/y); the quotient is locally constant
-        (Op::Rem, _) => {
-            let quotient = b.div(args[0], args[1]);
-            let whole = b.unary(Unary::Trunc, quotient);
-            let product = b.mul(t, whole);
-            b.neg(product)
-        }
+        // x % y = x - y q with a locally constant whole number q
+        (Op::Rem, _) => quotient(b, args, result, t),
         (Op::Powi, 0) => return powi(b, args[0], args[1], t),
         _ => return None,
     })
+}
+
+/// -q t for a remainder `r = x - y q`. Not `trunc(x / y)`: where x / y is just below a whole number it rounds up to
+/// it, and the remainder does not. (x - r) / y is next to the whole number that the remainder was taken with.
+pub(super) fn quotient(b: &mut Builder, args: &[Value], r: Value, t: Value) -> Value {
+    let multiple = b.sub(args[0], r);
+    let near = b.div(multiple, args[1]);
+    let whole = b.unary(Unary::Round, near);
+    let product = b.mul(t, whole);
+    b.neg(product)
 }
 
 /// d(x^n) = n x^(n-1) dx, and 0 for n = 0 (also at x = 0, where x^(n-1) is infinite).

@@ -14,7 +14,7 @@ pub(super) fn tangent(
 ) -> Option<Value> {
     let (u, v) = (args[0], args[1]);
     Some(match (f, k) {
-        (Binary::Powf, 0) => return powf_base(b, u, v, t),
+        (Binary::Powf, 0) => return powf_base(b, u, v, y, t),
         // u^v ln u. At u = 0 the factor u^v decides: ln is taken of 1 there, so that 0 · ln 0 is 0 at every
         // order. Below 0, NaN: the power is not defined next to v.
         (Binary::Powf, _) => {
@@ -39,16 +39,15 @@ pub(super) fn tangent(
             let product = b.mul(t, slope);
             b.neg(product)
         }
-        // angle of (v, u): v / (u² + v²) and -u / (u² + v²)
+        // angle of (v, u): v / r² and -u / r². r² itself would overflow (and underflow) long before r.
         (Binary::Atan2, _) => {
-            let uu = b.mul(u, u);
-            let vv = b.mul(v, v);
-            let square = b.add(uu, vv);
-            let slope = b.div(if k == 0 { v } else { u }, square);
+            let r = b.binary(Binary::Hypot, u, v);
+            let unit = b.div(if k == 0 { v } else { u }, r);
+            let slope = b.div(unit, r);
             let product = b.mul(t, slope);
             if k == 0 { product } else { b.neg(product) }
         }
-        // u / y; not differentiable at (0, 0): NaN there
+        // u / y; a cone has no slope at its tip: NaN at (0, 0)
         (Binary::Hypot, _) => {
             let slope = b.div(args[k], y);
             b.mul(t, slope)
@@ -72,11 +71,7 @@ pub(super) fn tangent(
         }
         // u - v q with a locally constant quotient q
         (Binary::RemEuclid, 0) => t,
-        (Binary::RemEuclid, _) => {
-            let quotient = b.binary(Binary::DivEuclid, u, v);
-            let product = b.mul(t, quotient);
-            b.neg(product)
-        }
+        (Binary::RemEuclid, _) => super::arithmetic::quotient(b, args, y, t),
         // max(u - v, 0)
         (Binary::AbsSub, _) => {
             let above = b.cmp(Cmp::Gt, u, v);
@@ -88,7 +83,7 @@ pub(super) fn tangent(
 }
 
 /// d(u^v)/du = v u^(v-1), and 0 for v = 0 also at u = 0. Constant exponents make no call where none is needed.
-fn powf_base(b: &mut Builder, u: Value, v: Value, t: Value) -> Option<Value> {
+fn powf_base(b: &mut Builder, u: Value, v: Value, y: Value, t: Value) -> Option<Value> {
     let known = b.constant(v).and_then(|op| match op {
         Op::Float(c) => Some(c),
         _ => None,
@@ -96,9 +91,30 @@ fn powf_base(b: &mut Builder, u: Value, v: Value, t: Value) -> Option<Value> {
     let slope = match known {
         Some(0.0) => return None,
         Some(1.0) => return Some(t),
+        Some(0.5) => {
+            let half = b.float_like(0.5, u);
+            b.div(half, y)
+        }
+        Some(1.5) => {
+            let factor = b.float_like(1.5, u);
+            let root = b.unary(Unary::Sqrt, u);
+            b.mul(factor, root)
+        }
         Some(2.0) => {
             let two = b.float_like(2.0, u);
             b.mul(two, u)
+        }
+        Some(3.0) => {
+            let three = b.float_like(3.0, u);
+            let square = b.mul(u, u);
+            b.mul(three, square)
+        }
+        // Few multiplications instead of a call.
+        Some(c) if c.fract() == 0.0 && c.abs() <= 16.0 => {
+            let factor = b.float_like(c, u);
+            let less = b.int(&format!("{}", c as i32 - 1));
+            let power = b.op(Op::Powi, &[u, less]);
+            b.mul(factor, power)
         }
         Some(c) => {
             let factor = b.float_like(c, u);
@@ -107,10 +123,14 @@ fn powf_base(b: &mut Builder, u: Value, v: Value, t: Value) -> Option<Value> {
             b.mul(factor, power)
         }
         None => {
+            // Only at u = v = 0, where 0 · 0^(-1) would be NaN, the exponent stays as it is. Elsewhere v = 0 needs no
+            // care, and must get none: the mixed derivative there is 1 / u.
             let zero = b.float_like(0.0, v);
             let one = b.float_like(1.0, v);
-            let is_zero = b.cmp(Cmp::Eq, v, zero);
-            let step = b.select(is_zero, zero, one);
+            let no_power = b.cmp(Cmp::Eq, v, zero);
+            let no_base = b.cmp(Cmp::Eq, u, zero);
+            let neither = b.op(Op::And, &[no_power, no_base]);
+            let step = b.select(neither, zero, one);
             let less = b.sub(v, step);
             let power = b.binary(Binary::Powf, u, less);
             b.mul(v, power)

@@ -9,6 +9,8 @@
 
 mod arithmetic;
 mod binary;
+#[cfg(test)]
+mod tests;
 mod unary;
 
 use crate::ir::{Builder, Cmp, Op, Type, Value};

@@ -1,7 +1,7 @@
 //! Rules of the float functions of one argument. They reuse the result where that is accurate: `exp' = exp`,
 //! `tanh' = 1 - tanh²` (never `1/cosh²`, which overflows and makes second derivatives NaN).
 
-use crate::ir::{Builder, Cmp, Unary, Value};
+use crate::ir::{Binary, Builder, Cmp, Unary, Value};
 
 pub(super) fn tangent(b: &mut Builder, f: Unary, x: Value, y: Value, t: Value) -> Option<Value> {
     let c = |b: &mut Builder, v: f64| b.float_like(v, x);
@@ -81,36 +81,34 @@ pub(super) fn tangent(b: &mut Builder, f: Unary, x: Value, y: Value, t: Value) -
             let slope = b.sub(one, square);
             b.mul(t, slope)
         }
+        // 1 / √(1 + x²), by hypot: x² would overflow
         Unary::Asinh => {
             let one = c(b, 1.0);
-            let square = b.mul(x, x);
-            let sum = b.add(one, square);
-            let root = b.unary(Unary::Sqrt, sum);
+            let root = b.binary(Binary::Hypot, x, one);
             b.div(t, root)
         }
-        // 1 / √((x-1)(x+1))
+        // 1 / (√(x-1) √(x+1)): no cancellation near 1, and the product would overflow
         Unary::Acosh => {
             let one = c(b, 1.0);
             let minus = b.sub(x, one);
             let plus = b.add(x, one);
-            let product = b.mul(minus, plus);
-            let root = b.unary(Unary::Sqrt, product);
+            let minus = b.unary(Unary::Sqrt, minus);
+            let plus = b.unary(Unary::Sqrt, plus);
+            let root = b.mul(minus, plus);
             b.div(t, root)
         }
         Unary::Atanh => {
             let down = one_minus_square(b, x);
             b.div(t, down)
         }
-        // The sign of x; 0 at 0 (the middle of the subdifferential); NaN for NaN.
+        // The sign of x; 0 at 0 (the middle of the subdifferential); NaN for NaN. The sign is locally constant, so
+        // that the second derivative is 0 at no cost.
         Unary::Abs => {
             let zero = c(b, 0.0);
-            let positive = b.cmp(Cmp::Gt, x, zero);
-            let negative = b.cmp(Cmp::Lt, x, zero);
-            let minus = b.neg(t);
-            let nothing = b.mul(x, zero);
-            let rest = b.mul(t, nothing);
-            let other = b.select(negative, minus, rest);
-            b.select(positive, t, other)
+            let at_zero = b.cmp(Cmp::Eq, x, zero);
+            let sign = b.unary(Unary::Signum, x);
+            let slope = b.select(at_zero, zero, sign);
+            b.mul(t, slope)
         }
         // Piecewise constant; at the jumps the derivative of the pieces.
         Unary::Signum | Unary::Floor | Unary::Ceil | Unary::Round | Unary::RoundTiesEven | Unary::Trunc => {
