@@ -22,7 +22,7 @@ use crate::frontend;
 use crate::frontend::signature::{Ret, Signature};
 use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Role, Source, Storage};
-use crate::optimize::optimize;
+use crate::optimize::{finish, optimize};
 use crate::options::{self, Options};
 use crate::transform::forward::forward;
 use crate::transform::outputs::{bind_seed, keep_outputs, merge_params};
@@ -204,7 +204,7 @@ pub(crate) fn differentiate(product: Product, f: &Func) -> Func {
             directions.iter().fold(second, merge_params)
         }
     };
-    optimized(product.suffix(), func)
+    finish(optimized(product.suffix(), func))
 }
 
 /// The transforms behind a companion.
@@ -218,7 +218,7 @@ fn companion(mode: CallMode, f: &Func) -> Func {
         CallMode::Vjp => adjoint(),
         CallMode::VjpJvp => forward(&adjoint()),
     };
-    optimized("companion", func)
+    finish(optimized("companion", func))
 }
 
 /// Directions are not differentiated with respect to.

@@ -106,6 +106,12 @@ impl Builder {
     pub(crate) fn div(&mut self, a: Value, b: Value) -> Value {
         self.op(Op::Div, &[a, b])
     }
+    /// `a / b` by way of `1 / b`, which derivatives often need several times: one division serves them all.
+    pub(crate) fn over(&mut self, a: Value, b: Value) -> Value {
+        let one = self.float_like(1.0, b);
+        let inverse = self.div(one, b);
+        self.mul(a, inverse)
+    }
     pub(crate) fn neg(&mut self, a: Value) -> Value {
         self.op(Op::Neg, &[a])
     }

@@ -1,11 +1,13 @@
 //! The optimiser: IR to IR, one file a pass. None changes what a function computes (beyond the order of sums where
 //! a pass says so); each is verified after it has run, in debug and test builds.
 
+pub(crate) mod accumulate;
 pub(crate) mod carried;
 pub(crate) mod dce;
 pub(crate) mod fold;
 pub(crate) mod gvn;
 pub(crate) mod hoist;
+pub(crate) mod unflip;
 
 use crate::ir::Func;
 use crate::ir::verify::verify;
@@ -37,6 +39,13 @@ pub(crate) fn optimize(mut func: Func) -> Func {
         }
     }
     checked(&Pass { name: "hoist", run: hoist::hoist }, func)
+}
+
+/// The last passes, on a function that is printed next: they shape loops for the machine.
+pub(crate) fn finish(func: Func) -> Func {
+    let func = checked(&Pass { name: "unflip", run: unflip::unflip }, func);
+    let func = checked(&Pass { name: "accumulate", run: accumulate::accumulate }, func);
+    optimize(func)
 }
 
 fn checked(pass: &Pass, func: Func) -> Func {

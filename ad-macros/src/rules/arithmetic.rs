@@ -17,9 +17,9 @@ pub(super) fn tangent(
         (Op::Mul | Op::MulAdd, 0) => b.mul(t, args[1]),
         (Op::Mul | Op::MulAdd, 1) => b.mul(t, args[0]),
         // d(x/y) = dx / y - (x/y) dy / y
-        (Op::Div, 0) => b.div(t, args[1]),
+        (Op::Div, 0) => b.over(t, args[1]),
         (Op::Div, _) => {
-            let slope = b.div(result, args[1]);
+            let slope = b.over(result, args[1]);
             let product = b.mul(t, slope);
             b.neg(product)
         }

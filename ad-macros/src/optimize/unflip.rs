@@ -1,0 +1,139 @@
+//! Runs reversed loops forwards where their rounds are independent: the order of a sum is all that changes.
+//!
+//! Rounds are independent if what a loop carries is only summed up, and if every buffer it writes is only added to
+//! and not read, or set at the loop variable and not read, or wholly overwritten before it is read and not read
+//! after the loop. Nothing may be pushed or popped, and there may be no effects and no calls that write.
+
+use std::collections::HashMap;
+
+use crate::analysis::overwrite::Defs;
+use crate::ir::{Block, Buffer, ForLoop, Func, InstKind, Op, StoreMode, Value};
+
+/// Runs the pass.
+pub(crate) fn unflip(mut func: Func) -> Func {
+    let before = func.clone();
+    let defs = Defs::new(&before);
+    let mut reads: HashMap<Buffer, usize> = HashMap::new();
+    count_reads(&before.body, &mut reads);
+    let outputs: Vec<Buffer> = before
+        .outputs
+        .iter()
+        .filter_map(|o| match o.binding {
+            crate::ir::Binding::Buffer(b) => Some(b),
+            crate::ir::Binding::Value(_) => None,
+        })
+        .collect();
+    func.body.visit_mut(&mut |inst| {
+        if let InstKind::For(l) = &mut inst.kind
+            && l.flipped
+            && l.step.is_none()
+            && independent(&before, &defs, l, &reads, &outputs)
+        {
+            l.flipped = false;
+        }
+    });
+    func
+}
+
+fn count_reads(block: &Block, reads: &mut HashMap<Buffer, usize>) {
+    block.visit(&mut |inst| {
+        for b in inst.kind.reads() {
+            *reads.entry(b).or_default() += 1;
+        }
+    });
+}
+
+fn independent(
+    func: &Func,
+    defs: &Defs<'_>,
+    l: &ForLoop,
+    reads: &HashMap<Buffer, usize>,
+    outputs: &[Buffer],
+) -> bool {
+    let mut ok = !l.body.diverges;
+    l.body.visit(&mut |inst| {
+        ok &= match &inst.kind {
+            InstKind::Effect(..) => false,
+            InstKind::Call(_) => inst.kind.writes().is_empty(),
+            kind => kind.stack().is_none(),
+        };
+    });
+    if !ok || !only_sums(&l.body) {
+        return false;
+    }
+    let mut inside: HashMap<Buffer, usize> = HashMap::new();
+    count_reads(&l.body, &mut inside);
+    let declared = l.body.allocs();
+    l.body.writes().into_iter().filter(|b| !declared.contains(b)).all(|b| {
+        let read = inside.get(&b).copied().unwrap_or(0);
+        let private = func.buffer(b).storage == crate::ir::Storage::Local
+            && !outputs.contains(&b)
+            && reads.get(&b).copied().unwrap_or(0) == read
+            && defs.overwrites_first(&l.body.insts, b);
+        private || read == 0 && scattered(l, b)
+    })
+}
+
+/// Whether a buffer is only added to, or only set at the loop variable.
+fn scattered(l: &ForLoop, b: Buffer) -> bool {
+    let (mut adds, mut sets, mut others) = (0, 0, 0);
+    l.body.visit(&mut |inst| {
+        if inst.kind.writes().contains(&b) {
+            match &inst.kind {
+                InstKind::Store { mode: StoreMode::Add, .. } => adds += 1,
+                InstKind::Store { mode: StoreMode::Set, index, .. }
+                    if index.first() == Some(&l.body.args[0]) =>
+                {
+                    sets += 1;
+                }
+                _ => others += 1,
+            }
+        }
+    });
+    others == 0 && (adds == 0 || sets == 0)
+}
+
+/// Whether each carried scalar is yielded as itself plus or minus something that does not depend on it.
+fn only_sums(body: &Block) -> bool {
+    let mut uses: HashMap<Value, usize> = HashMap::new();
+    body.each_use(&mut |v| *uses.entry(v).or_default() += 1);
+    body.args[1..].iter().zip(&body.yields).all(|(arg, y)| {
+        if uses.get(arg) != Some(&1) {
+            return false;
+        }
+        // Down a chain of sums to the argument; each link is used once.
+        let mut at = *y;
+        loop {
+            if at == *arg {
+                return true;
+            }
+            if uses.get(&at) != Some(&1) {
+                return false;
+            }
+            let def = body.insts.iter().find(|i| i.results.contains(&at));
+            let Some(InstKind::Pure(op @ (Op::Add | Op::Sub), args)) = def.map(|d| &d.kind) else {
+                return false;
+            };
+            let reaches = |v: Value| reaches(body, v, *arg, 0);
+            at = match (reaches(args[0]), reaches(args[1])) {
+                (true, false) => args[0],
+                (false, true) if matches!(op, Op::Add) => args[1],
+                _ => return false,
+            };
+        }
+    })
+}
+
+fn reaches(body: &Block, from: Value, to: Value, depth: usize) -> bool {
+    if from == to {
+        return true;
+    }
+    if depth > 16 {
+        return false;
+    }
+    let Some(def) = body.insts.iter().find(|i| i.results.contains(&from)) else { return false };
+    match &def.kind {
+        InstKind::Pure(Op::Add | Op::Sub, args) => args.iter().any(|a| reaches(body, *a, to, depth + 1)),
+        _ => false,
+    }
+}
