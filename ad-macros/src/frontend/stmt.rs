@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 
 use super::lower::{Flow, Lower, Val, View};
 use super::signature::float_kind;
-use crate::ir::{InstKind, Op, StoreMode, Type, Unary};
+use crate::ir::{InstKind, Op, StoreMode, Type, Unary, Value};
 
 impl Lower<'_> {
     /// The function's own block.
@@ -191,18 +191,40 @@ impl Lower<'_> {
                 }
                 Val::Scalar(v)
             }
+            (Val::Scalar(v), None) => Val::Scalar(self.annotated(v, ty)),
             (val, _) => val,
         };
-        if let Some(syn::Type::Reference(_)) = ty
-            && let Val::Scalar(_) = val
-        {
-            // `let r: &f64 = &x[i]` is its value.
-        }
         if flow == Flow::Never {
             return flow;
         }
         self.bind_pattern(pattern, val, true);
         flow
+    }
+
+    /// `v` with the annotation of its `let`. It decides what rustc computes: `1 << 40` is another number as a `u64`
+    /// than as an `i32`, and `collect()` nothing at all without it. Floats have their kind already.
+    fn annotated(&mut self, v: Value, ty: Option<&syn::Type>) -> Value {
+        let Some(ty) = ty else { return v };
+        if self.s.b.func.is_float(v) || matches!(ty, syn::Type::Reference(_) | syn::Type::Infer(_)) {
+            return v;
+        }
+        let data = self.s.b.func.value(v).ty.clone();
+        let tokens = match self.s.b.constant(v) {
+            Some(Op::Int(text)) if is_integer(ty) && !text.contains(['i', 'u']) => {
+                let suffixed = format!("{text}_{}", quote::quote!(#ty));
+                return self.s.b.op_typed(Op::Int(suffixed.into()), &[], data);
+            }
+            Some(_) => return v,
+            None => {
+                let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
+                quote::quote!({
+                    let value: #ty = #hole;
+                    value
+                })
+            }
+        };
+        let verbatim = crate::ir::Verbatim { tokens, buffers: Vec::new() };
+        self.s.b.op_typed(Op::Verbatim(verbatim), &[v], data)
     }
 
     /// Declares the variables of a pattern.
@@ -254,7 +276,7 @@ impl Lower<'_> {
     }
 
     /// `let (a, b) = opaque;`
-    fn bind_verbatim_tuple(&mut self, t: &syn::PatTuple, v: crate::ir::Value) {
+    fn bind_verbatim_tuple(&mut self, t: &syn::PatTuple, v: Value) {
         for (i, pat) in t.elems.iter().enumerate() {
             let index = syn::Index::from(i);
             let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
@@ -463,4 +485,11 @@ fn always_exits(block: &syn::Block) -> bool {
         Some(syn::Stmt::Macro(m)) => super::verbatim::is_exit(&m.mac),
         _ => false,
     }
+}
+
+/// A primitive integer type.
+fn is_integer(ty: &syn::Type) -> bool {
+    const NAMES: [&str; 12] =
+        ["i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize"];
+    matches!(ty, syn::Type::Path(p) if NAMES.iter().any(|name| p.path.is_ident(name)))
 }

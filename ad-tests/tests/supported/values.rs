@@ -107,6 +107,25 @@ fn casts() {
 }
 
 #[test]
+fn integer_types() {
+    #[differentiable]
+    fn f(x: f64, y: f64) -> f64 {
+        let big: u64 = 1 << 40;
+        let mut power: u64 = 1;
+        for _ in 0..40 {
+            power *= 2;
+        }
+        let small: u8 = 200;
+        let wrapped = small.wrapping_add(100);
+        let halves: Vec<usize> = [2_u32, 4].iter().map(|&k| k as usize / 2).collect();
+        let total: usize = halves.iter().sum();
+        x * y * (big as f64 / power as f64) + x * x * wrapped as f64 + y * y * total as f64
+    }
+    check_xy!(0.7, 1.3);
+    assert_eq!(f_grad(1.0, 0.0), (44.0, (88.0, 1.0)));
+}
+
+#[test]
 fn comparisons() {
     #[differentiable]
     fn f(x: f64, y: f64) -> f64 {
