@@ -12,6 +12,8 @@ mod optimize;
 mod options;
 mod pipeline;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod transform;
 
 /// See `ad_runtime::differentiable`, where users meet it.

@@ -208,7 +208,7 @@ pub(crate) fn differentiate(product: Product, f: &Func) -> Func {
 }
 
 /// The transforms behind a companion.
-fn companion(mode: CallMode, f: &Func) -> Func {
+pub(crate) fn companion(mode: CallMode, f: &Func) -> Func {
     let without_value = |func: Func| keep_outputs(func, |role| role.marks.contains(&Mark::Bar));
     let adjoint = || optimized("reverse", without_value(reverse(f, true)));
     let func = match mode {

@@ -1,8 +1,8 @@
 //! The evaluator of the tests: runs a function on given arguments, in `f64` or in hyper-dual numbers, and counts
 //! what it costs. Values are dynamically typed; whatever makes no sense is an error, never a wrong number.
 //!
-//! Verbatim Rust cannot be run: integer literals are understood, a statement run for its effect is skipped, and
-//! all else is an error. Calls find their callee in a [`Module`].
+//! Verbatim Rust is understood as far as [`verbatim`] goes; a statement run for its effect is skipped. Calls find their
+//! callee in a [`Module`].
 
 use std::collections::HashMap;
 
@@ -14,6 +14,7 @@ use super::types::{Buffer, Dim, FloatKind, Stack, Storage, Type, Value};
 
 mod call;
 pub(crate) mod number;
+mod verbatim;
 
 pub(crate) use number::{Hyper, Num};
 
@@ -422,11 +423,13 @@ impl<N: Num> Machine<'_, N> {
     fn pure(&self, op: &Op, args: &[Value]) -> Result<Scalar<N>, EvalError> {
         use Scalar::{B, F, I};
         let args = self.get_all(args)?;
+        if let Op::Verbatim(v) = op {
+            return self.verbatim(v, &args);
+        }
         Ok(match (op, args.as_slice()) {
             (Op::Float(c), []) => F(N::constant(*c)),
             (Op::Int(text), []) => I(integer(text)?),
             (Op::Bool(b), []) => B(*b),
-            (Op::Verbatim(v), []) => I(integer(&v.tokens.to_string())?),
             (Op::Len(b, axis), []) => I(self.tensor(*b)?.dims[*axis].cast_signed() as i64),
             (Op::Add, [F(a), F(b)]) => F(a.add(*b)),
             (Op::Sub, [F(a), F(b)]) => F(a.sub(*b)),

@@ -1,0 +1,367 @@
+//! Random programs from a string of choices: where it ends, every choice is the simplest one, so that shorter and
+//! smaller strings are simpler programs (which is how failures are shrunk).
+
+use super::program::{Assign, Cond, Expr, Int, LEN, Loop, OUT, Program, Stmt, W, X};
+use crate::ir::Unary;
+
+/// The program that these choices describe; `outputs`: it writes `out` instead of returning a value.
+pub(super) fn program(choices: &[u8], outputs: bool) -> Program {
+    let mut g = Generator {
+        choices,
+        at: 0,
+        next: 1,
+        vars: vec![0],
+        ints: Vec::new(),
+        buffers: vec![(X, vec![LEN]), (W, vec![LEN])],
+        labels: Vec::new(),
+        outputs,
+        statements: 0,
+    };
+    let mut body = Vec::new();
+    if outputs {
+        // What is in `out` before is not known to an adjoint.
+        let i = g.fresh();
+        let element = Stmt::Store(OUT, vec![Int::Var(i)], Assign::Set, g.expr(1));
+        body.push(Stmt::For(Loop {
+            label: i,
+            var: i,
+            lo: Int::Lit(0),
+            hi: Int::Len(OUT),
+            inclusive: false,
+            rev: false,
+            step: None,
+            body: vec![element],
+        }));
+        g.buffers.push((OUT, vec![LEN]));
+    }
+    let n = 1 + g.pick(5);
+    body.extend(g.stmts(n, 3));
+    let value = g.everything();
+    if outputs {
+        body.push(Stmt::Store(OUT, vec![Int::Lit(1)], Assign::Add, value));
+        return Program { body, value: None };
+    }
+    Program { body, value: Some(value) }
+}
+
+struct Generator<'a> {
+    choices: &'a [u8],
+    at: usize,
+    /// Next name, of anything.
+    next: usize,
+    /// Float variables in scope.
+    vars: Vec<usize>,
+    /// Integer variables in scope, and the largest value each takes.
+    ints: Vec<(usize, i64)>,
+    /// Buffers in scope, and their axes.
+    buffers: Vec<(usize, Vec<i64>)>,
+    labels: Vec<usize>,
+    outputs: bool,
+    statements: usize,
+}
+
+impl Generator<'_> {
+    fn pick(&mut self, n: usize) -> usize {
+        let choice = self.choices.get(self.at).copied().unwrap_or(0);
+        self.at += 1;
+        usize::from(choice) % n
+    }
+    fn chance(&mut self, of: usize) -> bool {
+        self.pick(of) == of - 1
+    }
+    fn fresh(&mut self) -> usize {
+        self.next += 1;
+        self.next - 1
+    }
+    fn constant(&mut self) -> Expr {
+        Expr::Const([0.5, 1.0, -0.7, 1.3, 0.0, 2.0, -1.0, 0.25][self.pick(8)])
+    }
+    fn var(&mut self) -> usize {
+        let k = self.pick(self.vars.len());
+        self.vars[self.vars.len() - 1 - k]
+    }
+
+    /// An integer from 0 up, below `n`.
+    fn index(&mut self, n: i64) -> Int {
+        let k = self.pick(self.ints.len() + 1);
+        let Some((var, max)) = self.ints.len().checked_sub(k + 1).map(|k| self.ints[k]) else {
+            return Int::Lit(self.pick(n as usize) as i64);
+        };
+        let i = Int::Var(var);
+        match self.pick(5) {
+            1 => Int::Mod(Box::new(Int::Add(Box::new(i), 1)), n),
+            2 => Int::Mod(Box::new(Int::Mul(Box::new(i), 2)), n),
+            3 if max < n => Int::Mirror(n, Box::new(i)),
+            _ if max < n => i,
+            _ => Int::Mod(Box::new(i), n),
+        }
+    }
+
+    fn indices(&mut self, dims: &[i64]) -> Vec<Int> {
+        dims.iter().map(|n| self.index(*n)).collect()
+    }
+
+    fn load(&mut self) -> Expr {
+        let k = self.pick(self.buffers.len());
+        let (b, dims) = self.buffers[self.buffers.len() - 1 - k].clone();
+        Expr::Load(b, self.indices(&dims))
+    }
+
+    fn cond(&mut self) -> Cond {
+        match self.pick(7) {
+            0 | 1 => Cond::Less(self.expr(1), self.expr(0)),
+            2 if !self.ints.is_empty() => Cond::IntLess(self.index(4), self.index(4)),
+            3 if !self.ints.is_empty() => Cond::IntEq(self.index(3), Int::Lit(1)),
+            4 => Cond::And(Box::new(self.cond()), Box::new(Cond::Less(self.expr(0), self.expr(0)))),
+            5 => Cond::Or(Box::new(Cond::Less(self.expr(0), self.expr(0))), Box::new(self.cond())),
+            6 => Cond::Not(Box::new(self.cond())),
+            _ => Cond::Less(self.expr(0), self.constant()),
+        }
+    }
+
+    fn expr(&mut self, depth: usize) -> Expr {
+        if depth == 0 {
+            return match self.pick(8) {
+                0..=2 => Expr::Var(self.var()),
+                3..=6 => self.load(),
+                _ => self.constant(),
+            };
+        }
+        let mut inner = |g: &mut Self| Box::new(g.expr(depth - 1));
+        match self.pick(17) {
+            0 | 1 => self.expr(0),
+            2 | 3 => Expr::Mul(inner(self), inner(self)),
+            4 => Expr::Add(inner(self), inner(self)),
+            5 => Expr::Sub(inner(self), inner(self)),
+            6 => Expr::Neg(inner(self)),
+            7 | 8 => {
+                let f = [Unary::Sin, Unary::Cos, Unary::Tanh, Unary::Atan, Unary::Abs][self.pick(5)];
+                Expr::Unary(f, inner(self))
+            }
+            9 => Expr::Ratio(inner(self), inner(self)),
+            10 => {
+                let f = [Unary::Sqrt, Unary::Ln, Unary::Recip, Unary::Cbrt][self.pick(4)];
+                Expr::Positive(f, inner(self))
+            }
+            11 => {
+                let n = [2, 3, 1, 0, 4][self.pick(5)];
+                Expr::Powi(inner(self), n)
+            }
+            12 => Expr::Max(inner(self), inner(self)),
+            13 => Expr::If(Box::new(self.cond()), inner(self), inner(self)),
+            14 => match self.ints.len() {
+                0 => self.constant(),
+                _ => Expr::FromInt(self.index(5)),
+            },
+            15 => {
+                let vectors: Vec<(usize, i64)> =
+                    self.buffers.iter().filter(|(_, d)| d.len() == 1).map(|(b, d)| (*b, d[0])).collect();
+                let (b, n) = vectors[self.pick(vectors.len())];
+                let part = self.chance(2).then(|| {
+                    let start = self.pick(n as usize) as i64;
+                    (start, 1 + self.pick((n - start) as usize) as i64)
+                });
+                Expr::Call(inner(self), b, part)
+            }
+            _ => Expr::Unary(Unary::Sin, inner(self)),
+        }
+    }
+
+    fn assign(&mut self) -> Assign {
+        [Assign::Add, Assign::Set, Assign::Sub, Assign::Mul][self.pick(4)]
+    }
+
+    /// Statements in a scope of their own.
+    fn block(&mut self, depth: usize) -> Vec<Stmt> {
+        let (vars, ints, buffers) = (self.vars.len(), self.ints.len(), self.buffers.len());
+        let n = 1 + self.pick(3);
+        let body = self.stmts(n, depth);
+        self.vars.truncate(vars);
+        self.ints.truncate(ints);
+        self.buffers.truncate(buffers);
+        body
+    }
+
+    fn stmts(&mut self, n: usize, depth: usize) -> Vec<Stmt> {
+        let mut body = Vec::new();
+        for _ in 0..n {
+            self.statements += 1;
+            // Long programs show nothing that short ones do not.
+            if self.statements > 30 {
+                break;
+            }
+            self.stmt(depth, &mut body);
+        }
+        body
+    }
+
+    fn looped(&mut self, depth: usize, label: usize) -> Vec<Stmt> {
+        self.labels.push(label);
+        let body = self.block(depth);
+        self.labels.pop();
+        body
+    }
+
+    fn stmt(&mut self, depth: usize, body: &mut Vec<Stmt>) {
+        let choices = if depth == 0 { 8 } else { 16 };
+        match self.pick(choices) {
+            0 | 1 => {
+                let e = self.expr(2);
+                // Now and then a name that is in use: shadowing.
+                let v = if self.chance(6) { self.var() } else { self.fresh() };
+                self.vars.push(v);
+                body.push(Stmt::Let(v, e));
+            }
+            2 | 3 => {
+                let (v, how) = (self.var(), self.assign());
+                body.push(Stmt::Set(v, how, self.expr(2)));
+            }
+            4 | 5 => {
+                let owned: Vec<(usize, Vec<i64>)> =
+                    self.buffers.iter().filter(|b| b.0 > W).cloned().collect();
+                if owned.is_empty() {
+                    return self.new_buffer(body);
+                }
+                let k = self.pick(owned.len());
+                let (b, dims) = owned[owned.len() - 1 - k].clone();
+                let (index, how) = (self.indices(&dims), self.assign());
+                body.push(Stmt::Store(b, index, how, self.expr(2)));
+            }
+            6 => self.new_buffer(body),
+            7 => {
+                let exit = self.pick(4);
+                if exit == 3 && !self.outputs && self.chance(2) {
+                    body.push(Stmt::Return(self.cond(), self.expr(1)));
+                } else if let Some(inner) = self.labels.last().copied() {
+                    let k = self.pick(self.labels.len() + 1);
+                    let to = self.labels.get(k).copied();
+                    let to = if to == Some(inner) { None } else { to };
+                    let cond = self.cond();
+                    body.push(if exit % 2 == 0 { Stmt::Break(cond, to) } else { Stmt::Continue(cond, to) });
+                }
+            }
+            8 | 9 => {
+                let cond = self.cond();
+                let then = self.block(depth - 1);
+                let other = if self.chance(2) { self.block(depth - 1) } else { Vec::new() };
+                body.push(Stmt::If(cond, then, other));
+            }
+            10..=13 => self.for_loop(depth, body),
+            14 => {
+                let (var, element, label) = (self.fresh(), self.fresh(), self.fresh());
+                let vectors: Vec<(usize, i64)> =
+                    self.buffers.iter().filter(|b| b.1.len() == 1).map(|(b, d)| (*b, d[0])).collect();
+                let (buffer, n) = vectors[self.pick(vectors.len())];
+                // What is iterated over is borrowed: it cannot be written inside.
+                let hidden: Vec<usize> =
+                    (0..self.buffers.len()).filter(|k| self.buffers[*k].0 == buffer && buffer > W).collect();
+                let taken: Vec<_> = hidden.iter().rev().map(|k| (*k, self.buffers.remove(*k))).collect();
+                self.ints.push((var, n - 1));
+                self.vars.push(element);
+                let inner = self.looped_without(element, depth - 1, label);
+                self.vars.pop();
+                self.ints.pop();
+                for (k, b) in taken.into_iter().rev() {
+                    self.buffers.insert(k, b);
+                }
+                body.push(Stmt::Each { label, var, element, buffer, body: inner });
+            }
+            _ => self.while_loop(depth, body),
+        }
+    }
+
+    /// A loop body in which `element`, an immutable binding, is only read: through a copy.
+    fn looped_without(&mut self, element: usize, depth: usize, label: usize) -> Vec<Stmt> {
+        let copy = self.fresh();
+        let at = self.vars.len() - 1;
+        self.vars[at] = copy;
+        let mut inner = vec![Stmt::Let(copy, Expr::Var(element))];
+        inner.extend(self.looped(depth, label));
+        inner
+    }
+
+    fn new_buffer(&mut self, body: &mut Vec<Stmt>) {
+        let buffer = self.fresh().max(OUT + 1);
+        self.next = self.next.max(buffer + 1);
+        let (dims, vector) = match self.pick(6) {
+            0 | 1 => (vec![2 + self.pick(3) as i64], None),
+            2 => (vec![LEN], Some(Int::Var(0))),
+            3 => (vec![LEN], Some(Int::Len(X))),
+            4 => (vec![3], Some(Int::Lit(3))),
+            _ => (vec![2, 3], None),
+        };
+        let fill = if self.chance(3) { self.expr(1) } else { Expr::Const(0.0) };
+        self.buffers.push((buffer, dims.clone()));
+        body.push(Stmt::NewBuffer { buffer, dims, vector, fill });
+    }
+
+    fn for_loop(&mut self, depth: usize, body: &mut Vec<Stmt>) {
+        let (var, label) = (self.fresh(), self.fresh());
+        let (mut lo, mut hi, mut max) = (Int::Lit(0), Int::Lit(4), 3);
+        match self.pick(8) {
+            0 => {}
+            1 => (hi, max) = (Int::Var(0), LEN - 1),
+            2 => (hi, max) = (Int::Len(X), LEN - 1),
+            3 => (lo, hi, max) = (Int::Lit(1), Int::Lit(3), 2),
+            4 => (hi, max) = (Int::Lit(2), 1),
+            5 => {
+                // Triangles.
+                if let Some((outer, m)) = self.ints.last().copied().filter(|(_, m)| *m <= 4) {
+                    (hi, max) = (Int::Var(outer), m.max(1) - 1);
+                }
+            }
+            6 => {
+                if let Some((outer, m)) = self.ints.last().copied().filter(|(_, m)| *m <= 3) {
+                    (lo, hi, max) = (Int::Var(outer), Int::Lit(4), 3.max(m));
+                }
+            }
+            _ => (lo, hi, max) = (Int::Lit(2), Int::Lit(2), 2),
+        }
+        let inclusive = self.chance(5);
+        max += i64::from(inclusive);
+        let rev = self.chance(4);
+        let step = if self.chance(4) { Some([2, 3][self.pick(2)]) } else { None };
+        self.ints.push((var, max));
+        let inner = self.looped(depth - 1, label);
+        self.ints.pop();
+        body.push(Stmt::For(Loop { label, var, lo, hi, inclusive, rev, step, body: inner }));
+    }
+
+    fn while_loop(&mut self, depth: usize, body: &mut Vec<Stmt>) {
+        let (counter, label) = (self.fresh(), self.fresh());
+        let most = 1 + self.pick(4) as i64;
+        body.push(Stmt::LetInt(counter, Int::Lit(0)));
+        let mut cond = Cond::IntLess(Int::Var(counter), Int::Lit(most));
+        if self.chance(2) {
+            cond = Cond::And(Box::new(cond), Box::new(self.cond()));
+        }
+        let mut inner = vec![Stmt::SetInt(counter, Int::Add(Box::new(Int::Var(counter)), 1))];
+        self.ints.push((counter, most));
+        inner.extend(self.looped(depth - 1, label));
+        body.push(Stmt::While { label, cond, body: inner });
+    }
+
+    /// Something of all that is left in scope, so that little is dead.
+    fn everything(&mut self) -> Expr {
+        let mut sum = Expr::Unary(Unary::Sin, Box::new(Expr::Var(0)));
+        let mut vars = self.vars.clone();
+        vars.sort_unstable();
+        vars.dedup();
+        let mut scale = 0.4;
+        let mut term = |sum: Expr, e: Expr| {
+            scale += 0.1;
+            let scaled = Expr::Mul(Box::new(Expr::Const((scale * 10.0_f64).round() / 10.0)), Box::new(e));
+            Expr::Add(Box::new(sum), Box::new(scaled))
+        };
+        for v in vars {
+            sum = term(sum, Expr::Var(v));
+        }
+        for (b, dims) in &self.buffers {
+            let last: Vec<Int> = dims.iter().map(|n| Int::Lit(n - 1)).collect();
+            let first: Vec<Int> = dims.iter().map(|_| Int::Lit(0)).collect();
+            let product = Expr::Mul(Box::new(Expr::Load(*b, first)), Box::new(Expr::Load(*b, last)));
+            sum = term(sum, product);
+        }
+        sum
+    }
+}
