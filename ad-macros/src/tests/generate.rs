@@ -127,7 +127,7 @@ impl Generator<'_> {
                 _ => self.constant(),
             };
         }
-        let mut inner = |g: &mut Self| Box::new(g.expr(depth - 1));
+        let inner = |g: &mut Self| Box::new(g.expr(depth - 1));
         match self.pick(17) {
             0 | 1 => self.expr(0),
             2 | 3 => Expr::Mul(inner(self), inner(self)),

@@ -51,6 +51,20 @@ impl<N: Num> Machine<'_, N> {
                     _ => return unknown(e),
                 }
             }
+            syn::Expr::If(i) => {
+                let (Scalar::B(cond), Some((_, other))) = (scalar(&i.cond)?, &i.else_branch) else {
+                    return unknown(e);
+                };
+                match i.then_branch.stmts.as_slice() {
+                    [syn::Stmt::Expr(then, None)] if cond => return self.expr(then, holes),
+                    _ if !cond => return self.expr(other, holes),
+                    _ => return unknown(e),
+                }
+            }
+            syn::Expr::Block(b) => match b.block.stmts.as_slice() {
+                [syn::Stmt::Expr(e, None)] => return self.expr(e, holes),
+                _ => return unknown(e),
+            },
             syn::Expr::Index(i) => return self.element(i, holes),
             syn::Expr::Unary(u) => match (&u.op, scalar(&u.expr)?) {
                 (syn::UnOp::Neg(_), Scalar::F(x)) => Scalar::F(x.neg()),
