@@ -1,9 +1,11 @@
-//! Which float each float is: unsuffixed literals, and what is made of them, take the kind of what they meet.
+//! Which float each float is: unsuffixed literals, and what is made of them, take the kind of what they meet. What came
+//! from verbatim Rust is a float where it meets one: it would be lost to differentiation otherwise.
 
-use crate::ir::{Binding, Block, FloatKind, Func, Inst, InstKind, Op, Type, Value};
+use crate::ir::{Binding, Block, Buffer, FloatKind, Func, Inst, InstKind, Op, Type, Value};
 
 /// Resolves every `FloatKind::Infer`.
 pub(super) fn infer(mut func: Func) -> Func {
+    while opaque_to_float(&mut func) {}
     let default = func
         .params
         .iter()
@@ -36,6 +38,76 @@ pub(super) fn infer(mut func: Func) -> Func {
         resolve(values + i, &mut func.buffers[i].elem);
     }
     func
+}
+
+/// Gives opaque places the float type of what is put into them, and opaque results that of their operands. Whether
+/// anything has changed.
+fn opaque_to_float(func: &mut Func) -> bool {
+    let mut values: Vec<(Value, Type)> = Vec::new();
+    let mut buffers: Vec<(Buffer, Type)> = Vec::new();
+    func.body.visit(&mut |inst| {
+        let float = |list: &[Value]| list.iter().map(|v| func.ty(*v)).find(|t| t.is_float()).cloned();
+        // Groups of values that are of one type, and where to find it.
+        let mut groups: Vec<(Option<Type>, Vec<Value>)> = Vec::new();
+        match &inst.kind {
+            InstKind::Pure(op, args) => {
+                let of = match op {
+                    Op::Cast(_) | Op::Verbatim(_) | Op::Test(_) | Op::Cmp(_) => None,
+                    Op::Select => float(&args[1..]),
+                    _ => float(args),
+                };
+                groups.push((of, inst.results.clone()));
+            }
+            InstKind::Load { buffer, .. } => {
+                let elem = &func.buffer(*buffer).elem;
+                groups.push((elem.is_float().then(|| elem.clone()), inst.results.clone()));
+            }
+            InstKind::Store { buffer, value, .. }
+            | InstKind::Fill { buffer, value }
+            | InstKind::Alloc { buffer, fill: value } => {
+                if let (Type::Opaque, Some(ty)) = (&func.buffer(*buffer).elem, float(&[*value])) {
+                    buffers.push((*buffer, ty));
+                }
+            }
+            InstKind::If { then_block, else_block, .. } => {
+                for (k, r) in inst.results.iter().enumerate() {
+                    let yields = [then_block, else_block].map(|b| b.yields.get(k).copied());
+                    let yields: Vec<Value> = yields.into_iter().flatten().collect();
+                    groups.push((float(&yields), vec![*r]));
+                }
+            }
+            InstKind::For(_) | InstKind::While { .. } => {
+                let (inits, first) = match &inst.kind {
+                    InstKind::For(l) => (&l.inits, 1),
+                    InstKind::While { inits, .. } => (inits, 0),
+                    _ => return,
+                };
+                let blocks = inst.kind.blocks();
+                for (k, r) in inst.results.iter().enumerate() {
+                    let mut carried = vec![*r];
+                    carried.extend(blocks.iter().map(|b| b.args[first + k]));
+                    // A condition yields something else.
+                    let yielded = blocks.last().and_then(|b| b.yields.get(k).copied());
+                    let all: Vec<Value> = carried.iter().copied().chain(yielded).chain([inits[k]]).collect();
+                    groups.push((float(&all), carried));
+                }
+            }
+            _ => {}
+        }
+        for (ty, list) in groups {
+            let Some(ty) = ty else { continue };
+            let opaque = list.into_iter().filter(|v| *func.ty(*v) == Type::Opaque);
+            values.extend(opaque.map(|v| (v, ty.clone())));
+        }
+    });
+    let changed = !values.is_empty() || !buffers.is_empty();
+    for (v, ty) in values {
+        func.values[v.0 as usize].ty = ty;
+    }
+    for (b, ty) in buffers {
+        func.buffers[b.0 as usize].elem = ty;
+    }
+    changed
 }
 
 fn kind_of(ty: &Type) -> Option<FloatKind> {

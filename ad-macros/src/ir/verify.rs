@@ -210,6 +210,10 @@ impl Verifier<'_> {
             InstKind::Store { buffer, index, value, .. } => {
                 self.index(*buffer, index)?;
                 self.same_kind(&[self.func.ty(*value), &self.func.buffer(*buffer).elem])?;
+                // Its derivative would be lost.
+                if self.func.is_float(*value) && !self.func.buffer(*buffer).elem.is_float() {
+                    return Err(format!("the float {value} goes into {buffer}, which holds none"));
+                }
                 0
             }
             InstKind::Pop { .. } => 1,

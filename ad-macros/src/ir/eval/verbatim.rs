@@ -109,6 +109,10 @@ impl<N: Num> Machine<'_, N> {
             }
             syn::Expr::Call(call) => {
                 let path = &call.func;
+                // What stands for a value that is never looked at.
+                if quote::quote!(#path).to_string() == ":: core :: default :: Default :: default" {
+                    return Ok(Item::float(N::constant(f64::NAN)));
+                }
                 let callee = self.module.find(&quote::quote!(#path), CallMode::Primal)?;
                 let args = call.args.iter().map(|a| self.expr(a, holes)).collect::<Result<Vec<_>, _>>()?;
                 return Ok(eval_in(self.module, callee, &args)?.outputs.remove(0).1);
