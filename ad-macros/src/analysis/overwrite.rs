@@ -24,7 +24,7 @@ impl<'a> Defs<'a> {
         }
         match &self.func.buffer(b).dims[axis] {
             Dim::Dyn(v) => self.same(*v, l.hi),
-            Dim::Fixed(n) => self.literal(l.hi).is_some_and(|text| text == &**n),
+            Dim::Fixed(n) => self.literal(l.hi).is_some_and(|text| text == **n),
             Dim::Slice => matches!(self.def(l.hi), Some(Op::Len(of, a)) if *of == b && *a == axis),
         }
     }

@@ -148,10 +148,10 @@ impl<'a> Planner<'a> {
 
     fn inst(&mut self, inst: &'a Inst, later: &BTreeSet<Buffer>) {
         match &inst.kind {
-            InstKind::Load { .. } | InstKind::Pure(Op::Verbatim(_), _) => {
-                if inst.kind.reads().iter().any(|b| later.contains(b)) {
-                    self.plan.unstable.insert(inst);
-                }
+            InstKind::Load { .. } | InstKind::Pure(Op::Verbatim(_), _)
+                if inst.kind.reads().iter().any(|b| later.contains(b)) =>
+            {
+                self.plan.unstable.insert(inst);
             }
             InstKind::Call(_) => {
                 let mut copies: Vec<Buffer> =

@@ -29,6 +29,8 @@ pub(super) struct Body<'a> {
     uses: HashMap<Value, Uses>,
     /// Literals, printed wherever they are used.
     constants: HashMap<Value, Expr>,
+    /// Variables that loops carry.
+    mutable: HashSet<String>,
 }
 
 /// How a value is used.
@@ -39,6 +41,8 @@ struct Uses {
     elsewhere: bool,
     /// As what its block yields.
     yielded: bool,
+    /// As what a round of a loop yields.
+    carried_on: bool,
 }
 
 /// An expression that waits for its use.
@@ -61,6 +65,7 @@ impl<'a> Body<'a> {
             pending: Vec::new(),
             uses: HashMap::new(),
             constants: HashMap::new(),
+            mutable: HashSet::new(),
         };
         func.body.visit(&mut |inst| match &inst.kind {
             InstKind::Pure(Op::Verbatim(v), _) | InstKind::Effect(v, _) => {
@@ -76,7 +81,7 @@ impl<'a> Body<'a> {
                 }
             }
         }
-        body.count_uses(&func.body);
+        body.count_uses(&func.body, false);
         for o in &func.outputs {
             if let Binding::Value(v) = o.binding {
                 let uses = body.uses.entry(v).or_default();
@@ -106,7 +111,7 @@ impl<'a> Body<'a> {
         self.buffers.insert(b, name);
     }
 
-    fn count_uses(&mut self, block: &Block) {
+    fn count_uses(&mut self, block: &Block, is_round: bool) {
         let mut here: HashSet<Value> = block.args.iter().copied().collect();
         here.extend(block.insts.iter().flat_map(|i| i.results.iter().copied()));
         let func = self.func;
@@ -115,6 +120,7 @@ impl<'a> Body<'a> {
             uses.count += 1;
             uses.elsewhere |= !here.contains(&v);
             uses.yielded |= yielded;
+            uses.carried_on |= yielded && is_round;
         };
         for inst in &block.insts {
             inst.kind.each_operand(|v| used(v, false));
@@ -124,7 +130,8 @@ impl<'a> Body<'a> {
         }
         block.yields.iter().for_each(|v| used(*v, true));
         for inst in &block.insts {
-            inst.kind.blocks().into_iter().for_each(|b| self.count_uses(b));
+            let is_loop = matches!(inst.kind, InstKind::For(_) | InstKind::While { .. });
+            inst.kind.blocks().into_iter().for_each(|b| self.count_uses(b, is_loop));
         }
     }
 
@@ -268,7 +275,10 @@ impl<'a> Body<'a> {
         }
         let named = self.func.value(v).name.is_some() && !uses.yielded && !constant;
         let long = expr.tokens.clone().into_iter().count() > 60;
-        if uses.count == 1 && !uses.elsewhere && !named && !long {
+        // What a round hands on is computed where it stands, unless it is a sum onto the variable itself: LLVM sees a
+        // recurrence only if the next value is there before the stores that end the round.
+        let late = uses.carried_on && !self.is_sum_onto_variable(&expr);
+        if uses.count == 1 && !uses.elsewhere && !named && !long && !late {
             let mut variables: HashSet<String> = HashSet::new();
             for operand in operands {
                 if let Some(name) = self.values.get(operand) {
@@ -282,6 +292,14 @@ impl<'a> Body<'a> {
             self.pending.push((v, Pending { expr, reads, variables }));
         } else {
             self.bind(v, &expr, out);
+        }
+    }
+
+    /// Whether an expression is `s + ..` of a variable that a loop carries.
+    fn is_sum_onto_variable(&self, expr: &Expr) -> bool {
+        match expr.tokens.clone().into_iter().next() {
+            Some(proc_macro2::TokenTree::Ident(first)) => self.mutable.contains(&first.to_string()),
+            _ => false,
         }
     }
 
@@ -360,11 +378,11 @@ impl<'a> Body<'a> {
                 });
             }
             InstKind::If { cond, then_block, else_block } => {
-                self.branch(inst, *cond, then_block, else_block, out)
+                self.branch(inst, *cond, then_block, else_block, out);
             }
             InstKind::For(l) => self.for_loop(inst, l, out),
             InstKind::While { inits, cond_block, body } => {
-                self.while_loop(inst, inits, cond_block, body, out)
+                self.while_loop(inst, inits, cond_block, body, out);
             }
             InstKind::Call(call) => {
                 self.flush(None, out);
@@ -621,6 +639,7 @@ impl<'a> Body<'a> {
             let name = self.names.fresh(hint.as_deref().unwrap_or("sum"));
             let ty = expr::scalar_type(self.func.ty(args[0][k])).map(|t| quote!(: #t));
             out.extend(quote!(let mut #name #ty = #value;));
+            self.mutable.insert(name.to_string());
             for a in args {
                 self.values.insert(a[k], name.clone());
             }
@@ -640,7 +659,7 @@ impl<'a> Body<'a> {
             variables.extend(self.values.get(y).map(ToString::to_string));
             clash |= variables.iter().any(|v| assigned.contains(v));
             let expr = self.take(*y).tokens;
-            if expr.to_string() != target.to_string() {
+            if *target != expr.to_string() {
                 assigned.insert(target.to_string());
                 parts.push((target.clone(), expr));
             }

@@ -71,20 +71,19 @@ pub(super) fn call(body: &mut Body<'_>, call: &Call, results: &[Value], out: &mu
     let mut lent: HashSet<Buffer> = HashSet::new();
     let mut after = TokenStream::new();
     for bar in call.bars.iter().flatten() {
-        args.push(match bar {
-            Some(BarArg::Into(arg)) => {
-                let place = place(body, arg, true);
-                let fresh = matches!(arg, Arg::Buffer { buffer, .. } if lent.insert(*buffer));
-                if fresh {
-                    quote!(&mut #place)
-                } else {
-                    let copy = body.fresh("part_bar");
-                    out.extend(quote!(let mut #copy = ::ad_runtime::__private::zeros_like(&#place);));
-                    after.extend(quote!(::ad_runtime::__private::add_to(&mut #place, &#copy);));
-                    quote!(&mut #copy)
-                }
+        args.push(if let Some(BarArg::Into(arg)) = bar {
+            let place = place(body, arg, true);
+            let fresh = matches!(arg, Arg::Buffer { buffer, .. } if lent.insert(*buffer));
+            if fresh {
+                quote!(&mut #place)
+            } else {
+                let copy = body.fresh("part_bar");
+                out.extend(quote!(let mut #copy = ::ad_runtime::__private::zeros_like(&#place);));
+                after.extend(quote!(::ad_runtime::__private::add_to(&mut #place, &#copy);));
+                quote!(&mut #copy)
             }
-            _ => quote!(()),
+        } else {
+            quote!(())
         });
     }
     let path = path(&call.callee, call.mode);

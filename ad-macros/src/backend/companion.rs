@@ -205,16 +205,13 @@ fn bars(sig: &Signature, func: &Func, body: &mut Body<'_>, groups: &[&[Mark]]) -
                 .iter()
                 .find(|o| o.role.of == Source::Param(i) && o.role.marks == *marks)
                 .map(|o| o.binding);
-            match found {
-                Some(Binding::Value(v)) => {
-                    let ty = super::expr::scalar_type(func.ty(v));
-                    group_types.push(quote!(#ty));
-                    group_values.push(body.output(Binding::Value(v)));
-                }
-                _ => {
-                    group_types.push(quote!(()));
-                    group_values.push(quote!(()));
-                }
+            if let Some(Binding::Value(v)) = found {
+                let ty = super::expr::scalar_type(func.ty(v));
+                group_types.push(quote!(#ty));
+                group_values.push(body.output(Binding::Value(v)));
+            } else {
+                group_types.push(quote!(()));
+                group_values.push(quote!(()));
             }
         }
         types.push(quote!((#(#group_types,)*)));

@@ -30,8 +30,7 @@ use body::Body;
 pub(crate) fn emit(sig: &Signature, product: Product, func: &Func) -> TokenStream {
     let function = Ident::new(&format!("{}_{}", plain(&sig.ident), product.suffix()), sig.ident.span());
     let mut body = Body::new(func);
-    let params: Vec<TokenStream> =
-        signature::ordered(func).into_iter().map(|p| signature::parameter(sig, func, &body, p)).collect();
+    let params = signature::parameters(sig, func, &body);
     let checks = signature::length_checks(sig, func, &body, &function);
     let statements = body.statements();
     let returned = signature::returned(func, |binding| body.output(binding));
@@ -41,9 +40,13 @@ pub(crate) fn emit(sig: &Signature, product: Product, func: &Func) -> TokenStrea
     let where_clause = &generics.where_clause;
     let receiver = sig.receiver.as_ref().map(|r| quote!(#r,));
     let allow = allowed();
+    // A wrong length is the caller's: the panic points there.
+    let given = attrs.iter().any(|a| a.path().is_ident("track_caller"));
+    let track = (!checks.is_empty() && !given).then(|| quote!(#[track_caller]));
     quote! {
         #(#attrs)*
         #(#[doc = #docs])*
+        #track
         #allow
         #vis fn #function #generics (#receiver #(#params),*) #ret #where_clause {
             #checks

@@ -6,7 +6,7 @@ use quote::quote;
 
 use super::body::Body;
 use super::expr::float_type;
-use crate::frontend::signature::{Class, Signature};
+use crate::frontend::signature::{Class, Ret, Signature};
 use crate::ir::{Binding, Dim, FloatKind, Func, Mark, Output, Param, Source, Storage, Type};
 
 /// Order of groups of outputs with the same marks: value, slope, curvature, gradient, Hessian-vector product.
@@ -34,14 +34,39 @@ pub(super) fn ordered(func: &Func) -> Vec<&Param> {
     list
 }
 
+/// The parameters as they are printed. The cotangents of a returned tuple come as a tuple.
+pub(super) fn parameters(sig: &Signature, func: &Func, body: &Body<'_>) -> Vec<TokenStream> {
+    let list = ordered(func);
+    let is_seed = |p: &Param| matches!(p.role.of, Source::Result(_));
+    if !matches!(sig.ret, Ret::Tuple(_)) || !list.iter().any(|p| is_seed(p)) {
+        return list.into_iter().map(|p| parameter(sig, func, body, p)).collect();
+    }
+    let (mut names, mut types) = (Vec::new(), Vec::new());
+    for p in list.iter().filter(|p| is_seed(p)) {
+        let (name, mutable) = name_of(func, body, p);
+        names.push(quote!(#mutable #name));
+        types.push(parameter_type(sig, func, p));
+    }
+    let mut tuple = Some(quote!((#(#names),*): (#(#types),*)));
+    list.iter()
+        .filter_map(|p| if is_seed(p) { tuple.take() } else { Some(parameter(sig, func, body, p)) })
+        .collect()
+}
+
+fn name_of(func: &Func, body: &Body<'_>, p: &Param) -> (Ident, Option<TokenStream>) {
+    match p.binding {
+        Binding::Value(v) => (body.value_name(v), None),
+        Binding::Buffer(b) => {
+            let owned = func.buffer(b).storage == Storage::Owned;
+            (body.buffer_name(b), owned.then(|| quote!(mut)))
+        }
+    }
+}
+
 /// One parameter: its name and type.
 pub(super) fn parameter(sig: &Signature, func: &Func, body: &Body<'_>, p: &Param) -> TokenStream {
-    let (name, mutable) = match p.binding {
-        Binding::Value(v) => (body.value_name(v), false),
-        Binding::Buffer(b) => (body.buffer_name(b), func.buffer(b).storage == Storage::Owned),
-    };
+    let (name, mutable) = name_of(func, body, p);
     let ty = parameter_type(sig, func, p);
-    let mutable = mutable.then(|| quote!(mut));
     quote!(#mutable #name: #ty)
 }
 

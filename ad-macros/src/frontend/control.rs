@@ -161,7 +161,7 @@ impl Lower<'_> {
                     (Val::Scalar(this.condition(guard)), Flow::Falls)
                 };
                 match m {
-                    None => match self.scoped(&mut test).0 {
+                    None => match self.scoped(test).0 {
                         Val::Scalar(v) => v,
                         _ => self.s.b.boolean(false),
                     },
@@ -411,9 +411,10 @@ impl Lower<'_> {
             (Val::Scalar(_) | Val::Unset, Val::Scalar(v)) => {
                 let ty = self.s.b.func.ty(*v).clone();
                 let tainted = self.is_tainted(*v);
-                let slot = match carried.slots.iter_mut().find(|s| s.var == var && s.path == path) {
-                    Some(slot) => slot,
-                    None => {
+                let slot =
+                    if let Some(slot) = carried.slots.iter_mut().find(|s| s.var == var && s.path == path) {
+                        slot
+                    } else {
                         let first = match old {
                             Val::Scalar(o) => self.s.b.func.ty(*o).clone(),
                             _ => ty.clone(),
@@ -421,8 +422,7 @@ impl Lower<'_> {
                         carried.slots.push(Slot { var, path: path.to_vec(), ty: first, tainted: false });
                         let last = carried.slots.len() - 1;
                         &mut carried.slots[last]
-                    }
-                };
+                    };
                 let better = match (&slot.ty, &ty) {
                     (Type::Float(crate::ir::FloatKind::Infer), Type::Float(_)) => slot.ty != ty,
                     (Type::Float(_), _) => false,
@@ -438,7 +438,7 @@ impl Lower<'_> {
             (_, Val::Never) => {}
             // A view that a round moves: only one that is set anew before it is used can be lowered.
             (Val::Unset, Val::View(_)) => {}
-            (Val::View(_), Val::View(_)) | (_, Val::View(_)) => {
+            (Val::View(_) | _, Val::View(_)) => {
                 let span = Span::call_site();
                 let name = self.s.vars[var].name.clone();
                 self.error(
@@ -583,7 +583,7 @@ impl Lower<'_> {
     /// One round of a `for`: binds the pattern, runs the body.
     fn round(&mut self, e: &syn::ExprForLoop, head: &Head, i: Value, context: &LoopContext) -> Flow {
         let skipped = self.start_round(context);
-        self.scopes.push(Default::default());
+        self.scopes.push(std::collections::HashMap::new());
         match head {
             Head::Range { .. } => self.bind_pattern(&e.pat, Val::Scalar(i), false),
             Head::Elements { view, enumerate, mutable, .. } => {
@@ -851,26 +851,28 @@ impl Lower<'_> {
                             Some(Head::Elements { view, enumerate, rev: !rev, mutable })
                         }
                     },
-                    "step_by" if call.args.len() == 1 => match self.head(&call.receiver)? {
-                        Head::Range { lo, hi, inclusive, rev, step: None, flipped } => {
+                    "step_by" if call.args.len() == 1 => {
+                        if let Head::Range { lo, hi, inclusive, rev, step: None, flipped } =
+                            self.head(&call.receiver)?
+                        {
                             let step = self.expr(&call.args[0]).0;
                             let step = self.scalar(step, call.args[0].span())?;
                             Some(Head::Range { lo, hi, inclusive, rev, step: Some(step), flipped })
-                        }
-                        _ => {
+                        } else {
                             self.error(e.span(), "this step is not supported", INSTEAD);
                             None
                         }
-                    },
-                    "enumerate" => match self.head(&call.receiver)? {
-                        Head::Elements { view, enumerate: false, rev: false, mutable } => {
+                    }
+                    "enumerate" => {
+                        if let Head::Elements { view, enumerate: false, rev: false, mutable } =
+                            self.head(&call.receiver)?
+                        {
                             Some(Head::Elements { view, enumerate: true, rev: false, mutable })
-                        }
-                        _ => {
+                        } else {
                             self.error(e.span(), "`enumerate` is supported right behind `iter()`", INSTEAD);
                             None
                         }
-                    },
+                    }
                     "copied" | "cloned" => self.head(&call.receiver),
                     "iter" | "into_iter" | "iter_mut" => {
                         let (val, _) = self.expr(&call.receiver);

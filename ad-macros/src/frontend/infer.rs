@@ -37,7 +37,74 @@ pub(super) fn infer(mut func: Func) -> Func {
     for i in 0..func.buffers.len() {
         resolve(values + i, &mut func.buffers[i].elem);
     }
+    pin_indices(&mut func);
     func
+}
+
+/// Gives literals that must be `usize` their suffix, where a variable or a loop starts from them.
+fn pin_indices(func: &mut Func) {
+    let n = func.values.len();
+    // One class more than there are values: `usize`.
+    let mut classes = Classes { parent: (0..=n).collect() };
+    let mut starts: Vec<Value> = Vec::new();
+    func.body.visit(&mut |inst| {
+        let mut join = |a: Value, b: Option<Value>| classes.join(a.0 as usize, b.map_or(n, |b| b.0 as usize));
+        match &inst.kind {
+            InstKind::Pure(op, args) => match op {
+                Op::Len(..) => join(inst.results[0], None),
+                Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Rem if !func.is_float(inst.results[0]) => {
+                    args.iter().for_each(|a| join(*a, Some(inst.results[0])));
+                }
+                Op::Cmp(_) if args.iter().all(|a| !func.is_float(*a)) => join(args[0], Some(args[1])),
+                Op::Int(_) if func.value(inst.results[0]).name.is_some() => starts.push(inst.results[0]),
+                _ => {}
+            },
+            InstKind::Load { index, .. } | InstKind::Store { index, .. } => {
+                index.iter().for_each(|i| join(*i, None));
+            }
+            InstKind::Alloc { buffer, .. } => {
+                crate::ir::walk::dim_values(&func.buffer(*buffer).dims).for_each(|v| join(v, None));
+            }
+            InstKind::If { then_block, else_block, .. } => {
+                for block in [then_block, else_block] {
+                    inst.results.iter().zip(&block.yields).for_each(|(r, y)| join(*r, Some(*y)));
+                    starts.extend(&block.yields);
+                }
+            }
+            InstKind::For(l) => {
+                join(l.lo, Some(l.hi));
+                join(l.lo, Some(l.body.args[0]));
+                starts.extend([l.lo, l.hi]);
+                starts.extend(&l.inits);
+                for (k, r) in inst.results.iter().enumerate() {
+                    join(*r, Some(l.inits[k]));
+                    join(*r, Some(l.body.args[k + 1]));
+                    l.body.yields.get(k).into_iter().for_each(|y| join(*r, Some(*y)));
+                }
+            }
+            InstKind::While { inits, cond_block, body } => {
+                starts.extend(inits);
+                for (k, r) in inst.results.iter().enumerate() {
+                    join(*r, Some(inits[k]));
+                    join(*r, Some(cond_block.args[k]));
+                    join(*r, Some(body.args[k]));
+                    body.yields.get(k).into_iter().for_each(|y| join(*r, Some(*y)));
+                }
+            }
+            _ => {}
+        }
+    });
+    let usize_class = classes.root(n);
+    let pinned: Vec<Value> =
+        starts.into_iter().filter(|v| classes.root(v.0 as usize) == usize_class).collect();
+    func.body.visit_mut(&mut |inst| {
+        if let InstKind::Pure(Op::Int(text), _) = &mut inst.kind
+            && pinned.contains(&inst.results[0])
+            && text.chars().all(|c| c.is_ascii_digit() || c == '_')
+        {
+            *text = format!("{}_usize", text.trim_end_matches('_')).into();
+        }
+    });
 }
 
 /// Gives opaque places the float type of what is put into them, and opaque results that of their operands. Whether

@@ -174,20 +174,17 @@ impl Lower<'_> {
                 Class::Other => {
                     // Slices of anything can be indexed and iterated over.
                     let is_slice = matches!(&p.ty, syn::Type::Reference(r) if r.mutability.is_none());
-                    match shape_of(referent).filter(|(dims, _)| is_slice && dims.len() == 1) {
-                        Some(shape) => {
-                            let buf = buffer(b, shape, Storage::Shared);
-                            (Binding::Buffer(buf), whole(buf, true))
-                        }
-                        None => {
-                            let ty = match &p.ty {
-                                syn::Type::Path(t) if t.path.is_ident("bool") => Type::Bool,
-                                syn::Type::Path(t) if is_integer(t) => Type::Int,
-                                _ => Type::Opaque,
-                            };
-                            let v = b.func.new_value(ty, Some(name.clone()));
-                            (Binding::Value(v), Val::Scalar(v))
-                        }
+                    if let Some(shape) = shape_of(referent).filter(|(dims, _)| is_slice && dims.len() == 1) {
+                        let buf = buffer(b, shape, Storage::Shared);
+                        (Binding::Buffer(buf), whole(buf, true))
+                    } else {
+                        let ty = match &p.ty {
+                            syn::Type::Path(t) if t.path.is_ident("bool") => Type::Bool,
+                            syn::Type::Path(t) if is_integer(t) => Type::Int,
+                            _ => Type::Opaque,
+                        };
+                        let v = b.func.new_value(ty, Some(name.clone()));
+                        (Binding::Value(v), Val::Scalar(v))
                     }
                 }
             };
@@ -437,15 +434,14 @@ impl Lower<'_> {
             let mut block = side.block;
             if !side.diverges {
                 for (slot, ty) in join.yields[k].iter().zip(&join.types) {
-                    let v = match slot {
-                        Some(v) => *v,
-                        None => {
-                            self.s.b.open(Vec::new());
-                            let v = self.dummy(ty);
-                            let made = self.s.b.close(Vec::new());
-                            block.insts.extend(made.insts);
-                            v
-                        }
+                    let v = if let Some(v) = slot {
+                        *v
+                    } else {
+                        self.s.b.open(Vec::new());
+                        let v = self.dummy(ty);
+                        let made = self.s.b.close(Vec::new());
+                        block.insts.extend(made.insts);
+                        v
                     };
                     block.yields.push(v);
                 }

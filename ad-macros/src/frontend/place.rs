@@ -78,13 +78,14 @@ impl Lower<'_> {
                     None
                 }
             },
-            syn::Expr::Path(p) => match p.path.get_ident().and_then(|i| self.lookup(&i.to_string())) {
-                Some(var) => Some(Place::Variable(var)),
-                None => {
+            syn::Expr::Path(p) => {
+                if let Some(var) = p.path.get_ident().and_then(|i| self.lookup(&i.to_string())) {
+                    Some(Place::Variable(var))
+                } else {
                     self.error(e.span(), "only local variables can be assigned to", "use a local variable");
                     None
                 }
-            },
+            }
             _ => {
                 self.error(
                     e.span(),
@@ -317,20 +318,17 @@ impl Lower<'_> {
                 self.repeat(&r.expr, n)
             }
             syn::Expr::Macro(m) if m.mac.path.is_ident("vec") => {
-                match syn::parse2::<VecMacro>(m.mac.tokens.clone()) {
-                    Ok(VecMacro::Repeat(v, n)) => {
-                        let len = self.expr(&n).0;
-                        let len = self.scalar(len, n.span())?;
-                        self.repeat(&v, Dim::Dyn(len))
-                    }
-                    _ => {
-                        self.error(
-                            value.span(),
-                            "rows of a nested vector are written `vec![v; n]` here",
-                            "fill the elements in a loop",
-                        );
-                        None
-                    }
+                if let Ok(VecMacro::Repeat(v, n)) = syn::parse2::<VecMacro>(m.mac.tokens.clone()) {
+                    let len = self.expr(&n).0;
+                    let len = self.scalar(len, n.span())?;
+                    self.repeat(&v, Dim::Dyn(len))
+                } else {
+                    self.error(
+                        value.span(),
+                        "rows of a nested vector are written `vec![v; n]` here",
+                        "fill the elements in a loop",
+                    );
+                    None
                 }
             }
             other => {
@@ -444,7 +442,7 @@ impl Lower<'_> {
             let index = self.s.b.int(&k.to_string());
             match (self.index(&view, index), item) {
                 (Place::Element(buffer, index), Val::Scalar(v)) => {
-                    self.store(buffer, index, v, StoreMode::Set)
+                    self.store(buffer, index, v, StoreMode::Set);
                 }
                 (Place::Part(to), Val::View(from)) => self.copy_view(&from, &to, span),
                 _ => {}

@@ -93,15 +93,12 @@ pub(super) fn shape(ty: &syn::Type) -> Option<(Vec<Dim>, Type)> {
         syn::Type::Group(g) => return shape(&g.elem),
         _ => return None,
     };
-    match shape(inner) {
-        Some((mut dims, elem)) => {
-            dims.insert(0, dim);
-            Some((dims, elem))
-        }
-        None => {
-            let elem = float_kind(inner).map_or(Type::Opaque, Type::Float);
-            Some((vec![dim], elem))
-        }
+    if let Some((mut dims, elem)) = shape(inner) {
+        dims.insert(0, dim);
+        Some((dims, elem))
+    } else {
+        let elem = float_kind(inner).map_or(Type::Opaque, Type::Float);
+        Some((vec![dim], elem))
     }
 }
 

@@ -397,7 +397,7 @@ impl Lower<'_> {
                 }
             }
             Some(super::place::Place::Part(_)) => {
-                self.error(e.span(), "compound assignment works on numbers", "loop over the elements")
+                self.error(e.span(), "compound assignment works on numbers", "loop over the elements");
             }
             None => {}
         }

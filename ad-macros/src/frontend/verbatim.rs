@@ -149,12 +149,11 @@ impl Fill<'_, '_> {
 
     fn hole(&mut self, v: Value) -> Ident {
         self.tainted |= self.lower.is_tainted(v);
-        let at = match self.args.iter().position(|a| *a == v) {
-            Some(at) => at,
-            None => {
-                self.args.push(v);
-                self.args.len() - 1
-            }
+        let at = if let Some(at) = self.args.iter().position(|a| *a == v) {
+            at
+        } else {
+            self.args.push(v);
+            self.args.len() - 1
         };
         Ident::new(&Verbatim::hole(at), Span::call_site())
     }
@@ -167,12 +166,11 @@ impl Fill<'_, '_> {
             }
             Val::View(view) => {
                 self.tainted |= self.lower.s.tainted_buffers.contains(&view.buffer);
-                let at = match self.buffers.iter().position(|b| *b == view.buffer) {
-                    Some(at) => at,
-                    None => {
-                        self.buffers.push(view.buffer);
-                        self.buffers.len() - 1
-                    }
+                let at = if let Some(at) = self.buffers.iter().position(|b| *b == view.buffer) {
+                    at
+                } else {
+                    self.buffers.push(view.buffer);
+                    self.buffers.len() - 1
                 };
                 let buffer = Ident::new(&Verbatim::buffer_hole(at), Span::call_site());
                 let prefix: Vec<Ident> = view.prefix.iter().map(|v| self.hole(*v)).collect();

@@ -25,7 +25,7 @@ pub(crate) mod verify;
 pub(crate) mod walk;
 
 pub(crate) use builder::Builder;
-pub(crate) use func::{Binding, BufferData, Func, Mark, Output, Param, Role, Source, StackData, ValueData};
+pub(crate) use func::{Binding, BufferData, Func, Mark, Output, Param, Role, Source, StackData};
 pub(crate) use ops::{
     Arg, BarArg, Binary, Block, Call, CallMode, Cmp, ForLoop, Inst, InstKind, Op, StoreMode, Unary, Verbatim,
 };

@@ -156,7 +156,7 @@ impl Pass<'_> {
         let pending: Vec<(Value, Value)> = (0..span).map(|_| self.carry(l, results, before, b)).collect();
         let mut totals = Vec::new();
         for k in 0..=span {
-            let here = offsets.get(&(low + k as i64)).map(Vec::as_slice).unwrap_or(&[]);
+            let here = offsets.get(&(low + k as i64)).map_or(&[][..], Vec::as_slice);
             let values: Vec<Value> = here.iter().map(|a| a.value).collect();
             let total = match (pending.get(k), values.split_first()) {
                 (Some((arg, _)), _) => self.add_all(l, *arg, values.iter().copied()),

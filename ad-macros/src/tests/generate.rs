@@ -237,7 +237,11 @@ impl Generator<'_> {
                     let to = self.labels.get(k).copied();
                     let to = if to == Some(inner) { None } else { to };
                     let cond = self.cond();
-                    body.push(if exit % 2 == 0 { Stmt::Break(cond, to) } else { Stmt::Continue(cond, to) });
+                    body.push(if exit.is_multiple_of(2) {
+                        Stmt::Break(cond, to)
+                    } else {
+                        Stmt::Continue(cond, to)
+                    });
                 }
             }
             8 | 9 => {

@@ -237,12 +237,10 @@ impl Forward<'_> {
             }
             InstKind::Store { buffer, index, value, mode } => {
                 if let Some(shadow) = self.shadow(*buffer) {
-                    match (self.dot(*value), mode) {
-                        (None, StoreMode::Add) => {}
-                        _ => {
-                            let dot = self.dot_or_zero(*value);
-                            self.b.store(shadow, index.clone(), dot, *mode);
-                        }
+                    if let (None, StoreMode::Add) = (self.dot(*value), mode) {
+                    } else {
+                        let dot = self.dot_or_zero(*value);
+                        self.b.store(shadow, index.clone(), dot, *mode);
                     }
                 }
             }

@@ -221,15 +221,13 @@ impl Reverse<'_> {
         for (b, _) in &snapshots {
             self.scratch(*b);
         }
-        let (lo, hi, step) = match l {
-            Some(l) => (self.val(l.lo), self.val(l.hi), l.step.map(|s| self.val(s))),
-            None => {
-                let rounds = match self.env.get(Key::Trips(inst)) {
-                    Some(rounds) => rounds,
-                    None => unreachable!("the rounds of a while loop were not counted"),
-                };
-                (self.b.int("0_usize"), rounds, None)
-            }
+        let (lo, hi, step) = if let Some(l) = l {
+            (self.val(l.lo), self.val(l.hi), l.step.map(|s| self.val(s)))
+        } else {
+            let Some(rounds) = self.env.get(Key::Trips(inst)) else {
+                unreachable!("the rounds of a while loop were not counted")
+            };
+            (self.b.int("0_usize"), rounds, None)
         };
         let mut bar_inits = Vec::new();
         for k in &active {
