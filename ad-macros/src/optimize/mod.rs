@@ -7,6 +7,7 @@ pub(crate) mod dce;
 pub(crate) mod fold;
 pub(crate) mod gvn;
 pub(crate) mod hoist;
+pub(crate) mod lanes;
 pub(crate) mod unflip;
 
 use crate::ir::Func;
@@ -45,6 +46,7 @@ pub(crate) fn optimize(mut func: Func) -> Func {
 pub(crate) fn finish(func: Func) -> Func {
     let func = checked(&Pass { name: "unflip", run: unflip::unflip }, func);
     let func = checked(&Pass { name: "accumulate", run: accumulate::accumulate }, func);
+    let func = checked(&Pass { name: "lanes", run: lanes::lanes }, optimize(func));
     optimize(func)
 }
 

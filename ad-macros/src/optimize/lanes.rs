@@ -1,0 +1,438 @@
+//! Runs eight rounds of a heavy loop side by side, so that LLVM makes vector code of them.
+//!
+//! A loop whose body is a long chain of float arithmetic between loads and `+=` stores waits for its own latency: few
+//! rounds fit into the processor at once. Sums in rounding order keep LLVM from doing anything about it. Where the order
+//! is free, because the sums are derivatives only, the loop
+//!
+//! ```text
+//! for i in lo..hi carrying s { loads; arithmetic; s += ..; b[..] += .. }
+//! ```
+//!
+//! becomes blocks of eight rounds: gather the loads into arrays, do the arithmetic in a loop over the lanes of the
+//! arrays, scatter the stores; then the rounds that are left, as they were; then the lanes of each sum are added up.
+//! The primal value is never computed this way: it stays what the user's function returns, bit for bit.
+//!
+//! Conditions: a forward `for` with nothing nested; loads only of buffers that the loop does not write; stores only `+=`;
+//! indices that depend on no float; at least [`HEAVY`] float operations a round.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::analysis::activity;
+use crate::ir::{
+    Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type, Value,
+};
+
+/// From how many float operations on a round is worth the arrays.
+const HEAVY: usize = 24;
+/// Lanes of a block.
+const WIDTH: usize = 8;
+
+/// Runs the pass.
+pub(crate) fn lanes(mut func: Func) -> Func {
+    let values: Vec<_> = func.outputs.iter().filter(|o| o.role.marks.is_empty()).map(|o| o.binding).collect();
+    let primal = activity::useful(&func, &values);
+    let mut body = std::mem::take(&mut func.body);
+    let is_primal = |l: &ForLoop, results: &[Value]| {
+        results.iter().any(|r| primal.value(*r)) || l.body.writes().iter().any(|b| primal.buffer(*b))
+    };
+    in_block(&mut func, &mut body, &is_primal);
+    func.body = body;
+    func
+}
+
+fn in_block(func: &mut Func, block: &mut Block, is_primal: &dyn Fn(&ForLoop, &[Value]) -> bool) {
+    let mut insts = Vec::with_capacity(block.insts.len());
+    for mut inst in std::mem::take(&mut block.insts) {
+        for nested in inst.kind.blocks_mut() {
+            in_block(func, nested, is_primal);
+        }
+        if let InstKind::For(l) = &inst.kind
+            && let Some(plan) = Plan::of(func, l)
+            && !is_primal(l, &inst.results)
+        {
+            let widened = Widen { func, l, plan, out: Vec::new() }.run(&inst.results);
+            insts.extend(widened);
+        } else {
+            insts.push(inst);
+        }
+    }
+    block.insts = insts;
+}
+
+/// What the instructions of a body are.
+struct Plan {
+    /// Loads, integers, and floats made of integers: one round after the other.
+    gather: Vec<usize>,
+    /// Float arithmetic: all lanes at once.
+    compute: Vec<usize>,
+    /// `+=`
+    scatter: Vec<usize>,
+}
+
+impl Plan {
+    fn of(func: &Func, l: &ForLoop) -> Option<Plan> {
+        if l.step.is_some() || l.inclusive || l.rev != l.flipped || l.body.diverges {
+            return None;
+        }
+        let written = l.body.writes();
+        let mut computed: HashSet<Value> = l.body.args[1..].iter().copied().collect();
+        let (mut gather, mut compute, mut scatter) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, inst) in l.body.insts.iter().enumerate() {
+            let mut depends = false;
+            match &inst.kind {
+                InstKind::Store { index, mode: StoreMode::Add, .. } => {
+                    if index.iter().any(|i| computed.contains(i)) {
+                        return None;
+                    }
+                    scatter.push(at);
+                    continue;
+                }
+                InstKind::Pure(Op::Verbatim(_), _) => return None,
+                InstKind::Load { buffer, .. } if !written.contains(buffer) => {}
+                InstKind::Pure(..) => {}
+                _ => return None,
+            }
+            inst.kind.each_operand(|v| depends |= computed.contains(&v));
+            let float = func.is_float(inst.results[0]);
+            let made_of_float = match &inst.kind {
+                InstKind::Pure(op, args) => {
+                    !matches!(op, Op::Float(_)) && args.iter().any(|a| func.is_float(*a))
+                }
+                _ => false,
+            };
+            if depends || made_of_float {
+                // Integers that depend on floats would have to be taken back to the gathering.
+                if !float && *func.ty(inst.results[0]) != Type::Bool {
+                    return None;
+                }
+                if matches!(inst.kind, InstKind::Load { .. }) {
+                    return None;
+                }
+                computed.extend(inst.results.iter().copied());
+                compute.push(at);
+            } else {
+                gather.push(at);
+            }
+        }
+        if !indexes(l) {
+            return None;
+        }
+        // Sums only: each carried scalar is used once, in the chain that ends in its yield.
+        let mut uses: HashMap<Value, usize> = HashMap::new();
+        l.body.each_use(&mut |v| *uses.entry(v).or_default() += 1);
+        let sums = l.body.args[1..].iter().zip(&l.body.yields).all(|(arg, y)| is_sum(l, *arg, *y, &uses));
+        let flops = compute.iter().filter(|at| func.is_float(l.body.insts[**at].results[0])).count();
+        (sums && flops >= HEAVY).then_some(Plan { gather, compute, scatter })
+    }
+}
+
+/// Whether the loop variable is a `usize`: it, or arithmetic on it, is an index.
+fn indexes(l: &ForLoop) -> bool {
+    let mut reached: HashSet<Value> = [l.body.args[0]].into();
+    l.body.insts.iter().any(|inst| match &inst.kind {
+        InstKind::Pure(Op::Add | Op::Sub | Op::Mul, args) => {
+            if args.iter().any(|a| reached.contains(a)) {
+                reached.extend(inst.results.iter().copied());
+            }
+            false
+        }
+        InstKind::Load { index, .. } | InstKind::Store { index, .. } => {
+            index.iter().any(|i| reached.contains(i))
+        }
+        _ => false,
+    })
+}
+
+/// Whether `y` is `arg + ..`, with nothing else looking at the partial sums.
+fn is_sum(l: &ForLoop, arg: Value, y: Value, uses: &HashMap<Value, usize>) -> bool {
+    let mut at = y;
+    loop {
+        if uses.get(&at) != Some(&1) {
+            return false;
+        }
+        if at == arg {
+            return true;
+        }
+        let def = l.body.insts.iter().find(|i| i.results.contains(&at));
+        match def.map(|d| &d.kind) {
+            Some(InstKind::Pure(Op::Add | Op::Sub, args)) => at = args[0],
+            _ => return false,
+        }
+        // `e + arg` is not looked through: sums are built onto the carried scalar.
+    }
+}
+
+struct Widen<'a> {
+    func: &'a mut Func,
+    l: &'a ForLoop,
+    plan: Plan,
+    out: Vec<Inst>,
+}
+
+impl Widen<'_> {
+    fn value(&mut self, ty: Type, name: Option<&str>) -> Value {
+        self.func.new_value(ty, name.map(Into::into))
+    }
+
+    fn op(&mut self, op: Op, args: Vec<Value>, ty: Type, out: &mut Vec<Inst>) -> Value {
+        let v = self.value(ty, None);
+        out.push(Inst { results: vec![v], kind: InstKind::Pure(op, args) });
+        v
+    }
+
+    fn int(&mut self, n: usize, out: &mut Vec<Inst>) -> Value {
+        self.op(Op::Int(format!("{n}_usize").into()), Vec::new(), Type::Int, out)
+    }
+
+    /// Declares an array with a place for each lane.
+    fn array(&mut self, name: &str, elem: &Type, out: &mut Vec<Inst>) -> Buffer {
+        let fill = match elem {
+            Type::Bool => self.op(Op::Bool(false), Vec::new(), Type::Bool, out),
+            ty => self.op(Op::Float(0.0), Vec::new(), ty.clone(), out),
+        };
+        let buffer = self.func.new_buffer(BufferData {
+            name: format!("{name}_lanes").into(),
+            elem: elem.clone(),
+            dims: vec![Dim::Fixed(WIDTH.to_string().into())],
+            storage: Storage::Local,
+        });
+        out.push(Inst { results: Vec::new(), kind: InstKind::Alloc { buffer, fill } });
+        buffer
+    }
+
+    /// A loop over the lanes; `body` gets the lane and emits.
+    fn for_lanes(&mut self, out: &mut Vec<Inst>, body: &mut dyn FnMut(&mut Self, Value, &mut Vec<Inst>)) {
+        let (lo, hi) = (self.int(0, out), self.int(WIDTH, out));
+        let lane = self.value(Type::Int, Some("lane"));
+        let mut insts = Vec::new();
+        body(self, lane, &mut insts);
+        out.push(for_range(lo, hi, Block { args: vec![lane], insts, ..Block::default() }));
+    }
+
+    /// Clones instructions with new results under `map`.
+    fn clone_insts(&mut self, which: &[usize], map: &mut HashMap<Value, Value>, out: &mut Vec<Inst>) {
+        for at in which {
+            let mut inst = self.l.body.insts[*at].clone();
+            inst.kind.map_operands(|v| *map.get(&v).unwrap_or(&v));
+            for r in &mut inst.results {
+                let data = self.func.value(*r).clone();
+                let new = self.func.new_value(data.ty, data.name);
+                map.insert(*r, new);
+                *r = new;
+            }
+            out.push(inst);
+        }
+    }
+
+    /// Of the gathering, what does not change from round to round (loads of `q[3 * i]` in a loop over `j`).
+    fn invariant(&self) -> (Vec<usize>, Vec<usize>) {
+        let mut varying: HashSet<Value> = [self.l.body.args[0]].into();
+        let (mut fixed, mut lane) = (Vec::new(), Vec::new());
+        for at in &self.plan.gather {
+            let inst = &self.l.body.insts[*at];
+            let mut varies = false;
+            inst.kind.each_operand(|v| varies |= varying.contains(&v));
+            if varies {
+                varying.extend(inst.results.iter().copied());
+                lane.push(*at);
+            } else {
+                fixed.push(*at);
+            }
+        }
+        (fixed, lane)
+    }
+
+    fn run(mut self, results: &[Value]) -> Vec<Inst> {
+        let l = self.l;
+        let mut insts = Vec::new();
+        let (fixed, lane_gather) = self.invariant();
+        // In here the loop has at least one round: what is the same in all of them may be computed before them.
+        let mut map: HashMap<Value, Value> = HashMap::new();
+        self.clone_insts(&fixed, &mut map, &mut insts);
+
+        // What the arithmetic takes from the gathering, and what the stores and sums take from it.
+        let produced: HashSet<Value> =
+            lane_gather.iter().flat_map(|at| l.body.insts[*at].results.iter().copied()).collect();
+        let mut taken: Vec<Value> = Vec::new();
+        for at in &self.plan.compute {
+            l.body.insts[*at].kind.each_operand(|v| {
+                if produced.contains(&v) && !taken.contains(&v) {
+                    taken.push(v);
+                }
+            });
+        }
+        let constants: HashSet<Value> = lane_gather
+            .iter()
+            .filter(|at| matches!(l.body.insts[**at].kind, InstKind::Pure(Op::Float(_) | Op::Bool(_), _)))
+            .flat_map(|at| l.body.insts[*at].results.iter().copied())
+            .collect();
+        taken.retain(|v| {
+            !constants.contains(v) && (self.func.is_float(*v) || *self.func.ty(*v) == Type::Bool)
+        });
+        let computed: HashSet<Value> =
+            self.plan.compute.iter().flat_map(|at| l.body.insts[*at].results.iter().copied()).collect();
+        let stored: Vec<Value> = {
+            let mut list = Vec::new();
+            for at in &self.plan.scatter {
+                if let InstKind::Store { value, .. } = &l.body.insts[*at].kind
+                    && computed.contains(value)
+                    && !list.contains(value)
+                {
+                    list.push(*value);
+                }
+            }
+            list
+        };
+
+        let name_of = |func: &Func, v: Value, other: &str| {
+            func.value(v).name.as_deref().map_or_else(|| other.to_string(), ToString::to_string)
+        };
+        let mut arrays: HashMap<Value, Buffer> = HashMap::new();
+        for (list, other) in [(&taken, "input"), (&stored, "output")] {
+            for v in list {
+                let (name, ty) = (name_of(self.func, *v, other), self.func.ty(*v).clone());
+                let b = self.array(&name, &ty, &mut insts);
+                arrays.insert(*v, b);
+            }
+        }
+        let mut sums: Vec<Buffer> = Vec::new();
+        for arg in &l.body.args[1..] {
+            let (name, ty) = (name_of(self.func, *arg, "sum"), self.func.ty(*arg).clone());
+            sums.push(self.array(&name, &ty, &mut insts));
+        }
+
+        // Blocks.
+        let rounds = self.op(Op::Sub, vec![l.hi, l.lo], Type::Int, &mut insts);
+        let width = self.int(WIDTH, &mut insts);
+        let blocks = self.op(Op::Div, vec![rounds, width], Type::Int, &mut insts);
+        let zero = self.int(0, &mut insts);
+        let block = self.value(Type::Int, Some("block"));
+        let mut in_block = Vec::new();
+        let offset = self.op(Op::Mul, vec![block, width], Type::Int, &mut in_block);
+        let start = self.op(Op::Add, vec![l.lo, offset], Type::Int, &mut in_block);
+        let (gather, compute, scatter) =
+            (lane_gather.clone(), self.plan.compute.clone(), self.plan.scatter.clone());
+        self.for_lanes(&mut in_block, &mut |this, lane, out| {
+            let mut map = map.clone();
+            let i = this.op(Op::Add, vec![start, lane], Type::Int, out);
+            map.insert(l.body.args[0], i);
+            this.clone_insts(&gather, &mut map, out);
+            for v in &taken {
+                out.push(set(arrays[v], lane, map[v]));
+            }
+        });
+        self.for_lanes(&mut in_block, &mut |this, lane, out| {
+            let mut map = map.clone();
+            for at in &gather {
+                if matches!(l.body.insts[*at].kind, InstKind::Pure(Op::Float(_) | Op::Bool(_), _)) {
+                    this.clone_insts(&[*at], &mut map, out);
+                }
+            }
+            for v in &taken {
+                let loaded = this.load(arrays[v], lane, *v, out);
+                map.insert(*v, loaded);
+            }
+            for (arg, b) in l.body.args[1..].iter().zip(&sums) {
+                let loaded = this.load(*b, lane, *arg, out);
+                map.insert(*arg, loaded);
+            }
+            this.clone_insts(&compute, &mut map, out);
+            for v in &stored {
+                out.push(set(arrays[v], lane, map[v]));
+            }
+            for (y, b) in l.body.yields.iter().zip(&sums) {
+                out.push(set(*b, lane, map[y]));
+            }
+        });
+        self.for_lanes(&mut in_block, &mut |this, lane, out| {
+            let mut map = map.clone();
+            let i = this.op(Op::Add, vec![start, lane], Type::Int, out);
+            map.insert(l.body.args[0], i);
+            this.clone_insts(&gather, &mut map, out);
+            for v in &stored {
+                let loaded = this.load(arrays[v], lane, *v, out);
+                map.insert(*v, loaded);
+            }
+            this.clone_insts(&scatter, &mut map, out);
+        });
+        insts.push(for_range(zero, blocks, Block { args: vec![block], insts: in_block, ..Block::default() }));
+
+        // The rounds that are left.
+        let done = self.op(Op::Mul, vec![blocks, width], Type::Int, &mut insts);
+        let from = self.op(Op::Add, vec![l.lo, done], Type::Int, &mut insts);
+        let mut map: HashMap<Value, Value> = HashMap::new();
+        let args: Vec<Value> = l
+            .body
+            .args
+            .iter()
+            .map(|a| {
+                let data = self.func.value(*a).clone();
+                let new = self.func.new_value(data.ty, data.name);
+                map.insert(*a, new);
+                new
+            })
+            .collect();
+        let all: Vec<usize> = (0..l.body.insts.len()).collect();
+        let mut rest = Vec::new();
+        self.clone_insts(&all, &mut map, &mut rest);
+        let yields = l.body.yields.iter().map(|y| *map.get(y).unwrap_or(y)).collect();
+        let ends: Vec<Value> = results.iter().map(|r| self.value(self.func.ty(*r).clone(), None)).collect();
+        insts.push(Inst {
+            results: ends.clone(),
+            kind: InstKind::For(ForLoop {
+                lo: from,
+                body: Block { args, insts: rest, yields, diverges: false },
+                ..l.clone()
+            }),
+        });
+        let mut totals = Vec::new();
+        for (end, b) in ends.iter().zip(&sums) {
+            let mut sum = *end;
+            for lane in 0..WIDTH {
+                let index = self.int(lane, &mut insts);
+                let part = self.load(*b, index, *end, &mut insts);
+                let ty = self.func.ty(sum).clone();
+                sum = self.op(Op::Add, vec![sum, part], ty, &mut insts);
+            }
+            totals.push(sum);
+        }
+
+        let cond = self.value(Type::Bool, None);
+        let mut out = std::mem::take(&mut self.out);
+        out.push(Inst { results: vec![cond], kind: InstKind::Pure(Op::Cmp(Cmp::Lt), vec![l.lo, l.hi]) });
+        let then_block = Block { insts, yields: totals, ..Block::default() };
+        let else_block = Block { yields: l.inits.clone(), ..Block::default() };
+        out.push(Inst { results: results.to_vec(), kind: InstKind::If { cond, then_block, else_block } });
+        out
+    }
+
+    fn load(&mut self, buffer: Buffer, lane: Value, like: Value, out: &mut Vec<Inst>) -> Value {
+        let data = self.func.value(like).clone();
+        let v = self.func.new_value(data.ty, data.name);
+        out.push(Inst { results: vec![v], kind: InstKind::Load { buffer, index: vec![lane] } });
+        v
+    }
+}
+
+fn set(buffer: Buffer, lane: Value, value: Value) -> Inst {
+    Inst {
+        results: Vec::new(),
+        kind: InstKind::Store { buffer, index: vec![lane], value, mode: StoreMode::Set },
+    }
+}
+
+fn for_range(lo: Value, hi: Value, body: Block) -> Inst {
+    Inst {
+        results: Vec::new(),
+        kind: InstKind::For(ForLoop {
+            lo,
+            hi,
+            inclusive: false,
+            rev: false,
+            step: None,
+            flipped: false,
+            inits: Vec::new(),
+            body,
+        }),
+    }
+}
