@@ -1,0 +1,8 @@
+use ad_runtime::differentiable;
+
+#[differentiable(only(grad, hessian))]
+fn f(x: f64) -> f64 {
+    x * x
+}
+
+fn main() {}
