@@ -210,7 +210,7 @@ fn forward_inst(func: &Func, inst: &Inst, act: &mut Activity) {
                 }
             }
         }
-        InstKind::Effect(..) => {}
+        InstKind::Effect(..) | InstKind::Window { .. } => {}
     }
 }
 
@@ -301,6 +301,6 @@ fn backward_inst(func: &Func, inst: &Inst, act: &mut Activity) {
                 inst.kind.reads().into_iter().for_each(|b| act.mark_buffer(func, b));
             }
         }
-        InstKind::Effect(..) => {}
+        InstKind::Effect(..) | InstKind::Window { .. } => {}
     }
 }

@@ -377,6 +377,19 @@ impl<'a> Body<'a> {
                     quote!(#stack.pop_all(&mut #name);)
                 });
             }
+            InstKind::Window { window, of, start, len, mutable } => {
+                if *mutable {
+                    // Nothing that waits may name the buffer while the window borrows it.
+                    self.flush(None, out);
+                }
+                let (start, len) = (self.take(*start).tokens, self.take_at(*len, Prec::Add));
+                self.declare(*window);
+                let (name, of) = (self.buffer_name(*window), self.buffer_name(*of));
+                let borrow = if *mutable { quote!(&mut) } else { quote!(&) };
+                let part =
+                    if start.to_string() == "0" { quote!([..#len]) } else { quote!([#start..][..#len]) };
+                out.extend(quote!(let #name = #borrow #of #part;));
+            }
             InstKind::If { cond, then_block, else_block } => {
                 self.branch(inst, *cond, then_block, else_block, out);
             }

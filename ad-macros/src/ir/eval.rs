@@ -160,6 +160,7 @@ pub(crate) fn eval_in<N: Num>(
         func,
         values: vec![None; func.values.len()],
         buffers: vec![None; func.buffers.len()],
+        windows: HashMap::new(),
         stacks: vec![Vec::new(); func.stacks.len()],
         on_stacks: 0,
         counts: Counts::default(),
@@ -203,6 +204,8 @@ struct Machine<'a, N> {
     func: &'a Func,
     values: Vec<Option<Scalar<N>>>,
     buffers: Vec<Option<Tensor<N>>>,
+    /// Where each window looks: buffer, start, length.
+    windows: HashMap<Buffer, (Buffer, usize, usize)>,
     /// What each push pushed.
     stacks: Vec<Vec<Vec<Scalar<N>>>>,
     on_stacks: u64,
@@ -248,12 +251,14 @@ impl<N: Num> Machine<'_, N> {
         }
     }
     fn tensor(&self, b: Buffer) -> Result<&Tensor<N>, EvalError> {
+        let b = self.windows.get(&b).map_or(b, |(of, ..)| *of);
         match &self.buffers[b.0 as usize] {
             Some(t) => Ok(t),
             None => wrong(format!("{b} has no contents")),
         }
     }
     fn tensor_mut(&mut self, b: Buffer) -> Result<&mut Tensor<N>, EvalError> {
+        let b = self.windows.get(&b).map_or(b, |(of, ..)| *of);
         match &mut self.buffers[b.0 as usize] {
             Some(t) => Ok(t),
             None => wrong(format!("{b} has no contents")),
@@ -269,6 +274,13 @@ impl<N: Num> Machine<'_, N> {
     }
     /// Where an element, or the part that fewer indices name, starts.
     fn offset(&self, b: Buffer, index: &[Value]) -> Result<usize, EvalError> {
+        if let Some((_, start, len)) = self.windows.get(&b) {
+            let at = self.int(index[0])?;
+            return match usize::try_from(at) {
+                Ok(at) if at < *len => Ok(start + at),
+                _ => wrong(format!("index {at} into the window {b} of length {len}")),
+            };
+        }
         let dims = &self.tensor(b)?.dims;
         let mut offset = 0;
         for (i, dim) in index.iter().zip(dims) {
@@ -356,6 +368,16 @@ impl<N: Num> Machine<'_, N> {
                     return wrong(format!("{} elements popped into {}", contents.len(), place.len()));
                 }
                 *place = contents;
+            }
+            InstKind::Window { window, of, start, len, .. } => {
+                let (start, len) = (self.int(*start)?, self.int(*len)?);
+                let whole = self.tensor(*of)?.data.len();
+                match (usize::try_from(start), usize::try_from(len)) {
+                    (Ok(start), Ok(len)) if start + len <= whole => {
+                        self.windows.insert(*window, (*of, start, len));
+                    }
+                    _ => return wrong(format!("{start} for {len} of {whole}")),
+                }
             }
             InstKind::If { cond, then_block, else_block } => {
                 let taken = if self.truth(*cond)? { then_block } else { else_block };

@@ -189,6 +189,16 @@ pub(crate) enum InstKind {
     },
     /// A call to another differentiable function.
     Call(Call),
+    /// Borrows `of[start .. start + len]` as the buffer `window`, for the loop that comes next. While a window that is
+    /// written (`mutable`) is in use, nothing else touches `of`; while another is, nothing writes it. Made by the last
+    /// of all passes, so that no transform ever meets it.
+    Window {
+        window: Buffer,
+        of: Buffer,
+        start: Value,
+        len: Value,
+        mutable: bool,
+    },
     /// A statement run for its effect (`println!`, `assert!`), with operands as in [`Op::Verbatim`]. Kept in
     /// the forward sweep, never repeated in a reverse sweep.
     Effect(Verbatim, Vec<Value>),

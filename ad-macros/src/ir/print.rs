@@ -55,7 +55,7 @@ impl Display for Func {
                     let storage = match self.buffer(b).storage {
                         Storage::Shared => "&",
                         Storage::Output => "&mut ",
-                        Storage::Owned | Storage::Local => "",
+                        Storage::Owned | Storage::Local | Storage::Window => "",
                     };
                     format!("{}: {storage}{}", p.buffer(b), p.shape(b))
                 }
@@ -181,6 +181,16 @@ impl Printer<'_> {
             }
             InstKind::PopBuffer { stack, buffer } => {
                 writeln!(out, "pop {}, all of {}", self.stack(*stack), self.buffer(*buffer))
+            }
+            InstKind::Window { window, of, start, len, mutable } => {
+                let (start, len) = (self.value(*start), self.value(*len));
+                let kind = if *mutable { " mutable" } else { "" };
+                writeln!(
+                    out,
+                    "window {} ={kind} {}[{start} for {len}]",
+                    self.buffer(*window),
+                    self.buffer(*of)
+                )
             }
             InstKind::If { cond, then_block, else_block } => {
                 writeln!(out, "if {} {{", self.value(*cond))?;

@@ -98,4 +98,6 @@ pub(crate) enum Storage {
     Owned,
     /// Declared by exactly one `Alloc`.
     Local,
+    /// Part of another buffer, borrowed by exactly one `Window`.
+    Window,
 }

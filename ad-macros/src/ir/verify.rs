@@ -5,7 +5,8 @@
 //! - loops: as many arguments, yields, inits and results as each other; `if`: both branches yield one value for
 //!   each result, unless they diverge; a condition yields one value;
 //! - a local buffer is declared once, before its uses; indices are as many as axes; shared parameters are not
-//!   written; outputs and parameters are bound.
+//!   written; outputs and parameters are bound;
+//! - a buffer is left alone while a window into it is in use.
 
 use std::collections::HashSet;
 
@@ -39,6 +40,12 @@ pub(crate) fn verify(func: &Func) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Calls `f` on an instruction and all nested in it.
+fn visit<'a>(inst: &'a Inst, f: &mut impl FnMut(&'a Inst)) {
+    f(inst);
+    inst.kind.blocks().into_iter().for_each(|b| b.visit(f));
 }
 
 #[derive(Default)]
@@ -103,6 +110,32 @@ impl Verifier<'_> {
         for y in &block.yields {
             self.used(*y)?;
         }
+        self.windows(block)
+    }
+
+    /// A buffer is left alone while a window into it is in use: by writers, and by all if the window is written.
+    fn windows(&self, block: &Block) -> Result<(), String> {
+        let mentions = |inst: &Inst, b: Buffer| {
+            let mut found = false;
+            visit(inst, &mut |i| i.kind.each_buffer(|other| found |= other == b));
+            found
+        };
+        for (at, inst) in block.insts.iter().enumerate() {
+            let InstKind::Window { window, of, mutable, .. } = inst.kind else { continue };
+            let after = &block.insts[at + 1..];
+            let end = after.iter().rposition(|i| mentions(i, window)).map_or(0, |last| last + 1);
+            for other in &after[..end] {
+                let mut writes = false;
+                visit(other, &mut |i| {
+                    writes |= i.kind.writes().contains(&of);
+                    writes |= !mutable && i.kind.writes().contains(&window);
+                });
+                if writes || mutable && mentions(other, of) {
+                    let other = self.func.show(other);
+                    return Err(format!("{of} is touched while {window} is in use\n  in: {other}"));
+                }
+            }
+        }
         Ok(())
     }
 
@@ -146,6 +179,12 @@ impl Verifier<'_> {
                 }
             }
             self.declare(buffer)?;
+        } else if let InstKind::Window { window, of, .. } = inst.kind {
+            if self.func.buffer(window).storage != Storage::Window || self.func.buffer(of).dims.len() != 1 {
+                return Err(format!("{window} is no window into {of}"));
+            }
+            self.touched(of)?;
+            self.declare(window)?;
         } else {
             let mut check = Ok(());
             inst.kind.each_buffer(|b| {

@@ -20,6 +20,10 @@ impl InstKind {
             | InstKind::Fill { value, .. }
             | InstKind::Push { value, .. } => f(*value),
             InstKind::Pop { .. } | InstKind::PushBuffer { .. } | InstKind::PopBuffer { .. } => {}
+            InstKind::Window { start, len, .. } => {
+                f(*start);
+                f(*len);
+            }
             InstKind::If { cond, .. } => f(*cond),
             InstKind::For(l) => {
                 f(l.lo);
@@ -66,6 +70,10 @@ impl InstKind {
             | InstKind::Fill { value, .. }
             | InstKind::Push { value, .. } => *value = f(*value),
             InstKind::Pop { .. } | InstKind::PushBuffer { .. } | InstKind::PopBuffer { .. } => {}
+            InstKind::Window { start, len, .. } => {
+                *start = f(*start);
+                *len = f(*len);
+            }
             InstKind::If { cond, .. } => *cond = f(*cond),
             InstKind::For(l) => {
                 l.lo = f(l.lo);
@@ -91,6 +99,10 @@ impl InstKind {
             | InstKind::Fill { buffer, .. }
             | InstKind::PushBuffer { buffer, .. }
             | InstKind::PopBuffer { buffer, .. } => f(*buffer),
+            InstKind::Window { window, of, .. } => {
+                f(*window);
+                f(*of);
+            }
             InstKind::Call(call) => {
                 let mut call = call.clone();
                 call.map_buffers(&mut |b| {
@@ -115,6 +127,10 @@ impl InstKind {
             | InstKind::Fill { buffer, .. }
             | InstKind::PushBuffer { buffer, .. }
             | InstKind::PopBuffer { buffer, .. } => *buffer = f(*buffer),
+            InstKind::Window { window, of, .. } => {
+                *window = f(*window);
+                *of = f(*of);
+            }
             InstKind::Call(call) => call.map_buffers(&mut f),
             _ => {}
         }
@@ -124,6 +140,7 @@ impl InstKind {
     pub(crate) fn reads(&self) -> Vec<Buffer> {
         match self {
             InstKind::Load { buffer, .. } | InstKind::PushBuffer { buffer, .. } => vec![*buffer],
+            InstKind::Window { of, .. } => vec![*of],
             InstKind::Pure(Op::Verbatim(v), _) | InstKind::Effect(v, _) => v.buffers.clone(),
             InstKind::Call(call) => call
                 .args
@@ -144,6 +161,7 @@ impl InstKind {
             InstKind::Store { buffer, .. }
             | InstKind::Fill { buffer, .. }
             | InstKind::PopBuffer { buffer, .. } => vec![*buffer],
+            InstKind::Window { of, mutable: true, .. } => vec![*of],
             InstKind::Call(call) => call
                 .bars
                 .iter()

@@ -102,6 +102,12 @@ impl Live {
             }
             _ => {}
         }
+        if let InstKind::Window { window, of, mutable: true, .. } = &inst.kind
+            && self.buffers.contains(of)
+        {
+            // What is stored there is stored in the buffer itself.
+            self.buffer(*window, func);
+        }
         if self.has_effect(inst) {
             inst.kind.each_operand_but_inits(|v| self.value(v));
             for b in inst.kind.reads() {
@@ -158,6 +164,7 @@ impl Live {
                         .any(|b| b.diverges || b.insts.iter().any(|i| self.has_effect_inside(i)))
             }
             InstKind::Call(call) => result || written_by(call).iter().any(|b| self.buffers.contains(b)),
+            InstKind::Window { window, .. } => self.buffers.contains(window),
             InstKind::Effect(..) => true,
         }
     }
@@ -167,7 +174,7 @@ impl Live {
     fn has_effect_inside(&self, inst: &Inst) -> bool {
         match &inst.kind {
             InstKind::Pure(..) | InstKind::Load { .. } => false,
-            InstKind::Alloc { .. } => false,
+            InstKind::Alloc { .. } | InstKind::Window { .. } => false,
             InstKind::Call(call) => written_by(call).iter().any(|b| self.buffers.contains(b)),
             InstKind::Pop { stack } => self.stacks.contains(stack),
             InstKind::If { .. } | InstKind::For(_) | InstKind::While { .. } => inst

@@ -9,6 +9,7 @@ pub(crate) mod gvn;
 pub(crate) mod hoist;
 pub(crate) mod lanes;
 pub(crate) mod unflip;
+pub(crate) mod windows;
 
 use crate::ir::Func;
 use crate::ir::verify::verify;
@@ -47,7 +48,8 @@ pub(crate) fn finish(func: Func) -> Func {
     let func = checked(&Pass { name: "unflip", run: unflip::unflip }, func);
     let func = checked(&Pass { name: "accumulate", run: accumulate::accumulate }, func);
     let func = checked(&Pass { name: "lanes", run: lanes::lanes }, optimize(func));
-    optimize(func)
+    let func = checked(&Pass { name: "windows", run: windows::windows }, optimize(func));
+    checked(&Pass { name: "dce", run: dce::dce }, func)
 }
 
 fn checked(pass: &Pass, func: Func) -> Func {

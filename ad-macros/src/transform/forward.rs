@@ -292,6 +292,7 @@ impl Forward<'_> {
             | InstKind::For(_)
             | InstKind::While { .. }
             | InstKind::Call(_) => {}
+            InstKind::Window { .. } => unreachable!("windows are made after all transforms"),
         }
     }
 

@@ -52,6 +52,7 @@ impl Reverse<'_> {
                 }
             }
             InstKind::Alloc { .. } | InstKind::Effect(..) => {}
+            InstKind::Window { .. } => unreachable!("windows are made after all transforms"),
             InstKind::If { cond, then_block, else_block } => {
                 self.reverse_if(inst, *cond, then_block, else_block);
             }

@@ -1,0 +1,303 @@
+//! Bounds checks leave innermost loops: one slice before the loop stands for a check in each round.
+//!
+//! Where every round of `for i in lo..hi` touches `x[i + a]`, with `a` the same in all rounds, the loop is given the
+//! window `x[lo + a ..][.. hi - lo]` and runs over `0..hi - lo`: rustc sees that index and length belong together, and
+//! what keeps no checks can be vectorised.
+//!
+//! Sound because
+//!
+//! - only what every round does counts (the top level of a body that does not diverge), so that the window is
+//!   within bounds exactly if all the rounds would have been. A loop that would have panicked half way now panics before
+//!   it starts; loops with statements of the user's (`println!`) are left alone;
+//! - `lo + a` is computed as the first round would compute it, and only if there is a first round: no new overflow, and
+//!   a loop without rounds asks for the empty window at 0;
+//! - a buffer gets a window to write if all the loop does with it goes through that window; a buffer gets windows to
+//!   read if the loop does not write it. That is what the borrow checker asks too.
+//!
+//! The last pass of all: what follows it is the printer (and dead code elimination, for the indices no longer needed).
+
+use std::collections::{HashMap, HashSet};
+
+use crate::ir::{
+    Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, Type, Value,
+};
+
+/// Runs the pass.
+pub(crate) fn windows(mut func: Func) -> Func {
+    let mut defs = HashMap::new();
+    func.body.visit(&mut |inst| {
+        if let InstKind::Pure(op, args) = &inst.kind {
+            defs.insert(inst.results[0], (op.clone(), args.clone()));
+        }
+    });
+    let mut body = std::mem::take(&mut func.body);
+    Pass { func: &mut func, defs }.block(&mut body);
+    func.body = body;
+    func
+}
+
+struct Pass<'a> {
+    func: &'a mut Func,
+    defs: HashMap<Value, (Op, Vec<Value>)>,
+}
+
+/// How a value depends on the loop variable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Not at all.
+    Fixed,
+    /// As `i + fixed`.
+    Shifted,
+}
+
+/// What of a loop goes through one window.
+struct Access {
+    buffer: Buffer,
+    /// The index, which is `i + fixed`.
+    index: Value,
+    /// Where in the body.
+    at: Vec<usize>,
+    written: bool,
+}
+
+/// The loop at hand.
+struct Loop {
+    variable: Value,
+    lo: Value,
+    hi: Value,
+    inside: HashSet<Value>,
+}
+
+impl Pass<'_> {
+    fn block(&mut self, block: &mut Block) {
+        let mut insts = Vec::with_capacity(block.insts.len());
+        for mut inst in std::mem::take(&mut block.insts) {
+            for nested in inst.kind.blocks_mut() {
+                self.block(nested);
+            }
+            if let InstKind::For(l) = &mut inst.kind {
+                self.in_loop(l, &mut insts);
+            }
+            insts.push(inst);
+        }
+        block.insts = insts;
+    }
+
+    fn in_loop(&mut self, l: &mut ForLoop, out: &mut Vec<Inst>) {
+        if l.step.is_some() || l.inclusive || !is_innermost(&l.body) {
+            return;
+        }
+        let literal = |v: Value| matches!(self.defs.get(&v), Some((Op::Int(_), _)));
+        if literal(l.lo) && literal(l.hi) {
+            // rustc knows all about these.
+            return;
+        }
+        let mut inside: HashSet<Value> = l.body.args.iter().copied().collect();
+        l.body.visit(&mut |inst| inside.extend(inst.results.iter().copied()));
+        let this = Loop { variable: l.body.args[0], lo: l.lo, hi: l.hi, inside };
+        let accesses = self.accesses(&this, &l.body);
+        if accesses.is_empty() {
+            return;
+        }
+        let from_zero = self.is_zero(l.lo);
+        let (starts, len) = self.starts(&this, &accesses, from_zero, out);
+        if !from_zero {
+            self.rebase(l, len, out);
+        }
+        let round = l.body.args[0];
+        for (access, start) in accesses.iter().zip(starts) {
+            let data = self.func.buffer(access.buffer);
+            let data = BufferData {
+                name: format!("{}_part", data.name).into(),
+                elem: data.elem.clone(),
+                dims: vec![Dim::Slice],
+                storage: Storage::Window,
+            };
+            let window = self.func.new_buffer(data);
+            let (of, mutable) = (access.buffer, access.written);
+            out.push(effect(InstKind::Window { window, of, start, len, mutable }));
+            for at in &access.at {
+                // The body may have got the loop variable's new definition in front.
+                match &mut l.body.insts[at + usize::from(!from_zero)].kind {
+                    InstKind::Load { buffer, index } | InstKind::Store { buffer, index, .. } => {
+                        (*buffer, *index) = (window, vec![round]);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// What can go through windows.
+    fn accesses(&self, this: &Loop, body: &Block) -> Vec<Access> {
+        let mut mentions: HashMap<Buffer, usize> = HashMap::new();
+        body.visit(&mut |inst| inst.kind.each_buffer(|b| *mentions.entry(b).or_default() += 1));
+        let writes = body.writes();
+        let declared = body.allocs();
+        let mut found: Vec<Access> = Vec::new();
+        for (at, inst) in body.insts.iter().enumerate() {
+            let (InstKind::Load { buffer, index } | InstKind::Store { buffer, index, .. }) = &inst.kind
+            else {
+                continue;
+            };
+            let [index] = index[..] else { continue };
+            if declared.contains(buffer)
+                || self.form(this, index, 0) != Some(Form::Shifted)
+                || self.is_length(this.hi, *buffer) && index == this.variable
+            {
+                continue;
+            }
+            match found.iter_mut().find(|a| a.buffer == *buffer && a.index == index) {
+                Some(access) => access.at.push(at),
+                None => found.push(Access {
+                    buffer: *buffer,
+                    index,
+                    at: vec![at],
+                    written: writes.contains(buffer),
+                }),
+            }
+        }
+        found.retain(|a| !a.written || mentions.get(&a.buffer) == Some(&a.at.len()));
+        found
+    }
+
+    fn form(&self, this: &Loop, v: Value, depth: usize) -> Option<Form> {
+        if v == this.variable {
+            return Some(Form::Shifted);
+        }
+        if !this.inside.contains(&v) {
+            return Some(Form::Fixed);
+        }
+        if depth > 12 {
+            return None;
+        }
+        let (op, args) = self.defs.get(&v)?;
+        let forms: Option<Vec<Form>> = args.iter().map(|a| self.form(this, *a, depth + 1)).collect();
+        match (op, forms?.as_slice()) {
+            (Op::Int(_) | Op::Len(..), _) => Some(Form::Fixed),
+            (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Rem, [Form::Fixed, Form::Fixed])
+            | (Op::Cast(_), [Form::Fixed]) => Some(Form::Fixed),
+            (Op::Add, [Form::Fixed, Form::Shifted]) | (Op::Add | Op::Sub, [Form::Shifted, Form::Fixed]) => {
+                Some(Form::Shifted)
+            }
+            _ => None,
+        }
+    }
+
+    /// Where each window starts, and how long all of them are.
+    fn starts(
+        &mut self,
+        this: &Loop,
+        accesses: &[Access],
+        from_zero: bool,
+        out: &mut Vec<Inst>,
+    ) -> (Vec<Value>, Value) {
+        let zero = self.emit(Op::Int("0".into()), Vec::new(), Type::Int, out);
+        // Each distinct index once.
+        let mut indices: Vec<Value> = Vec::new();
+        for a in accesses {
+            if !(from_zero && a.index == this.variable) && !indices.contains(&a.index) {
+                indices.push(a.index);
+            }
+        }
+        if from_zero && indices.is_empty() {
+            return (vec![zero; accesses.len()], this.hi);
+        }
+        let cond = self.emit(Op::Cmp(Cmp::Lt), vec![this.lo, this.hi], Type::Bool, out);
+        let mut then_block = Block::default();
+        let mut copies = HashMap::from([(this.variable, this.lo)]);
+        then_block.yields =
+            indices.iter().map(|i| self.first_round(this, *i, &mut copies, &mut then_block.insts)).collect();
+        let mut results: Vec<Value> =
+            indices.iter().map(|_| self.func.new_value(Type::Int, Some("start".into()))).collect();
+        let starts: HashMap<Value, Value> = indices.into_iter().zip(results.iter().copied()).collect();
+        let mut len = this.hi;
+        if !from_zero {
+            then_block.yields.push(self.emit(
+                Op::Sub,
+                vec![this.hi, this.lo],
+                Type::Int,
+                &mut then_block.insts,
+            ));
+            len = self.func.new_value(Type::Int, Some("rounds".into()));
+            results.push(len);
+        }
+        let else_block = Block { yields: vec![zero; results.len()], ..Block::default() };
+        out.push(Inst { results, kind: InstKind::If { cond, then_block, else_block } });
+        (accesses.iter().map(|a| starts.get(&a.index).copied().unwrap_or(zero)).collect(), len)
+    }
+
+    /// An index as the first round computes it, computed outside.
+    fn first_round(
+        &mut self,
+        this: &Loop,
+        v: Value,
+        copies: &mut HashMap<Value, Value>,
+        out: &mut Vec<Inst>,
+    ) -> Value {
+        if let Some(copy) = copies.get(&v) {
+            return *copy;
+        }
+        if !this.inside.contains(&v) {
+            return v;
+        }
+        // `form` has found a definition for all that is inside.
+        let Some((op, args)) = self.defs.get(&v).cloned() else { return v };
+        let args: Vec<Value> = args.iter().map(|a| self.first_round(this, *a, copies, out)).collect();
+        let copy = if matches!(op, Op::Add) && self.is_zero(args[1]) {
+            args[0]
+        } else if matches!(op, Op::Add) && self.is_zero(args[0]) {
+            args[1]
+        } else {
+            self.emit(op, args, self.func.ty(v).clone(), out)
+        };
+        copies.insert(v, copy);
+        copy
+    }
+
+    /// `for i in lo..hi` as `for round in 0..len` with `i = lo + round`.
+    fn rebase(&mut self, l: &mut ForLoop, len: Value, out: &mut Vec<Inst>) {
+        let zero = self.emit(Op::Int("0".into()), Vec::new(), Type::Int, out);
+        let round = self.func.new_value(Type::Int, Some("k".into()));
+        let variable = std::mem::replace(&mut l.body.args[0], round);
+        let sum = Inst { results: vec![variable], kind: InstKind::Pure(Op::Add, vec![l.lo, round]) };
+        l.body.insts.insert(0, sum);
+        (l.lo, l.hi) = (zero, len);
+    }
+
+    fn emit(&mut self, op: Op, args: Vec<Value>, ty: Type, out: &mut Vec<Inst>) -> Value {
+        let v = self.func.new_value(ty, None);
+        self.defs.insert(v, (op.clone(), args.clone()));
+        out.push(Inst { results: vec![v], kind: InstKind::Pure(op, args) });
+        v
+    }
+
+    fn is_zero(&self, v: Value) -> bool {
+        matches!(self.defs.get(&v), Some((Op::Int(text), _)) if matches!(&**text, "0" | "0usize" | "0_usize"))
+    }
+
+    /// Whether a value is the length of a buffer by its type or by name: then rustc needs no help.
+    fn is_length(&self, v: Value, b: Buffer) -> bool {
+        let defined = self.defs.get(&v).map(|(op, _)| op);
+        match (&self.func.buffer(b).dims[0], defined) {
+            (Dim::Slice, Some(Op::Len(of, 0))) => *of == b,
+            (Dim::Fixed(n), Some(Op::Int(text))) => n == text,
+            (Dim::Fixed(n), Some(Op::Verbatim(verbatim))) => verbatim.tokens.to_string() == **n,
+            _ => false,
+        }
+    }
+}
+
+fn effect(kind: InstKind) -> Inst {
+    Inst { results: Vec::new(), kind }
+}
+
+/// Whether there is no loop in a block, no statement of the user's, and no way out.
+fn is_innermost(body: &Block) -> bool {
+    let mut plain = !body.diverges;
+    body.visit(&mut |inst| {
+        plain &= !matches!(inst.kind, InstKind::For(_) | InstKind::While { .. } | InstKind::Effect(..))
+            && inst.kind.blocks().iter().all(|b| !b.diverges);
+    });
+    plain
+}
