@@ -386,8 +386,11 @@ impl<'a> Body<'a> {
                 self.declare(*window);
                 let (name, of) = (self.buffer_name(*window), self.buffer_name(*of));
                 let borrow = if *mutable { quote!(&mut) } else { quote!(&) };
-                let part =
-                    if start.to_string() == "0" { quote!([..#len]) } else { quote!([#start..][..#len]) };
+                let part = if start.to_string() == "0_usize" {
+                    quote!([..#len])
+                } else {
+                    quote!([#start..][..#len])
+                };
                 out.extend(quote!(let #name = #borrow #of #part;));
             }
             InstKind::If { cond, then_block, else_block } => {
@@ -627,13 +630,14 @@ impl<'a> Body<'a> {
                 quote!(#name)
             })
             .collect();
-        let types: Vec<TokenStream> = inst
-            .results
-            .iter()
-            .map(|r| expr::scalar_type(self.func.ty(*r)).unwrap_or_else(|| quote!(_)))
-            .collect();
-        let (names, types) = (super::signature::tuple(names), super::signature::tuple(types));
-        out.extend(quote!(let #names: #types = if #test { #then_arm } else { #else_arm };));
+        let types: Vec<_> = inst.results.iter().map(|r| expr::scalar_type(self.func.ty(*r))).collect();
+        let names = super::signature::tuple(names);
+        let types = types.iter().any(Option::is_some).then(|| {
+            let types =
+                super::signature::tuple(types.into_iter().map(|t| t.unwrap_or_else(|| quote!(_))).collect());
+            quote!(: #types)
+        });
+        out.extend(quote!(let #names #types = if #test { #then_arm } else { #else_arm };));
     }
 
     fn flush_except(&mut self, keep: &[Value], out: &mut TokenStream) {

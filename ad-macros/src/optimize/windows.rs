@@ -192,11 +192,12 @@ impl Pass<'_> {
         from_zero: bool,
         out: &mut Vec<Inst>,
     ) -> (Vec<Value>, Value) {
-        let zero = self.emit(Op::Int("0".into()), Vec::new(), Type::Int, out);
+        let zero = self.emit(Op::Int("0_usize".into()), Vec::new(), Type::Int, out);
         // Each distinct index once.
         let mut indices: Vec<Value> = Vec::new();
         for a in accesses {
-            if !(from_zero && a.index == this.variable) && !indices.contains(&a.index) {
+            let known = from_zero && a.index == this.variable || indices.contains(&a.index);
+            if !known {
                 indices.push(a.index);
             }
         }
@@ -257,7 +258,7 @@ impl Pass<'_> {
 
     /// `for i in lo..hi` as `for round in 0..len` with `i = lo + round`.
     fn rebase(&mut self, l: &mut ForLoop, len: Value, out: &mut Vec<Inst>) {
-        let zero = self.emit(Op::Int("0".into()), Vec::new(), Type::Int, out);
+        let zero = self.emit(Op::Int("0_usize".into()), Vec::new(), Type::Int, out);
         let round = self.func.new_value(Type::Int, Some("k".into()));
         let variable = std::mem::replace(&mut l.body.args[0], round);
         let sum = Inst { results: vec![variable], kind: InstKind::Pure(Op::Add, vec![l.lo, round]) };
