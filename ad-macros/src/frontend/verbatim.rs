@@ -193,7 +193,12 @@ impl Fill<'_, '_> {
                 let parts: Vec<TokenStream> = list.iter().map(|v| self.operand(v, span)).collect();
                 quote!((#(#parts,)*))
             }
-            Val::Unset | Val::Never => {
+            // An error has been reported where it came from.
+            Val::Never => {
+                self.failed = true;
+                TokenStream::new()
+            }
+            Val::Unset => {
                 self.failed = true;
                 self.lower.error(
                     span,

@@ -311,7 +311,7 @@ fn choices() -> impl Strategy<Value = Choices> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(400),
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(100),
         max_global_rejects: 1_000_000,
         failure_persistence: None,
         max_shrink_iters: 4000,
