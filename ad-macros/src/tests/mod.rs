@@ -17,7 +17,7 @@ use crate::frontend;
 use crate::ir::eval::{EvalError, Hyper, Item, Module, Outcome, eval_in};
 use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
-use crate::optimize::{PASSES, hoist, optimize};
+use crate::optimize::{PASSES, accumulate, finish, hoist, optimize, unflip};
 use crate::options;
 use crate::pipeline::{Product, companion, differentiate};
 use crate::transform::forward::{forward, forward_with};
@@ -168,7 +168,7 @@ impl Check<'_> {
 
     /// What users get: outputs by their marks, and nothing left on stacks.
     fn product(&self, product: Product, f: &Func, wanted: &[(&[Mark], &[f64])]) -> Checked<()> {
-        let func = differentiate(product, f);
+        let func = finish(differentiate(product, f));
         let what = product.suffix();
         let outcome = self.run(what, &func)?;
         for (marks, wanted) in wanted {
@@ -193,7 +193,11 @@ impl Check<'_> {
             self.same(&format!("{what}, {}", pass.name), func, &(pass.run)(func.clone()))?;
         }
         self.same(&format!("{what}, hoist"), func, &hoist::hoist(func.clone()))?;
-        self.same(&format!("{what}, optimised"), func, &optimize(func.clone()))
+        self.same(&format!("{what}, unflip"), func, &unflip::unflip(func.clone()))?;
+        self.same(&format!("{what}, accumulate"), func, &accumulate::accumulate(func.clone()))?;
+        let optimised = optimize(func.clone());
+        self.same(&format!("{what}, optimised"), func, &optimised)?;
+        self.same(&format!("{what}, finished"), func, &finish(optimised))
     }
 }
 
