@@ -203,7 +203,7 @@ impl Generator<'_> {
     }
 
     fn stmt(&mut self, depth: usize, body: &mut Vec<Stmt>) {
-        let choices = if depth == 0 { 8 } else { 16 };
+        let choices = if depth == 0 { 8 } else { 19 };
         match self.pick(choices) {
             0 | 1 => {
                 let e = self.expr(2);
@@ -251,6 +251,7 @@ impl Generator<'_> {
                 body.push(Stmt::If(cond, then, other));
             }
             10..=13 => self.for_loop(depth, body),
+            15..=17 => self.whole(depth, body),
             14 => {
                 let (var, element, label) = (self.fresh(), self.fresh(), self.fresh());
                 let vectors: Vec<(usize, i64)> =
@@ -282,6 +283,57 @@ impl Generator<'_> {
         let mut inner = vec![Stmt::Let(copy, Expr::Var(element))];
         inner.extend(self.looped(depth, label));
         inner
+    }
+
+    /// The loops that people write: over a whole buffer, each element set (or added to) from others.
+    fn whole(&mut self, depth: usize, body: &mut Vec<Stmt>) {
+        let mut owned: Vec<(usize, Vec<i64>)> = self.buffers.iter().filter(|b| b.0 > W).cloned().collect();
+        if owned.is_empty() {
+            self.new_buffer(body);
+            owned = self.buffers.iter().filter(|b| b.0 > W).cloned().collect();
+        }
+        let k = self.pick(owned.len());
+        let (b, dims) = owned[owned.len() - 1 - k].clone();
+        let mut loops = Vec::new();
+        for (axis, n) in dims.iter().enumerate() {
+            let (var, label) = (self.fresh(), self.fresh());
+            let hi = match self.pick(3) {
+                1 if axis == 0 => Int::Len(b),
+                2 if *n == LEN => Int::Var(0),
+                _ => Int::Lit(*n),
+            };
+            loops.push((var, label, hi));
+            self.ints.push((var, n - 1));
+        }
+        let index: Vec<Int> = loops.iter().map(|(var, ..)| Int::Var(*var)).collect();
+        let how = if self.chance(4) { self.assign() } else { Assign::Set };
+        let value = match self.pick(3) {
+            0 => Expr::Unary(Unary::Tanh, Box::new(self.expr(1))),
+            1 => self.expr(1),
+            _ => self.expr(3),
+        };
+        let set = Stmt::Store(b, index, how, value);
+        let mut inner = vec![set];
+        if self.chance(3) {
+            let label = loops[loops.len() - 1].1;
+            inner.extend(self.looped(depth - 1, label));
+        }
+        let scope = self.ints.len() - loops.len();
+        self.ints.truncate(scope);
+        for (var, label, hi) in loops.into_iter().rev() {
+            let rev = self.chance(5);
+            inner = vec![Stmt::For(Loop {
+                label,
+                var,
+                lo: Int::Lit(0),
+                hi,
+                inclusive: false,
+                rev,
+                step: None,
+                body: inner,
+            })];
+        }
+        body.extend(inner);
     }
 
     fn new_buffer(&mut self, body: &mut Vec<Stmt>) {

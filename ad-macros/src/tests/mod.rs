@@ -318,7 +318,7 @@ proptest! {
         cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(100),
         max_global_rejects: 1_000_000,
         failure_persistence: None,
-        max_shrink_iters: 4000,
+        max_shrink_iters: std::env::var("SHRINK").map_or(4000, |_| 0),
         ..ProptestConfig::default()
     })]
 
