@@ -95,8 +95,7 @@ fn a_million_variables_without_allocation() {
     // Row k of the tridiagonal Hessian, written by hand.
     rosenbrock_hvp(&x, &v, &mut hv);
     let k = 123_456;
-    let row = -400.0 * x[k - 1] * v[k - 1]
-        + (202.0 + 1200.0 * x[k] * x[k] - 400.0 * x[k + 1]) * v[k]
+    let row = -400.0 * x[k - 1] * v[k - 1] + (202.0 + 1200.0 * x[k] * x[k] - 400.0 * x[k + 1]) * v[k]
         - 400.0 * x[k] * v[k + 1];
     assert!((hv[k] - row).abs() < 1e-9 * row.abs(), "{} {row}", hv[k]);
 }
