@@ -28,26 +28,36 @@ const HEAVY: usize = 24;
 const WIDTH: usize = 8;
 
 /// Runs the pass.
-pub(crate) fn lanes(mut func: Func) -> Func {
+pub(crate) fn lanes(func: Func) -> Func {
+    lanes_from(func, HEAVY)
+}
+
+/// Runs the pass on loops of at least so many float operations.
+pub(crate) fn lanes_from(mut func: Func, heavy: usize) -> Func {
     let values: Vec<_> = func.outputs.iter().filter(|o| o.role.marks.is_empty()).map(|o| o.binding).collect();
     let primal = activity::useful(&func, &values);
     let mut body = std::mem::take(&mut func.body);
     let is_primal = |l: &ForLoop, results: &[Value]| {
         results.iter().any(|r| primal.value(*r)) || l.body.writes().iter().any(|b| primal.buffer(*b))
     };
-    in_block(&mut func, &mut body, &is_primal);
+    in_block(&mut func, &mut body, heavy, &is_primal);
     func.body = body;
     func
 }
 
-fn in_block(func: &mut Func, block: &mut Block, is_primal: &dyn Fn(&ForLoop, &[Value]) -> bool) {
+fn in_block(
+    func: &mut Func,
+    block: &mut Block,
+    heavy: usize,
+    is_primal: &dyn Fn(&ForLoop, &[Value]) -> bool,
+) {
     let mut insts = Vec::with_capacity(block.insts.len());
     for mut inst in std::mem::take(&mut block.insts) {
         for nested in inst.kind.blocks_mut() {
-            in_block(func, nested, is_primal);
+            in_block(func, nested, heavy, is_primal);
         }
         if let InstKind::For(l) = &inst.kind
-            && let Some(plan) = Plan::of(func, l)
+            && let Some(plan) = Plan::of(func, l, heavy)
             && !is_primal(l, &inst.results)
         {
             let widened = Widen { func, l, plan, out: Vec::new() }.run(&inst.results);
@@ -70,7 +80,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(func: &Func, l: &ForLoop) -> Option<Plan> {
+    fn of(func: &Func, l: &ForLoop, heavy: usize) -> Option<Plan> {
         if l.step.is_some() || l.inclusive || l.rev != l.flipped || l.body.diverges {
             return None;
         }
@@ -122,7 +132,7 @@ impl Plan {
         l.body.each_use(&mut |v| *uses.entry(v).or_default() += 1);
         let sums = l.body.args[1..].iter().zip(&l.body.yields).all(|(arg, y)| is_sum(l, *arg, *y, &uses));
         let flops = compute.iter().filter(|at| func.is_float(l.body.insts[**at].results[0])).count();
-        (sums && flops >= HEAVY).then_some(Plan { gather, compute, scatter })
+        (sums && flops >= heavy).then_some(Plan { gather, compute, scatter })
     }
 }
 

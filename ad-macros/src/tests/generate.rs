@@ -1,18 +1,20 @@
 //! Random programs from a string of choices: where it ends, every choice is the simplest one, so that shorter and
 //! smaller strings are simpler programs (which is how failures are shrunk).
 
-use super::program::{Assign, Cond, Expr, Int, LEN, Loop, OUT, Program, Stmt, W, X};
+use super::program::{Assign, Cond, Expr, Int, Loop, OUT, Program, Stmt, W, X};
 use crate::ir::Unary;
 
-/// The program that these choices describe; `outputs`: it writes `out` instead of returning a value.
-pub(super) fn program(choices: &[u8], outputs: bool) -> Program {
+/// The program that these choices describe, for slices of this length; `outputs`: it writes `out` instead of returning a
+/// value.
+pub(super) fn program(choices: &[u8], len: i64, outputs: bool) -> Program {
     let mut g = Generator {
+        len,
         choices,
         at: 0,
         next: 1,
         vars: vec![0],
         ints: Vec::new(),
-        buffers: vec![(X, vec![LEN]), (W, vec![LEN])],
+        buffers: vec![(X, vec![len]), (W, vec![len])],
         labels: Vec::new(),
         outputs,
         statements: 0,
@@ -32,19 +34,20 @@ pub(super) fn program(choices: &[u8], outputs: bool) -> Program {
             step: None,
             body: vec![element],
         }));
-        g.buffers.push((OUT, vec![LEN]));
+        g.buffers.push((OUT, vec![len]));
     }
     let n = 1 + g.pick(5);
     body.extend(g.stmts(n, 3));
     let value = g.everything();
     if outputs {
         body.push(Stmt::Store(OUT, vec![Int::Lit(1)], Assign::Add, value));
-        return Program { body, value: None };
+        return Program { len, body, value: None };
     }
-    Program { body, value: Some(value) }
+    Program { len, body, value: Some(value) }
 }
 
 struct Generator<'a> {
+    len: i64,
     choices: &'a [u8],
     at: usize,
     /// Next name, of anything.
@@ -299,7 +302,7 @@ impl Generator<'_> {
             let (var, label) = (self.fresh(), self.fresh());
             let hi = match self.pick(3) {
                 1 if axis == 0 => Int::Len(b),
-                2 if *n == LEN => Int::Var(0),
+                2 if *n == self.len => Int::Var(0),
                 _ => Int::Lit(*n),
             };
             loops.push((var, label, hi));
@@ -341,8 +344,8 @@ impl Generator<'_> {
         self.next = self.next.max(buffer + 1);
         let (dims, vector) = match self.pick(6) {
             0 | 1 => (vec![2 + self.pick(3) as i64], None),
-            2 => (vec![LEN], Some(Int::Var(0))),
-            3 => (vec![LEN], Some(Int::Len(X))),
+            2 => (vec![self.len], Some(Int::Var(0))),
+            3 => (vec![self.len], Some(Int::Len(X))),
             4 => (vec![3], Some(Int::Lit(3))),
             _ => (vec![2, 3], None),
         };
@@ -356,8 +359,8 @@ impl Generator<'_> {
         let (mut lo, mut hi, mut max) = (Int::Lit(0), Int::Lit(4), 3);
         match self.pick(8) {
             0 => {}
-            1 => (hi, max) = (Int::Var(0), LEN - 1),
-            2 => (hi, max) = (Int::Len(X), LEN - 1),
+            1 => (hi, max) = (Int::Var(0), self.len - 1),
+            2 => (hi, max) = (Int::Len(X), self.len - 1),
             3 => (lo, hi, max) = (Int::Lit(1), Int::Lit(3), 2),
             4 => (hi, max) = (Int::Lit(2), 1),
             5 => {

@@ -10,14 +10,14 @@ mod program;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use self::program::{CALLEE, LEN, Program, Unfit, interpret};
+use self::program::{CALLEE, Program, Unfit, interpret};
 use crate::analysis::activity;
 use crate::diagnostics::Diagnostics;
 use crate::frontend;
 use crate::ir::eval::{EvalError, Hyper, Item, Module, Outcome, eval_in};
 use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
-use crate::optimize::{PASSES, accumulate, finish, hoist, optimize, unflip};
+use crate::optimize::{PASSES, accumulate, finish, hoist, lanes, optimize, unflip};
 use crate::options;
 use crate::pipeline::{Product, companion, differentiate};
 use crate::transform::forward::{forward, forward_with};
@@ -60,6 +60,7 @@ fn callees() -> Module {
 /// A point and two directions.
 #[derive(Clone, Debug)]
 struct Point {
+    len: usize,
     x: Vec<f64>,
     w: Vec<f64>,
     /// Directions in (x, a).
@@ -68,17 +69,17 @@ struct Point {
 }
 
 impl Point {
-    fn new(at: usize) -> Point {
+    fn new(at: usize, len: usize) -> Point {
         // Some fixed numbers without relations among them.
         let number = |k: usize| ((at * 31 + k * 7 + 3) as f64 * 0.754_877_666).fract() * 2.4 - 1.2;
-        let numbers = |k: usize| (0..=LEN as usize).map(|i| number(k * 10 + i)).collect::<Vec<f64>>();
-        Point { x: numbers(1), w: numbers(2)[..LEN as usize].to_vec(), u: numbers(3), v: numbers(4) }
+        let numbers = |k: usize| (0..=len).map(|i| number(k * 100 + i)).collect::<Vec<f64>>();
+        Point { len, x: numbers(1), w: numbers(2)[..len].to_vec(), u: numbers(3), v: numbers(4) }
     }
 
     /// The program's value(s) along two directions.
     fn interpret(&self, p: &Program, u: &[f64], v: &[f64]) -> Result<Vec<Hyper>, Unfit> {
         let x: Vec<Hyper> = (0..u.len()).map(|i| Hyper { v: self.x[i], a: u[i], b: v[i], ab: 0.0 }).collect();
-        interpret(p, &x[..LEN as usize], x[LEN as usize], &self.w)
+        interpret(p, &x[..self.len], x[self.len], &self.w)
     }
 
     /// An argument for each parameter, by what it is.
@@ -99,7 +100,7 @@ impl Point {
         let is_output = matches!(p.binding, Binding::Buffer(b) if func.buffer(b).storage == Storage::Output);
         if is_output {
             // Outputs are overwritten: what they hold before must not matter.
-            return Item::floats(&[1e100; LEN as usize]);
+            return Item::floats(&vec![1e100; self.len]);
         }
         let xa = match p.role.marks.as_slice() {
             [] => &self.x,
@@ -114,10 +115,10 @@ impl Point {
             }
         };
         match p.role.of {
-            Source::Param(0) => Item::floats(&xa[..LEN as usize]),
-            Source::Param(1) => Item::float(xa[LEN as usize]),
+            Source::Param(0) => Item::floats(&xa[..self.len]),
+            Source::Param(1) => Item::float(xa[self.len]),
             Source::Param(2) => Item::floats(&self.w),
-            Source::Param(3) => Item::int(LEN),
+            Source::Param(3) => Item::int(self.len.cast_signed() as i64),
             _ => unreachable!("five parameters at most"),
         }
     }
@@ -197,6 +198,7 @@ impl Check<'_> {
         self.same(&format!("{what}, accumulate"), func, &accumulate::accumulate(func.clone()))?;
         let optimised = optimize(func.clone());
         self.same(&format!("{what}, optimised"), func, &optimised)?;
+        self.same(&format!("{what}, lanes"), func, &lanes::lanes_from(optimised.clone(), 1))?;
         self.same(&format!("{what}, finished"), func, &finish(optimised))
     }
 }
@@ -219,21 +221,21 @@ fn unfit<T>(result: Result<T, Unfit>) -> Checked<T> {
     })
 }
 
-fn unit(i: usize) -> Vec<f64> {
-    (0..=LEN as usize).map(|k| if k == i { 1.0 } else { 0.0 }).collect()
+fn unit(i: usize, len: usize) -> Vec<f64> {
+    (0..=len).map(|k| if k == i { 1.0 } else { 0.0 }).collect()
 }
 
 /// A function with one value.
-fn check_value(choices: &[u8], at: usize) -> Checked<()> {
+fn check_value(choices: &[u8], at: usize, len: i64) -> Checked<()> {
     use Mark::{Bar, Dot};
-    let p = generate::program(choices, false);
-    let point = Point::new(at);
+    let p = generate::program(choices, len, false);
+    let point = Point::new(at, len as usize);
     // The value, the derivatives along u and v, and u·Hv; then the gradient and Hu, one unit vector at a time.
     let y = unfit(point.interpret(&p, &point.u, &point.v))?[0];
     let mut gradient = Vec::new();
     let mut product = Vec::new();
-    for i in 0..=LEN as usize {
-        let y = unfit(point.interpret(&p, &point.u, &unit(i)))?[0];
+    for i in 0..=point.len {
+        let y = unfit(point.interpret(&p, &point.u, &unit(i, point.len)))?[0];
         gradient.push(y.b);
         product.push(y.ab);
     }
@@ -274,15 +276,15 @@ fn seeds(func: &Func) -> Vec<Binding> {
 }
 
 /// A function with an output parameter: tangents, and cotangents against them.
-fn check_outputs(choices: &[u8], at: usize) -> Checked<()> {
+fn check_outputs(choices: &[u8], at: usize, len: i64) -> Checked<()> {
     use Mark::{Bar, Dot};
-    let p = generate::program(choices, true);
-    let point = Point::new(at);
+    let p = generate::program(choices, len, true);
+    let point = Point::new(at, len as usize);
     let y = unfit(point.interpret(&p, &point.u, &point.v))?;
-    let seed: Vec<f64> = (0..LEN as usize).map(|i| point.v[i] + 0.1).collect();
+    let seed: Vec<f64> = (0..point.len).map(|i| point.v[i] + 0.1).collect();
     let mut cotangent = Vec::new();
-    for i in 0..=LEN as usize {
-        let y = unfit(point.interpret(&p, &point.u, &unit(i)))?;
+    for i in 0..=point.len {
+        let y = unfit(point.interpret(&p, &point.u, &unit(i, point.len)))?;
         cotangent.push(y.iter().zip(&seed).map(|(y, s)| y.b * s).sum());
     }
     let module = callees();
@@ -313,6 +315,11 @@ fn choices() -> impl Strategy<Value = Choices> {
     prop::collection::vec(any::<u8>(), 0..160).prop_map(Choices)
 }
 
+/// Short, and longer than the blocks that loops are cut into.
+fn lengths() -> impl Strategy<Value = i64> {
+    prop_oneof![3 => Just(4_i64), 1 => Just(11_i64)]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(100),
@@ -323,12 +330,12 @@ proptest! {
     })]
 
     #[test]
-    fn random_functions_of_one_value(choices in choices(), at in 0_usize..50) {
-        check_value(&choices.0, at)?;
+    fn random_functions_of_one_value(choices in choices(), at in 0_usize..50, len in lengths()) {
+        check_value(&choices.0, at, len)?;
     }
 
     #[test]
-    fn random_functions_with_outputs(choices in choices(), at in 0_usize..50) {
-        check_outputs(&choices.0, at)?;
+    fn random_functions_with_outputs(choices in choices(), at in 0_usize..50, len in lengths()) {
+        check_outputs(&choices.0, at, len)?;
     }
 }

@@ -110,6 +110,8 @@ pub(super) enum Stmt {
 /// program with outputs has `out: &mut [f64]` (buffer 2) in place of the value.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
+    /// Length of x, w and out, and what `n` is.
+    pub(super) len: i64,
     pub(super) body: Vec<Stmt>,
     pub(super) value: Option<Expr>,
 }
@@ -117,8 +119,6 @@ pub(super) struct Program {
 pub(super) const X: usize = 0;
 pub(super) const W: usize = 1;
 pub(super) const OUT: usize = 2;
-/// Lengths of x, w and out, and what `n` is.
-pub(super) const LEN: i64 = 4;
 
 // -------------------------------------------------------------------------------------------- text
 
@@ -340,10 +340,10 @@ pub(super) fn interpret(p: &Program, x: &[Hyper], a: Hyper, w: &[f64]) -> Result
     let array = |data: Vec<Hyper>| Array { dims: vec![data.len() as i64], data };
     let mut run = Interpreter::default();
     run.vars.push((0, a));
-    run.ints.push((0, LEN));
+    run.ints.push((0, p.len));
     run.buffers.push((X, array(x.to_vec())));
     run.buffers.push((W, array(w.iter().map(|w| Hyper::constant(*w)).collect())));
-    run.buffers.push((OUT, array(vec![Hyper::constant(0.0); LEN as usize])));
+    run.buffers.push((OUT, array(vec![Hyper::constant(0.0); p.len as usize])));
     match (run.stmts(&p.body)?, &p.value) {
         (Flow::Return(y), _) => Ok(vec![y]),
         (_, Some(value)) => Ok(vec![run.expr(value)?]),

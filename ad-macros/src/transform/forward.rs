@@ -245,7 +245,9 @@ impl Forward<'_> {
                 }
             }
             InstKind::Fill { buffer, value } => {
-                if let Some(shadow) = self.shadow(*buffer) {
+                // Also where nothing varies: the adjoint of a linear function starts with a fill, and so must its
+                // tangent, which is a parameter.
+                if let Some(shadow) = self.buffers.get(buffer).copied() {
                     let value = self.dot_or_zero(*value);
                     self.b.effect(InstKind::Fill { buffer: shadow, value });
                 }
