@@ -652,3 +652,25 @@ fn grid_ref(x: &[H]) -> H {
     e
 }
 problem!(grid_energy, 25, (-1.0, 1.0), grid grid_grad grid_hvp grid_hvp_rev grid_grad_hvp grid_curvature grid_ref);
+
+/// A linear function has a zero Hessian, and its outputs are overwritten all the same.
+#[differentiable]
+fn linear(x: &[f64]) -> f64 {
+    let mut s = 0.0;
+    for i in 0..x.len() {
+        s += 3.0 * x[i];
+    }
+    s
+}
+
+#[test]
+fn products_of_linear_functions_are_overwritten() {
+    let (x, v) = ([1.0, 2.0], [3.0, 4.0]);
+    let (mut h, mut r, mut g) = ([f64::NAN; 2], [f64::NAN; 2], [f64::NAN; 2]);
+    linear_hvp(&x, &v, &mut h);
+    linear_hvp_rev(&x, &v, &mut r);
+    assert_eq!((h, r), ([0.0; 2], [0.0; 2]));
+    h = [f64::NAN; 2];
+    assert_eq!(linear_grad_hvp(&x, &v, &mut g, &mut h), 9.0);
+    assert_eq!((g, h), ([3.0; 2], [0.0; 2]));
+}
