@@ -1,6 +1,7 @@
 //! Well-known problems, written as plain loops, against an independent reference: the same mathematics over hyper-dual
 //! numbers (`num_dual`), which knows nothing of this compiler.
-#![allow(clippy::suboptimal_flops, clippy::cast_possible_truncation, missing_docs)]
+// The functions are written as people write them, not as clippy would.
+#![allow(clippy::explicit_iter_loop, clippy::implicit_saturating_sub, clippy::manual_memcpy, missing_docs)]
 
 use ad_runtime::differentiable;
 use num_dual::{DualNum, HyperDual64};

@@ -37,9 +37,13 @@ impl<'a> Defs<'a> {
     }
     /// The text of an integer literal or constant, without suffix or blanks.
     pub(crate) fn literal(&self, v: Value) -> Option<String> {
-        let text = match self.def(v)? {
+        let InstKind::Pure(op, args) = &self.defs.get(&v)?.kind else { return None };
+        let text = match op {
             Op::Int(text) => text.to_string(),
-            Op::Verbatim(verbatim) if verbatim.buffers.is_empty() => verbatim.tokens.to_string(),
+            // With operands, the same text may be another number.
+            Op::Verbatim(verbatim) if verbatim.buffers.is_empty() && args.is_empty() => {
+                verbatim.tokens.to_string()
+            }
             _ => return None,
         };
         Some(text.trim_end_matches("usize").trim_end_matches('_').to_string())
