@@ -1,18 +1,24 @@
 //! From `syn` to IR.
 //!
 //! - [`signature`]: parameters, activity, results;
-//! - [`lower`]: the state of lowering: variables, scopes, joins of control flow;
-//! - [`stmt`], [`expr`], [`method`], [`place`], [`control`]: one kind of Rust each;
+//! - [`lower`]: the state of lowering: variables and scopes; [`join`]: what becomes of them where control flow joins;
+//! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`]: code that runs from top to bottom;
+//! - [`control`], [`matches`], [`loops`], [`heads`]: code that does not;
 //! - [`verbatim`]: what is passed through;
 //! - [`infer`]: which float each float is.
 //!
 //! Rust's mutable variables become SSA here, `break`, `continue` and `return` become structured control flow, iterators
 //! become loops over indices, references and sub-slices become places in buffers: nothing of them is left in the IR.
 
+mod calls;
 mod control;
 mod expr;
+mod heads;
 mod infer;
+mod join;
+mod loops;
 mod lower;
+mod matches;
 mod method;
 mod place;
 pub(crate) mod signature;

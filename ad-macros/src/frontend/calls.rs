@@ -1,0 +1,147 @@
+//! Calls: `f64::sin(x)`, other differentiable functions, and what is passed through.
+
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::spanned::Spanned;
+
+use super::lower::{Lower, Val, View};
+use crate::ir::{Arg, Call, CallMode, FloatKind, InstKind, Op, Type, Value, Verbatim};
+
+impl Lower<'_> {
+    pub(super) fn call(&mut self, c: &syn::ExprCall) -> Val {
+        let syn::Expr::Path(callee) = &*c.func else {
+            return self.verbatim(
+                c.to_token_stream(),
+                c.func.span(),
+                "the macro does not know what is called here with an active value",
+                "call a `#[differentiable]` function by its name",
+            );
+        };
+        // `f64::sin(x)`
+        if let Some((kind, name)) = self.float_path(&callee.path) {
+            return self.float_call(c, kind, &name);
+        }
+        let operands = self.verbatim_operands(c.to_token_stream(), c.span());
+        let Some(found) = operands else { return Val::Never };
+        if !found.tainted {
+            let v = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
+            return Val::Scalar(v);
+        }
+        self.differentiable_call(c, callee)
+    }
+
+    fn float_call(&mut self, c: &syn::ExprCall, kind: FloatKind, name: &str) -> Val {
+        let args: Vec<&syn::Expr> = c.args.iter().collect();
+        if name == "from" && args.len() == 1 {
+            let val = self.expr(args[0]).0;
+            let val = self.deref(val);
+            let Some(v) = self.scalar(val, args[0].span()) else { return Val::Never };
+            if self.s.b.func.is_float(v) {
+                let to = if kind == FloatKind::F64 { "f64" } else { "f32" };
+                return Val::Scalar(self.op(Op::Cast(to.into()), &[v]));
+            }
+            let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+            let func = &c.func;
+            let verbatim = Verbatim { tokens: quote::quote!(#func(#hole)), buffers: Vec::new() };
+            return Val::Scalar(self.s.b.op_typed(Op::Verbatim(verbatim), &[v], Type::Float(kind)));
+        }
+        let Some((first, rest)) = args.split_first() else {
+            return self.verbatim(c.to_token_stream(), c.span(), "", "");
+        };
+        let val = self.expr(first).0;
+        let val = self.deref(val);
+        match val {
+            Val::Scalar(v) => {
+                let data = &mut self.s.b.func.values[v.0 as usize];
+                if data.ty == Type::Float(FloatKind::Infer) || data.ty == Type::Opaque {
+                    data.ty = Type::Float(kind);
+                }
+                self.float_method(v, name, rest, c)
+            }
+            Val::Never => Val::Never,
+            _ => self.verbatim(c.to_token_stream(), c.span(), "this is no float", "pass a float"),
+        }
+    }
+
+    fn differentiable_call(&mut self, c: &syn::ExprCall, callee: &syn::ExprPath) -> Val {
+        let segments: Vec<String> = callee.path.segments.iter().map(|s| s.ident.to_string()).collect();
+        let (first, last) = (&segments[0], &segments[segments.len() - 1]);
+        if ["std", "core", "alloc"].contains(&first.as_str()) || last.starts_with(char::is_uppercase) {
+            self.error(
+                c.func.span(),
+                format!("the macro does not know what `{last}` does with an active value"),
+                "use arithmetic, the float methods of std and `#[differentiable]` functions",
+            );
+            return Val::Never;
+        }
+        if segments.len() == 1 && (self.nested_fns.contains(last) || self.lookup(last).is_some()) {
+            self.error(
+                c.func.span(),
+                format!("`{last}` is a closure or a function inside this one: it has no derivative"),
+                "move it out as a function of its own and put `#[differentiable]` on it",
+            );
+            return Val::Never;
+        }
+        let mut args = Vec::new();
+        let mut kind = None;
+        for a in &c.args {
+            match self.expr(a).0 {
+                Val::Scalar(v) => {
+                    if self.is_tainted(v) {
+                        kind = kind.or(Some(self.s.b.func.ty(v).clone()));
+                    }
+                    args.push(Arg::Value(v));
+                }
+                Val::View(view) => {
+                    let mutable = matches!(a, syn::Expr::Reference(r) if r.mutability.is_some());
+                    let elem = self.s.b.func.buffer(view.buffer).elem.clone();
+                    if mutable {
+                        self.error(
+                            a.span(),
+                            "passing `&mut` arrays to other functions is not supported yet",
+                            "return a float, or write the loop here",
+                        );
+                    } else if !view.by_ref && self.val_tainted(&Val::View(view.clone())) {
+                        self.error(
+                            a.span(),
+                            "arrays are passed to differentiable functions by reference here",
+                            "pass `&array`",
+                        );
+                    } else if self.rank(&view) != 1 && self.val_tainted(&Val::View(view.clone())) {
+                        self.error(
+                            a.span(),
+                            "nested arrays are not passed to differentiable functions yet",
+                            "pass rows: `&a[i]`",
+                        );
+                    }
+                    if self.s.tainted_buffers.contains(&view.buffer) {
+                        kind = kind.or(Some(elem));
+                    }
+                    let View { buffer, prefix, range, by_ref } = view;
+                    args.push(Arg::Buffer { buffer, prefix, range, by_ref });
+                }
+                Val::Never => return Val::Never,
+                Val::Tuple(_) | Val::Unset => {
+                    self.error(
+                        a.span(),
+                        "tuples are not passed to differentiable functions",
+                        "pass the parts one by one",
+                    );
+                    return Val::Never;
+                }
+            }
+        }
+        let ty = kind.unwrap_or(Type::Float(FloatKind::F64));
+        let call = Call {
+            callee: callee.to_token_stream(),
+            mode: CallMode::Primal,
+            args,
+            dots: Vec::new(),
+            seeds: Vec::new(),
+            bars: Vec::new(),
+        };
+        let result: Value = self.s.b.emit(InstKind::Call(call), vec![ty])[0];
+        self.s.tainted.insert(result);
+        Val::Scalar(result)
+    }
+}

@@ -1,0 +1,247 @@
+//! Where control flow joins: what becomes of variables that the sides have changed.
+
+use std::rc::Rc;
+
+use proc_macro2::Span;
+
+use super::lower::{Flow, Lower, Val, VarId};
+use super::signature::Ret;
+use crate::ir::{Block, FloatKind, InstKind, Op, Type, Value, Verbatim};
+
+impl Lower<'_> {
+    /// Something of a type, for a path on which it is not used.
+    pub(super) fn dummy(&mut self, ty: &Type) -> Value {
+        match ty {
+            Type::Float(_) => self.s.b.float(0.0, ty.clone()),
+            Type::Bool => self.s.b.boolean(false),
+            Type::Int | Type::Opaque => {
+                let tokens = quote::quote!(::core::default::Default::default());
+                self.s.b.op_typed(Op::Verbatim(Verbatim { tokens, buffers: Vec::new() }), &[], ty.clone())
+            }
+        }
+    }
+
+    /// Lowers both branches of an `if`, and joins what they change and what they are.
+    pub(super) fn branch(
+        &mut self,
+        cond: Value,
+        span: Span,
+        then_branch: &mut dyn FnMut(&mut Self) -> (Val, Flow),
+        else_branch: &mut dyn FnMut(&mut Self) -> (Val, Flow),
+    ) -> (Val, Flow) {
+        let before: Vec<Val> = self.s.vars.iter().map(|v| v.val.clone()).collect();
+        let first_new = (self.s.b.func.values.len() as u32, self.s.b.func.buffers.len() as u32);
+        let mut sides: Vec<Side> = Vec::new();
+        let branches = (then_branch, else_branch);
+        for side in 0..2 {
+            self.s.b.open(Vec::new());
+            let (val, flow) =
+                if side == 0 { self.scoped(&mut *branches.0) } else { self.scoped(&mut *branches.1) };
+            let diverges = self.s.b.current().diverges;
+            let block = self.s.b.close(Vec::new());
+            let after: Vec<Val> = self.s.vars[..before.len()].iter().map(|v| v.val.clone()).collect();
+            for (var, old) in self.s.vars.iter_mut().zip(&before) {
+                var.val = old.clone();
+            }
+            sides.push(Side { block, after, val, flow, diverges });
+        }
+        let mut join = Join {
+            first_new,
+            types: Vec::new(),
+            names: Vec::new(),
+            taints: Vec::new(),
+            yields: Default::default(),
+        };
+        let diverge = [sides[0].diverges, sides[1].diverges];
+        let mut vars = Vec::new();
+        for i in 0..before.len() {
+            let [t, e] =
+                [0, 1].map(|k| if sides[k].diverges { Val::Never } else { sides[k].after[i].clone() });
+            let joined = if t == e { Joined::Known(t) } else { self.join(&mut join, t, e, Some(i), span) };
+            vars.push(joined);
+        }
+        let [t, e] = [0, 1].map(|k| sides[k].val.clone());
+        let flows = [sides[0].flow, sides[1].flow];
+        let val = if t == e { Joined::Known(t) } else { self.join(&mut join, t, e, None, span) };
+        // Yields, with something in place of what a side has not set.
+        let mut blocks: Vec<Block> = Vec::new();
+        for (k, side) in sides.into_iter().enumerate() {
+            let mut block = side.block;
+            if !side.diverges {
+                for (slot, ty) in join.yields[k].iter().zip(&join.types) {
+                    let v = if let Some(v) = slot {
+                        *v
+                    } else {
+                        self.s.b.open(Vec::new());
+                        let v = self.dummy(ty);
+                        let made = self.s.b.close(Vec::new());
+                        block.insts.extend(made.insts);
+                        v
+                    };
+                    block.yields.push(v);
+                }
+            }
+            blocks.push(block);
+        }
+        let else_block = blocks.pop().unwrap_or_default();
+        let then_block = blocks.pop().unwrap_or_default();
+        let results = self.s.b.emit(InstKind::If { cond, then_block, else_block }, join.types.clone());
+        for (k, r) in results.iter().enumerate() {
+            if let Some(name) = join.names[k].clone() {
+                self.s.b.name(*r, || name);
+            }
+            self.taint_from(*r, join.taints[k]);
+        }
+        for (i, joined) in vars.into_iter().enumerate() {
+            self.s.vars[i].val = joined.resolve(&results);
+        }
+        // A panic on one side is no exit flag: only the other side goes on.
+        let flow = match (flows, diverge) {
+            (_, [true, true]) => Flow::Never,
+            ([_, other], [true, _]) | ([other, _], [_, true]) => other,
+            ([Flow::Falls, Flow::Falls], _) => Flow::Falls,
+            ([Flow::Never, Flow::Never], _) => Flow::Never,
+            _ => Flow::Maybe,
+        };
+        (val.resolve(&results), flow)
+    }
+
+    fn join(&mut self, join: &mut Join, t: Val, e: Val, var: Option<VarId>, span: Span) -> Joined {
+        match (t, e) {
+            (a, b) if a == b => Joined::Known(a),
+            (Val::Never | Val::Unset, other) => self.one_side(join, 1, other, var, span),
+            (other, Val::Never | Val::Unset) => self.one_side(join, 0, other, var, span),
+            (Val::Scalar(a), Val::Scalar(b)) => {
+                let slot = self.slot(join, &[a, b], var);
+                join.yields[0].push(Some(a));
+                join.yields[1].push(Some(b));
+                Joined::Slot(slot)
+            }
+            (Val::Tuple(a), Val::Tuple(b)) if a.len() == b.len() => {
+                Joined::Tuple(a.into_iter().zip(b).map(|(a, b)| self.join(join, a, b, None, span)).collect())
+            }
+            _ => {
+                self.error(
+                    span,
+                    "this is one array or slice in one branch and another in the other",
+                    "choose an index instead, or write the elements into one local array in both branches",
+                );
+                Joined::Known(Val::Never)
+            }
+        }
+    }
+
+    /// A value that is there on one side only.
+    fn one_side(&mut self, join: &mut Join, side: usize, val: Val, var: Option<VarId>, span: Span) -> Joined {
+        match val {
+            Val::Scalar(v) => {
+                let slot = self.slot(join, &[v], var);
+                join.yields[side].push(Some(v));
+                join.yields[1 - side].push(None);
+                Joined::Slot(slot)
+            }
+            Val::Tuple(list) => {
+                Joined::Tuple(list.into_iter().map(|v| self.one_side(join, side, v, None, span)).collect())
+            }
+            Val::View(view) => {
+                let inside = view.buffer.0 >= join.first_new.1
+                    || view.prefix.iter().any(|v| v.0 >= join.first_new.0)
+                    || view.range.is_some_and(|(a, b)| a.0 >= join.first_new.0 || b.0 >= join.first_new.0);
+                if inside {
+                    self.error(
+                        span,
+                        "an array or slice that is made in one branch only cannot leave it",
+                        "declare the array before the branch and write its elements in both branches",
+                    );
+                    return Joined::Known(Val::Never);
+                }
+                Joined::Known(Val::View(view))
+            }
+            other => Joined::Known(other),
+        }
+    }
+
+    fn slot(&mut self, join: &mut Join, values: &[Value], var: Option<VarId>) -> usize {
+        let types: Vec<Type> = values.iter().map(|v| self.s.b.func.ty(*v).clone()).collect();
+        let known = |t: &&Type| matches!(t, Type::Float(k) if *k != FloatKind::Infer);
+        let ty = types
+            .iter()
+            .find(known)
+            .or_else(|| types.iter().find(|t| t.is_float()))
+            .or_else(|| types.iter().find(|t| **t != Type::Opaque))
+            .unwrap_or(&Type::Opaque)
+            .clone();
+        join.types.push(ty);
+        join.taints.push(values.iter().any(|v| self.is_tainted(*v)));
+        join.names.push(var.map(|v| self.s.vars[v].name.clone()));
+        join.types.len() - 1
+    }
+
+    /// The function's value where some paths have returned early through a flag.
+    pub(super) fn merge_returned(&mut self, val: Val, flow: Flow) -> Val {
+        let early = self.s.vars[self.return_value].val.clone();
+        if flow == Flow::Never || matches!(val, Val::Never) {
+            return if matches!(early, Val::Unset) { val } else { early };
+        }
+        if self.sig.ret == Ret::Unit || matches!(early, Val::Unset) {
+            return val;
+        }
+        let Val::Scalar(flag) = self.s.vars[self.returned].val else { return val };
+        self.choose(flag, early, val)
+    }
+
+    /// `if flag { a } else { b }` of values that are in scope.
+    pub(super) fn choose(&mut self, flag: Value, a: Val, b: Val) -> Val {
+        match (a, b) {
+            (Val::Scalar(a), Val::Scalar(b)) => {
+                let (mut a, mut b) = (Val::Scalar(a), Val::Scalar(b));
+                self.branch(
+                    flag,
+                    Span::call_site(),
+                    &mut |_| (std::mem::replace(&mut a, Val::Never), Flow::Falls),
+                    &mut |_| (std::mem::replace(&mut b, Val::Never), Flow::Falls),
+                )
+                .0
+            }
+            (Val::Tuple(a), Val::Tuple(b)) if a.len() == b.len() => {
+                Val::Tuple(a.into_iter().zip(b).map(|(a, b)| self.choose(flag, a, b)).collect())
+            }
+            (a, _) => a,
+        }
+    }
+}
+
+/// One side of a branch, lowered.
+struct Side {
+    block: Block,
+    after: Vec<Val>,
+    val: Val,
+    flow: Flow,
+    diverges: bool,
+}
+
+/// The results of a join in the making.
+struct Join {
+    /// Values and buffers from these numbers on are made in the branches.
+    first_new: (u32, u32),
+    types: Vec<Type>,
+    names: Vec<Option<Rc<str>>>,
+    taints: Vec<bool>,
+    yields: [Vec<Option<Value>>; 2],
+}
+
+enum Joined {
+    Known(Val),
+    Slot(usize),
+    Tuple(Vec<Joined>),
+}
+
+impl Joined {
+    fn resolve(self, results: &[Value]) -> Val {
+        match self {
+            Joined::Known(val) => val,
+            Joined::Slot(k) => Val::Scalar(results[k]),
+            Joined::Tuple(list) => Val::Tuple(list.into_iter().map(|j| j.resolve(results)).collect()),
+        }
+    }
+}
