@@ -22,6 +22,22 @@ extern crate alloc;
 
 pub use ad_macros::differentiable;
 
+/// Its argument, without derivatives: inside a differentiated function the result counts as a constant.
+///
+/// ```
+/// use ad_runtime::{constant, differentiable};
+///
+/// #[differentiable]
+/// fn f(x: f64) -> f64 {
+///     x * constant(x) // the second factor is held fixed
+/// }
+/// assert_eq!(f_grad(3.0), (9.0, 3.0));
+/// ```
+#[inline(always)]
+pub fn constant<T>(value: T) -> T {
+    value
+}
+
 pub mod call;
 mod tape;
 

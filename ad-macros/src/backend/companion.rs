@@ -15,6 +15,7 @@ use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
 /// Whether a function can have companions: one float comes back, and all active parameters are scalars or slices.
 pub(crate) fn possible(sig: &Signature) -> bool {
     matches!(sig.ret, Ret::Scalar)
+        && sig.wrapper.is_none()
         && sig.params.iter().all(|p| match &p.class {
             Class::Array { .. } | Class::Output { .. } => false,
             Class::RefArray { .. } => !is_nested(&p.ty),

@@ -33,8 +33,8 @@ pub(crate) fn emit(sig: &Signature, product: Product, func: &Func) -> TokenStrea
     let params = signature::parameters(sig, func, &body);
     let checks = signature::length_checks(sig, func, &body, &function);
     let statements = body.statements();
-    let returned = signature::returned(func, |binding| body.output(binding));
-    let ret = signature::return_type(func).map(|ty| quote!(-> #ty));
+    let returned = signature::wrapped(sig, signature::returned(func, |binding| body.output(binding)));
+    let ret = signature::wrapped_type(sig, signature::return_type(func)).map(|ty| quote!(-> #ty));
     let docs = docs::of(sig, product);
     let (vis, attrs, generics) = (&sig.vis, &sig.attrs, &sig.generics);
     let where_clause = &generics.where_clause;
@@ -66,7 +66,7 @@ fn allowed() -> TokenStream {
     quote! {
         #[allow(
             clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction, unused_variables, unused_mut,
-            unused_parens, unused_assignments, unused_must_use, unreachable_code, non_snake_case, dead_code,
+            unused_parens, unused_assignments, unreachable_patterns, unused_must_use, unreachable_code, non_snake_case, dead_code,
             let_underscore_drop
         )]
     }

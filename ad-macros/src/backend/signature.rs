@@ -6,7 +6,7 @@ use quote::quote;
 
 use super::body::Body;
 use super::expr::float_type;
-use crate::frontend::signature::{Class, Ret, Signature};
+use crate::frontend::signature::{Class, Ret, Signature, Wrapper};
 use crate::ir::{Binding, Dim, FloatKind, Func, Mark, Output, Param, Source, Storage, Type};
 
 /// Order of groups of outputs with the same marks: value, slope, curvature, gradient, Hessian-vector product.
@@ -170,6 +170,34 @@ pub(super) fn return_type(func: &Func) -> Option<TokenStream> {
     let groups: Vec<TokenStream> =
         groups(func).into_iter().map(|g| tuple(g.into_iter().map(of).collect())).collect();
     (!groups.is_empty()).then(|| tuple(groups))
+}
+
+/// The return type as the user's `Option` or `Result`.
+pub(super) fn wrapped_type(sig: &Signature, ty: Option<TokenStream>) -> Option<TokenStream> {
+    let (Some(_), Some(syn::Type::Path(mut output))) = (sig.wrapper, sig.output.clone()) else { return ty };
+    let inner = ty.unwrap_or_else(|| quote!(()));
+    if let Some(last) = output.path.segments.last_mut()
+        && let syn::PathArguments::AngleBracketed(args) = &mut last.arguments
+    {
+        for a in &mut args.args {
+            if let syn::GenericArgument::Type(t) = a {
+                *t = syn::Type::Verbatim(inner);
+                break;
+            }
+        }
+    }
+    Some(quote!(#output))
+}
+
+/// The returned expression in the user's `Some` or `Ok`.
+pub(super) fn wrapped(sig: &Signature, value: Option<TokenStream>) -> Option<TokenStream> {
+    let name = match sig.wrapper {
+        None => return value,
+        Some(Wrapper::Option) => quote!(::core::option::Option::Some),
+        Some(Wrapper::Result) => quote!(::core::result::Result::Ok),
+    };
+    let value = value.unwrap_or_else(|| quote!(()));
+    Some(quote!(#name(#value)))
 }
 
 /// The returned expression.

@@ -4,12 +4,22 @@ use proc_macro2::Span;
 use quote::ToTokens;
 use syn::spanned::Spanned;
 
-use super::lower::{Lower, Val, View};
+use super::lower::Lower;
+use super::value::{Val, View};
 use crate::ir::{Arg, Call, CallMode, FloatKind, InstKind, Op, Type, Value, Verbatim};
 
 impl Lower<'_> {
     pub(super) fn call(&mut self, c: &syn::ExprCall) -> Val {
-        let syn::Expr::Path(callee) = &*c.func else {
+        let mut func = &*c.func;
+        while let syn::Expr::Paren(p) = func {
+            func = &p.expr;
+        }
+        if let syn::Expr::Closure(closure) = func {
+            let Val::Closure(closure) = self.closure(closure) else { return Val::Never };
+            let args = c.args.iter().map(|a| self.expr(a).0).collect();
+            return self.inline(&closure, args);
+        }
+        let syn::Expr::Path(callee) = func else {
             return self.verbatim(
                 c.to_token_stream(),
                 c.func.span(),
@@ -21,11 +31,26 @@ impl Lower<'_> {
         if let Some((kind, name)) = self.float_path(&callee.path) {
             return self.float_call(c, kind, &name);
         }
-        let operands = self.verbatim_operands(c.to_token_stream(), c.span());
-        let Some(found) = operands else { return Val::Never };
-        if !found.tainted {
+        let passive = self.is_passive(c.to_token_stream());
+        if let Some(var) = callee.path.get_ident().and_then(|i| self.lookup(&i.to_string()))
+            && let Val::Closure(closure) = self.s.vars[var].val.clone()
+            && !(passive && closure.is_fn)
+        {
+            let args = c.args.iter().map(|a| self.expr(a).0).collect();
+            return self.inline(&closure, args);
+        }
+        if let Some(val) = self.iter_function(&callee.path, c) {
+            return val;
+        }
+        if passive {
+            let Some(found) = self.verbatim_operands(c.to_token_stream(), c.span()) else {
+                return Val::Never;
+            };
             let v = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
             return Val::Scalar(v);
+        }
+        if let Some(val) = self.known_function(c, &callee.path) {
+            return val;
         }
         self.differentiable_call(c, callee)
     }
@@ -63,6 +88,60 @@ impl Lower<'_> {
         }
     }
 
+    /// Functions of std and of this crate that the macro knows, and tuple structs.
+    fn known_function(&mut self, c: &syn::ExprCall, path: &syn::Path) -> Option<Val> {
+        let list: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
+        let name = list.last()?.clone();
+        let module = list.len().checked_sub(2).map(|k| list[k].as_str());
+        let args: Vec<&syn::Expr> = c.args.iter().collect();
+        match (module, name.as_str(), args.as_slice()) {
+            (Some("mem"), "swap", [a, b]) => {
+                let (a, b) = (reached(a), reached(b));
+                let (x, y) = (self.expr(a).0, self.expr(b).0);
+                match (&x, &y) {
+                    (Val::View(x), Val::View(y)) if !x.by_ref && !y.by_ref => self.swap_views(x, y),
+                    _ => {
+                        self.assign(a, y);
+                        self.assign(b, x);
+                    }
+                }
+                Some(Val::unit())
+            }
+            (Some("mem"), "replace", [a, b]) => {
+                let a = reached(a);
+                let new = self.expr(b).0;
+                let old = self.expr(a).0;
+                let old = self.own(old, true, "old");
+                self.assign(a, new);
+                Some(old)
+            }
+            (None | Some("ad_runtime"), "constant", [a]) => {
+                let val = self.expr(a).0;
+                let val = self.deref(val);
+                let v = self.scalar(val, a.span())?;
+                Some(Val::Scalar(self.constant(v)))
+            }
+            _ if list.len() == 1 && name.starts_with(char::is_uppercase) => {
+                let mut parts = Vec::new();
+                for a in args {
+                    let val = self.expr(a).0;
+                    parts.push(self.own(val, false, "part"));
+                }
+                let names = (0..parts.len()).map(|k| k.to_string()).collect();
+                let fields = super::value::Fields { path: path.clone(), names };
+                Some(Val::Struct(std::rc::Rc::new(fields), parts))
+            }
+            _ => None,
+        }
+    }
+
+    /// The same number, without derivatives.
+    fn constant(&mut self, v: Value) -> Value {
+        let ty = self.s.b.func.ty(v).clone();
+        let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+        self.pass(quote::quote!(#hole), &[v], ty)
+    }
+
     fn differentiable_call(&mut self, c: &syn::ExprCall, callee: &syn::ExprPath) -> Val {
         let segments: Vec<String> = callee.path.segments.iter().map(|s| s.ident.to_string()).collect();
         let (first, last) = (&segments[0], &segments[segments.len() - 1]);
@@ -71,14 +150,6 @@ impl Lower<'_> {
                 c.func.span(),
                 format!("the macro does not know what `{last}` does with an active value"),
                 "use arithmetic, the float methods of std and `#[differentiable]` functions",
-            );
-            return Val::Never;
-        }
-        if segments.len() == 1 && (self.nested_fns.contains(last) || self.lookup(last).is_some()) {
-            self.error(
-                c.func.span(),
-                format!("`{last}` is a closure or a function inside this one: it has no derivative"),
-                "move it out as a function of its own and put `#[differentiable]` on it",
             );
             return Val::Never;
         }
@@ -121,7 +192,7 @@ impl Lower<'_> {
                     args.push(Arg::Buffer { buffer, prefix, range, by_ref });
                 }
                 Val::Never => return Val::Never,
-                Val::Tuple(_) | Val::Unset => {
+                _ => {
                     self.error(
                         a.span(),
                         "tuples are not passed to differentiable functions",
@@ -143,5 +214,14 @@ impl Lower<'_> {
         let result: Value = self.s.b.emit(InstKind::Call(call), vec![ty])[0];
         self.s.tainted.insert(result);
         Val::Scalar(result)
+    }
+}
+
+/// What is behind `&mut`.
+fn reached(e: &syn::Expr) -> &syn::Expr {
+    match e {
+        syn::Expr::Reference(r) => &r.expr,
+        syn::Expr::Paren(p) => reached(&p.expr),
+        other => other,
     }
 }

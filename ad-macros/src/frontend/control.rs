@@ -3,7 +3,8 @@
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 
-use super::lower::{Flow, Lower, Val, VarId};
+use super::lower::{Flow, Lower, VarId};
+use super::value::Val;
 use crate::ir::{Op, Value};
 
 impl Lower<'_> {
@@ -12,12 +13,13 @@ impl Lower<'_> {
         if let syn::Expr::Let(l) = e {
             self.error(
                 l.span(),
-                "`if let` and `while let` are not supported yet",
-                "use `match`, or ask with `is_some()` and unwrap",
+                "`let` is not supported at this place of a condition",
+                "nest the `if let`, or use `match`",
             );
             return self.s.b.boolean(false);
         }
         let (val, _) = self.expr(e);
+        let val = self.deref(val);
         match self.scalar(val, e.span()) {
             Some(v) => v,
             None => self.s.b.boolean(false),
@@ -26,37 +28,67 @@ impl Lower<'_> {
 
     pub(super) fn if_expr(&mut self, e: &syn::ExprIf) -> (Val, Flow) {
         let tail = std::mem::replace(&mut self.tail, false);
-        let cond = self.condition(&e.cond);
-        let result = self.branch(
-            cond,
-            e.if_token.span(),
-            &mut |this| {
-                this.tail = tail;
-                this.block(&e.then_branch)
-            },
-            &mut |this| {
-                this.tail = tail;
-                match &e.else_branch {
-                    Some((_, e)) => this.expr(e),
-                    None => (Val::Tuple(Vec::new()), Flow::Falls),
-                }
-            },
-        );
+        let mut then = |this: &mut Self| {
+            this.tail = tail;
+            this.block(&e.then_branch)
+        };
+        let mut otherwise = |this: &mut Self| {
+            this.tail = tail;
+            match &e.else_branch {
+                Some((_, e)) => this.expr(e),
+                None => (Val::unit(), Flow::Falls),
+            }
+        };
+        let result = self.if_chain(&e.cond, e.if_token.span(), &mut then, &mut otherwise);
         self.tail = tail;
         result
     }
 
+    /// `if a && let p = b && c { then } else { otherwise }`
+    pub(super) fn if_chain(
+        &mut self,
+        cond: &syn::Expr,
+        span: Span,
+        then: &mut dyn FnMut(&mut Self) -> (Val, Flow),
+        otherwise: &mut dyn FnMut(&mut Self) -> (Val, Flow),
+    ) -> (Val, Flow) {
+        match cond {
+            syn::Expr::Let(l) => self.if_let(l, then, otherwise),
+            syn::Expr::Paren(p) if has_let(&p.expr) => self.if_chain(&p.expr, span, then, otherwise),
+            syn::Expr::Binary(b) if matches!(b.op, syn::BinOp::And(_)) && has_let(cond) => {
+                // `otherwise` is lowered on both ways out.
+                let otherwise = std::cell::RefCell::new(otherwise);
+                self.if_chain(
+                    &b.left,
+                    span,
+                    &mut |this| {
+                        this.if_chain(&b.right, span, &mut *then, &mut |this| (otherwise.borrow_mut())(this))
+                    },
+                    &mut |this| (otherwise.borrow_mut())(this),
+                )
+            }
+            _ => {
+                let cond = self.condition(cond);
+                self.branch(cond, span, then, otherwise)
+            }
+        }
+    }
+
     pub(super) fn return_expr(&mut self, e: &syn::ExprReturn) -> (Val, Flow) {
-        let tail = std::mem::replace(&mut self.tail, false);
-        let val = match &e.expr {
-            Some(e) => self.expr(e).0,
-            None => Val::Tuple(Vec::new()),
+        let wrapped = self.ends_wrapped();
+        let tail = std::mem::replace(&mut self.tail, wrapped);
+        let (val, flow) = match &e.expr {
+            Some(e) => self.expr(e),
+            None => (Val::unit(), Flow::Falls),
         };
         self.tail = tail;
+        if flow == Flow::Never {
+            return (Val::Never, flow);
+        }
         if tail && self.loops.is_empty() {
             return (val, Flow::Falls);
         }
-        if holds_view(&val) {
+        if self.depth == 0 && val.holds_view() {
             self.error(
                 e.span(),
                 "an array cannot be returned from the middle of a function",
@@ -82,13 +114,13 @@ impl Lower<'_> {
             Some(label) => {
                 self.loops.iter().rev().find(|l| l.label.as_deref() == Some(&label.ident.to_string()))
             }
-            None => self.loops.last(),
+            None => self.loops.iter().rev().find(|l| !l.internal),
         };
         let Some(found) = found.cloned() else {
             self.error(
                 span,
-                "there is no such loop around this",
-                "labels of blocks are not supported: use a loop or an `if`",
+                "there is no such loop or block around this",
+                "leave a loop or labelled block of this function",
             );
             return (Val::Never, Flow::Never);
         };
@@ -127,10 +159,12 @@ impl Lower<'_> {
     }
 }
 
-fn holds_view(val: &Val) -> bool {
-    match val {
-        Val::View(_) => true,
-        Val::Tuple(list) => list.iter().any(holds_view),
+/// Whether a condition has a `let` in it.
+fn has_let(e: &syn::Expr) -> bool {
+    match e {
+        syn::Expr::Let(_) => true,
+        syn::Expr::Paren(p) => has_let(&p.expr),
+        syn::Expr::Binary(b) => has_let(&b.left) || has_let(&b.right),
         _ => false,
     }
 }

@@ -1,11 +1,15 @@
 //! Expressions.
 
+use std::rc::Rc;
+
 use proc_macro2::Span;
 use quote::ToTokens;
 use syn::spanned::Spanned;
 
-use super::lower::{Flow, Lower, Val, View};
-use super::signature::float_kind;
+use super::loops::part;
+use super::lower::{Flow, Lower};
+use super::place::Place;
+use super::value::{Fields, Val, View};
 use crate::ir::{Cmp, FloatKind, Op, Type, Verbatim};
 
 impl Lower<'_> {
@@ -17,7 +21,7 @@ impl Lower<'_> {
             syn::Expr::Group(g) => self.expr(&g.expr),
             syn::Expr::Block(b) => {
                 if let Some(label) = &b.label {
-                    self.error(label.span(), "labelled blocks are not supported", "use `if` and `else`");
+                    return self.labelled_block(label, &b.block);
                 }
                 self.block(&b.block)
             }
@@ -35,16 +39,23 @@ impl Lower<'_> {
             }
             _ => {
                 let tail = std::mem::replace(&mut self.tail, false);
-                let val = self.plain(e);
+                let result = if tail && self.ends_wrapped() { self.settle(e) } else { falls(self.plain(e)) };
                 self.tail = tail;
-                falls(val)
+                result
             }
         }
     }
 
     /// An expression without control flow of its own.
     fn plain(&mut self, e: &syn::Expr) -> Val {
+        if let Some(val) = self.variant(e) {
+            return val;
+        }
         match e {
+            syn::Expr::Closure(c) => self.closure(c),
+            syn::Expr::Try(t) => self.try_expr(t),
+            syn::Expr::Struct(s) => self.struct_expr(s),
+            syn::Expr::Range(r) if r.start.is_some() => self.range(r).unwrap_or(Val::Never),
             syn::Expr::Lit(l) => self.literal(l),
             syn::Expr::Path(p) => self.path(p),
             syn::Expr::Unary(u) => self.unary_expr(u),
@@ -60,7 +71,11 @@ impl Lower<'_> {
             }
             syn::Expr::Repeat(r) => self.repeat_expr(r),
             syn::Expr::Tuple(t) => {
-                let list = t.elems.iter().map(|e| self.expr(e).0).collect();
+                let mut list = Vec::new();
+                for e in &t.elems {
+                    let val = self.expr(e).0;
+                    list.push(self.own(val, false, "part"));
+                }
                 Val::Tuple(list)
             }
             syn::Expr::Field(f) => self.field(f),
@@ -86,18 +101,6 @@ impl Lower<'_> {
     /// What is not looked into: passed through if nothing active is in it.
     fn refuse(&mut self, e: &syn::Expr) -> Val {
         let (what, instead) = match e {
-            syn::Expr::Closure(_) => (
-                "closures over active values are not supported yet",
-                "write the code where it is used, or as a `#[differentiable]` function",
-            ),
-            syn::Expr::Try(_) => (
-                "`?` on something active is not supported yet",
-                "handle the error before the function is called",
-            ),
-            syn::Expr::Struct(_) => (
-                "structs that hold active values are not supported yet",
-                "use local variables, tuples or arrays of floats",
-            ),
             syn::Expr::Unsafe(_) => {
                 ("generated code is safe: `unsafe` is not differentiated", "write the safe form")
             }
@@ -108,7 +111,7 @@ impl Lower<'_> {
                 ("a range of active values has no meaning", "use it in the head of a loop or in an index")
             }
             syn::Expr::Let(_) => {
-                ("`let` in conditions is not supported yet", "use `match` or `if` on the value")
+                ("`let` is not supported at this place", "use `if let`, or `match` on the value")
             }
             _ => (
                 "this is not supported with active values",
@@ -200,12 +203,17 @@ impl Lower<'_> {
             }
             syn::UnOp::Not(_) => {
                 let val = self.expr(&u.expr).0;
+                let val = self.deref(val);
                 match self.scalar(val, u.expr.span()) {
                     Some(v) => Val::Scalar(self.op(Op::Not, &[v])),
                     None => Val::Never,
                 }
             }
             syn::UnOp::Deref(_) => match self.expr(&u.expr).0 {
+                Val::Scalar(v) if self.s.refs.contains(&v) => match self.scalar(Val::Scalar(v), u.span()) {
+                    Some(v) => Val::Scalar(v),
+                    None => Val::Never,
+                },
                 // A reference to an opaque value is one: `*` stays with it.
                 Val::Scalar(v) if *self.s.b.func.ty(v) == Type::Opaque && !self.is_element(&u.expr) => self
                     .verbatim(
@@ -261,9 +269,15 @@ impl Lower<'_> {
                 let a = self.expr(&e.left).0;
                 let b = self.expr(&e.right).0;
                 let (a, b) = (self.deref(a), self.deref(b));
-                if let (Op::Cmp(_), Val::Tuple(_) | Val::View(_), _)
-                | (Op::Cmp(_), _, Val::Tuple(_) | Val::View(_)) = (&op, &a, &b)
+                if let Op::Cmp(cmp) = op
+                    && let (Val::Order(x, y), syn::Expr::Path(p)) = (&a, &*e.right)
+                    && let Some(is) = ordering(&p.path, cmp)
                 {
+                    return Val::Scalar(self.op(Op::Cmp(is), &[*x, *y]));
+                }
+                let whole =
+                    |v: &Val| matches!(v, Val::Tuple(_) | Val::View(_) | Val::Struct(..) | Val::Columns(_));
+                if matches!(op, Op::Cmp(_)) && (whole(&a) || whole(&b)) {
                     return self.verbatim(
                         e.to_token_stream(),
                         e.span(),
@@ -285,8 +299,9 @@ impl Lower<'_> {
                 | BinOp::ShlAssign(_)
                 | BinOp::ShrAssign(_),
             ) => {
-                self.error(e.op.span(), "this assignment is not supported", "write `a = a << b`");
-                Val::Never
+                let val = self.bits(e);
+                self.assign(&e.left, val);
+                Val::unit()
             }
             _ => self.bits(e),
         }
@@ -296,12 +311,22 @@ impl Lower<'_> {
     fn bits(&mut self, e: &syn::ExprBinary) -> Val {
         let a = self.expr(&e.left).0;
         let b = self.expr(&e.right).0;
+        let (a, b) = (self.deref(a), self.deref(b));
         match (self.scalar(a, e.left.span()), self.scalar(b, e.right.span())) {
             (Some(a), Some(b)) => {
                 let [x, y] = [0, 1].map(|k| syn::Ident::new(&Verbatim::hole(k), Span::call_site()));
-                let op = &e.op;
-                let verbatim = Verbatim { tokens: quote::quote!((#x #op #y)), buffers: Vec::new() };
-                Val::Scalar(self.s.b.op_typed(Op::Verbatim(verbatim), &[a, b], Type::Opaque))
+                let text = e.op.to_token_stream().to_string();
+                let op: proc_macro2::TokenStream = text.trim_end_matches('=').parse().unwrap_or_default();
+                let ty = match (self.s.b.func.ty(a), self.s.b.func.ty(b)) {
+                    (Type::Bool, _) | (_, Type::Bool) => Type::Bool,
+                    (Type::Int, _) => Type::Int,
+                    _ => Type::Opaque,
+                };
+                let v = self.pass(quote::quote!((#x #op #y)), &[a, b], ty);
+                if let Some(int) = self.int_type(a) {
+                    self.s.ints.insert(v, int);
+                }
+                Val::Scalar(v)
             }
             _ => Val::Never,
         }
@@ -328,34 +353,104 @@ impl Lower<'_> {
         let val = self.deref(val);
         let Some(v) = self.scalar(val, c.expr.span()) else { return Val::Never };
         let to = &c.ty;
-        if let Some(kind) = float_kind(to)
+        if let Some(kind) = self.float_kind(to)
             && *self.s.b.func.ty(v) == Type::Float(kind)
         {
             return Val::Scalar(v);
         }
-        Val::Scalar(self.op(Op::Cast(to.to_token_stream().to_string().into()), &[v]))
+        let text: Rc<str> = to.to_token_stream().to_string().into();
+        let cast = self.op(Op::Cast(text.clone()), &[v]);
+        if *self.s.b.func.ty(cast) == Type::Int && *text != *"_" {
+            self.s.ints.insert(cast, text);
+        }
+        Val::Scalar(cast)
     }
 
     fn reference(&mut self, r: &syn::ExprReference) -> Val {
-        match self.expr(&r.expr).0 {
-            Val::View(view) => Val::View(View { by_ref: true, ..view }),
-            Val::Scalar(v) if *self.s.b.func.ty(v) == Type::Opaque && !self.is_tainted(v) => self.verbatim(
+        // Something foreign is borrowed as a whole, where it stands.
+        if self.is_foreign(&r.expr) && !matches!(&*r.expr, syn::Expr::MethodCall(_)) {
+            let val = self.verbatim(
                 r.to_token_stream(),
                 r.span(),
                 "the macro does not look into this",
                 "pass the value",
-            ),
-            Val::Scalar(v) if r.mutability.is_some() => {
-                let _ = v;
-                self.error(r.span(), "`&mut` of a number is not supported", "return the new value instead");
-                Val::Never
+            );
+            if let Val::Scalar(v) = val {
+                self.s.refs.insert(v);
             }
+            return val;
+        }
+        if r.mutability.is_some()
+            && let syn::Expr::Path(_) | syn::Expr::Field(_) = &*r.expr
+            && let Some(Place::Variable(var, path)) = self.place(&r.expr)
+        {
+            return match part(&mut self.s.vars[var].val, &path).clone() {
+                Val::View(view) => Val::View(View { by_ref: true, ..view }),
+                Val::RefMut(var, path) => Val::RefMut(var, path),
+                _ => Val::RefMut(var, path),
+            };
+        }
+        match self.expr(&r.expr).0 {
+            Val::View(view) => Val::View(View { by_ref: true, ..view }),
             other => other,
         }
     }
 
+    /// `Point { x, y: 0.0, ..other }`
+    fn struct_expr(&mut self, s: &syn::ExprStruct) -> Val {
+        let mut names = Vec::new();
+        let mut parts = Vec::new();
+        for field in &s.fields {
+            let val = self.expr(&field.expr).0;
+            if val == Val::Never {
+                return Val::Never;
+            }
+            let name = match &field.member {
+                syn::Member::Named(name) => name.to_string(),
+                syn::Member::Unnamed(i) => i.index.to_string(),
+            };
+            parts.push(self.own(val, false, &name));
+            names.push(name);
+        }
+        if let Some(rest) = &s.rest {
+            match self.expr(rest).0 {
+                Val::Struct(fields, list) => {
+                    for (name, val) in fields.names.iter().zip(list) {
+                        if !names.contains(name) {
+                            parts.push(self.own(val, false, name));
+                            names.push(name.clone());
+                        }
+                    }
+                }
+                _ => {
+                    return self.verbatim(
+                        s.to_token_stream(),
+                        rest.span(),
+                        "the macro does not know the fields of this",
+                        "write all fields",
+                    );
+                }
+            }
+        }
+        // One order for all values of a type.
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        order.sort_by(|a, b| names[*a].cmp(&names[*b]));
+        let fields =
+            Fields { path: s.path.clone(), names: order.iter().map(|k| names[*k].clone()).collect() };
+        Val::Struct(Rc::new(fields), order.into_iter().map(|k| parts[k].clone()).collect())
+    }
+
     fn index_expr(&mut self, i: &syn::ExprIndex) -> Val {
-        match self.expr(&i.expr).0 {
+        if self.is_foreign(&i.expr) {
+            return self.foreign_place(&syn::Expr::Index(i.clone()));
+        }
+        let base = self.expr(&i.expr).0;
+        match self.deref(base) {
+            Val::Columns(columns) => {
+                let index = self.expr(&i.index).0;
+                let Some(index) = self.scalar(index, i.index.span()) else { return Val::Never };
+                self.part_at(&columns, index)
+            }
             Val::View(view) => {
                 if let syn::Expr::Range(_) = &*i.index {
                     return match self.part(&view, &i.index) {
@@ -379,37 +474,55 @@ impl Lower<'_> {
     }
 
     fn field(&mut self, f: &syn::ExprField) -> Val {
-        if let syn::Member::Unnamed(index) = &f.member
-            && let Val::Tuple(list) = self.tuple_base(&f.base)
-            && let Some(val) = list.get(index.index as usize)
-        {
-            return val.clone();
+        if self.is_foreign(&f.base) {
+            return self.foreign_place(&syn::Expr::Field(f.clone()));
         }
-        self.verbatim(
-            f.to_token_stream(),
-            f.span(),
-            "fields of active values are not supported yet",
-            "use local variables, tuples or arrays of floats",
-        )
+        let base = self.expr(&f.base).0;
+        let base = self.deref(base);
+        if let Some(k) = base.field(&f.member) {
+            return base.parts().map_or(Val::Never, |list| list[k].clone());
+        }
+        match base {
+            Val::Never => Val::Never,
+            Val::Scalar(v) if !self.is_tainted(v) => {
+                let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+                let member = &f.member;
+                Val::Scalar(self.pass(quote::quote!(#hole.#member), &[v], Type::Opaque))
+            }
+            _ => {
+                self.error(
+                    f.span(),
+                    "the macro does not know this field",
+                    "use a struct made in this function, or a parameter whose type derives `Differentiable`",
+                );
+                Val::Never
+            }
+        }
     }
 
-    fn tuple_base(&mut self, e: &syn::Expr) -> Val {
-        match e {
-            syn::Expr::Path(p) => match p.path.get_ident().and_then(|i| self.lookup(&i.to_string())) {
-                Some(var) => self.s.vars[var].val.clone(),
-                None => Val::Unset,
-            },
-            syn::Expr::Field(f) => match (self.tuple_base(&f.base), &f.member) {
-                (Val::Tuple(list), syn::Member::Unnamed(i)) => {
-                    list.get(i.index as usize).cloned().unwrap_or(Val::Unset)
-                }
-                _ => Val::Unset,
-            },
-            syn::Expr::Paren(p) => self.tuple_base(&p.expr),
-            syn::Expr::MethodCall(m) if m.method == "sin_cos" => self.method_call(m),
-            _ => Val::Unset,
-        }
+    /// A place of something that the macro does not look into: `self.k`, `cfg.table[i]`.
+    fn foreign_place(&mut self, e: &syn::Expr) -> Val {
+        self.verbatim(
+            e.to_token_stream(),
+            e.span(),
+            "an active index, or an index into something that the macro does not look into",
+            "use arrays, slices and vectors of floats",
+        )
     }
+}
+
+/// What `a.partial_cmp(b) == Ordering::Less` says of `a` and `b`.
+fn ordering(path: &syn::Path, cmp: Cmp) -> Option<Cmp> {
+    let name = path.segments.last()?.ident.to_string();
+    Some(match (name.as_str(), cmp) {
+        ("Less", Cmp::Eq) | ("Equal", Cmp::Lt) => Cmp::Lt,
+        ("Less", Cmp::Ne) | ("Equal", Cmp::Ge) => Cmp::Ge,
+        ("Greater", Cmp::Eq) | ("Equal", Cmp::Gt) => Cmp::Gt,
+        ("Greater", Cmp::Ne) | ("Equal", Cmp::Le) => Cmp::Le,
+        ("Equal", Cmp::Eq) => Cmp::Eq,
+        ("Equal", Cmp::Ne) => Cmp::Ne,
+        _ => return None,
+    })
 }
 
 /// Whether evaluating an expression for nothing does no harm: no index, no call.

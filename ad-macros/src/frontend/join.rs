@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use proc_macro2::Span;
 
-use super::lower::{Flow, Lower, Val, VarId};
+use super::lower::{Flow, Lower, VarId};
 use super::signature::Ret;
+use super::value::{Val, View};
 use crate::ir::{Block, FloatKind, InstKind, Op, Type, Value, Verbatim};
 
 impl Lower<'_> {
@@ -50,6 +51,7 @@ impl Lower<'_> {
             types: Vec::new(),
             names: Vec::new(),
             taints: Vec::new(),
+            ints: Vec::new(),
             yields: Default::default(),
         };
         let diverge = [sides[0].diverges, sides[1].diverges];
@@ -91,6 +93,9 @@ impl Lower<'_> {
                 self.s.b.name(*r, || name);
             }
             self.taint_from(*r, join.taints[k]);
+            if let Some(int) = join.ints[k].clone() {
+                self.s.ints.insert(*r, int);
+            }
         }
         for (i, joined) in vars.into_iter().enumerate() {
             self.s.vars[i].val = joined.resolve(&results);
@@ -117,8 +122,32 @@ impl Lower<'_> {
                 join.yields[1].push(Some(b));
                 Joined::Slot(slot)
             }
-            (Val::Tuple(a), Val::Tuple(b)) if a.len() == b.len() => {
-                Joined::Tuple(a.into_iter().zip(b).map(|(a, b)| self.join(join, a, b, None, span)).collect())
+            (a, b) if a.is_like(&b) => {
+                let pairs = a.parts().unwrap_or_default().iter().zip(b.parts().unwrap_or_default());
+                let pairs: Vec<(Val, Val)> = pairs.map(|(a, b)| (a.clone(), b.clone())).collect();
+                Joined::Parts(a, pairs.into_iter().map(|(a, b)| self.join(join, a, b, None, span)).collect())
+            }
+            (Val::View(a), Val::View(b)) if a.buffer == b.buffer && a.prefix.len() == b.prefix.len() => {
+                let (a, b) = if a.range.is_none() == b.range.is_none() {
+                    (a, b)
+                } else {
+                    // The whole as a range; its length is known where the branch ends too.
+                    let (start, len) = (self.s.b.int("0"), self.len(&View { range: None, ..a.clone() }));
+                    let whole = |v: View| View { range: v.range.or(Some((start, len))), ..v };
+                    (whole(a), whole(b))
+                };
+                let mut slots = Vec::new();
+                for (x, y) in a.scalars().into_iter().zip(b.scalars()) {
+                    slots.push(if x == y {
+                        None
+                    } else {
+                        let slot = self.slot(join, &[x, y], var);
+                        join.yields[0].push(Some(x));
+                        join.yields[1].push(Some(y));
+                        Some(slot)
+                    });
+                }
+                Joined::View(View { by_ref: a.by_ref || b.by_ref, ..a }, slots)
             }
             _ => {
                 self.error(
@@ -140,14 +169,25 @@ impl Lower<'_> {
                 join.yields[1 - side].push(None);
                 Joined::Slot(slot)
             }
-            Val::Tuple(list) => {
-                Joined::Tuple(list.into_iter().map(|v| self.one_side(join, side, v, None, span)).collect())
+            val if val.parts().is_some() => {
+                let list = val.parts().unwrap_or_default().to_vec();
+                let list = list.into_iter().map(|v| self.one_side(join, side, v, None, span)).collect();
+                Joined::Parts(val, list)
             }
             Val::View(view) => {
-                let inside = view.buffer.0 >= join.first_new.1
-                    || view.prefix.iter().any(|v| v.0 >= join.first_new.0)
-                    || view.range.is_some_and(|(a, b)| a.0 >= join.first_new.0 || b.0 >= join.first_new.0);
-                if inside {
+                let is_new = |v: &Value| v.0 >= join.first_new.0;
+                if view.buffer.0 < join.first_new.1 && view.scalars().iter().any(is_new) {
+                    // Indices made in the branch leave it as its results.
+                    let mut slots = Vec::new();
+                    for v in view.scalars() {
+                        let slot = self.slot(join, &[v], var);
+                        join.yields[side].push(Some(v));
+                        join.yields[1 - side].push(None);
+                        slots.push(Some(slot));
+                    }
+                    return Joined::View(view, slots);
+                }
+                if view.buffer.0 >= join.first_new.1 {
                     self.error(
                         span,
                         "an array or slice that is made in one branch only cannot leave it",
@@ -172,6 +212,7 @@ impl Lower<'_> {
             .unwrap_or(&Type::Opaque)
             .clone();
         join.types.push(ty);
+        join.ints.push(values.iter().find_map(|v| self.int_type(*v)));
         join.taints.push(values.iter().any(|v| self.is_tainted(*v)));
         join.names.push(var.map(|v| self.s.vars[v].name.clone()));
         join.types.len() - 1
@@ -183,7 +224,7 @@ impl Lower<'_> {
         if flow == Flow::Never || matches!(val, Val::Never) {
             return if matches!(early, Val::Unset) { val } else { early };
         }
-        if self.sig.ret == Ret::Unit || matches!(early, Val::Unset) {
+        if self.depth == 0 && self.sig.ret == Ret::Unit || matches!(early, Val::Unset) {
             return val;
         }
         let Val::Scalar(flag) = self.s.vars[self.returned].val else { return val };
@@ -203,10 +244,24 @@ impl Lower<'_> {
                 )
                 .0
             }
-            (Val::Tuple(a), Val::Tuple(b)) if a.len() == b.len() => {
-                Val::Tuple(a.into_iter().zip(b).map(|(a, b)| self.choose(flag, a, b)).collect())
+            (a, b) if a == b => a,
+            (a, b) if a.is_like(&b) => {
+                let pairs = a.parts().unwrap_or_default().iter().zip(b.parts().unwrap_or_default());
+                let pairs: Vec<(Val, Val)> = pairs.map(|(a, b)| (a.clone(), b.clone())).collect();
+                a.with_parts(pairs.into_iter().map(|(a, b)| self.choose(flag, a, b)).collect())
             }
-            (a, _) => a,
+            (Val::Unset | Val::Never, b) => b,
+            (a, Val::Unset | Val::Never) => a,
+            (a, b) => {
+                let (mut a, mut b) = (a, b);
+                self.branch(
+                    flag,
+                    Span::call_site(),
+                    &mut |_| (std::mem::replace(&mut a, Val::Never), Flow::Falls),
+                    &mut |_| (std::mem::replace(&mut b, Val::Never), Flow::Falls),
+                )
+                .0
+            }
         }
     }
 }
@@ -227,13 +282,17 @@ struct Join {
     types: Vec<Type>,
     names: Vec<Option<Rc<str>>>,
     taints: Vec<bool>,
+    ints: Vec<Option<Rc<str>>>,
     yields: [Vec<Option<Value>>; 2],
 }
 
 enum Joined {
     Known(Val),
     Slot(usize),
-    Tuple(Vec<Joined>),
+    /// Like the value, with other parts.
+    Parts(Val, Vec<Joined>),
+    /// The view, with some of its indices from the results.
+    View(View, Vec<Option<usize>>),
 }
 
 impl Joined {
@@ -241,7 +300,17 @@ impl Joined {
         match self {
             Joined::Known(val) => val,
             Joined::Slot(k) => Val::Scalar(results[k]),
-            Joined::Tuple(list) => Val::Tuple(list.into_iter().map(|j| j.resolve(results)).collect()),
+            Joined::Parts(like, list) => {
+                like.with_parts(list.into_iter().map(|j| j.resolve(results)).collect())
+            }
+            Joined::View(mut view, slots) => {
+                for (k, slot) in slots.into_iter().enumerate() {
+                    if let Some(slot) = slot {
+                        view.set_scalar(k, results[slot]);
+                    }
+                }
+                Val::View(view)
+            }
         }
     }
 }

@@ -2,15 +2,31 @@
 //! the exit flags; what follows a possible exit runs only if no flag is set.
 
 use proc_macro2::Span;
-use syn::spanned::Spanned;
 
-use super::heads::{Head, RangeSpec};
-use super::lower::{Flow, LoopContext, Lower, State, Val, VarId, View};
+use super::lower::{Flow, LoopContext, Lower, State, VarId};
+use super::value::{Val, View};
 use crate::ir::{Cmp, ForLoop, InstKind, Op, Type, Value};
 
-impl Lower<'_> {
+/// A range in the making: bounds and what is done to it.
+#[derive(Clone)]
+pub(super) struct RangeSpec {
+    pub(super) lo: Value,
+    pub(super) hi: Value,
+    pub(super) inclusive: bool,
+    pub(super) rev: bool,
+    pub(super) step: Option<Value>,
+    pub(super) flipped: bool,
+}
+
+impl RangeSpec {
+    pub(super) fn new(lo: Value, hi: Value, inclusive: bool) -> RangeSpec {
+        RangeSpec { lo, hi, inclusive, rev: false, step: None, flipped: false }
+    }
+}
+
+impl<'a> Lower<'a> {
     /// Runs `f` on a copy of the state and takes everything back but what it learnt.
-    fn trial<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
+    pub(super) fn trial<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
         let state: State = self.s.clone();
         let (items, scopes) = (self.items.clone(), self.scopes.clone());
         let result = f(self);
@@ -25,6 +41,16 @@ impl Lower<'_> {
         let n = self.s.vars.len();
         let mut carried = Carried::default();
         loop {
+            for (var, path, shape) in std::mem::take(&mut carried.shapes) {
+                *part(&mut self.s.vars[var].val, &path) = shape;
+            }
+            // A view that shrinks or moves needs numbers to be carried.
+            for (var, path) in std::mem::take(&mut carried.ranged) {
+                let Val::View(view) = part(&mut self.s.vars[var].val, &path).clone() else { continue };
+                let (start, len) = (self.s.b.int("0"), self.len(&view));
+                *part(&mut self.s.vars[var].val, &path) =
+                    Val::View(View { range: Some((start, len)), ..view });
+            }
             let (next, buffers) = self.trial(|this| {
                 this.open_round(&carried);
                 let before: Vec<Val> = this.s.vars[..n].iter().map(|v| v.val.clone()).collect();
@@ -53,12 +79,28 @@ impl Lower<'_> {
     /// Compares what a variable was with what it is, part by part.
     fn note(&mut self, carried: &mut Carried, var: VarId, path: &[usize], old: &Val, new: &Val) {
         match (old, new) {
-            (Val::Tuple(a), Val::Tuple(b)) if a.len() == b.len() => {
+            (old, new) if old == new => {}
+            (a, b) if a.is_like(b) => {
+                let (a, b) = (a.parts().unwrap_or_default(), b.parts().unwrap_or_default());
                 for (i, (a, b)) in a.iter().zip(b).enumerate() {
                     self.note(carried, var, &[path, &[i]].concat(), a, b);
                 }
             }
-            (old, new) if old == new => {}
+            (Val::Unset, b) if b.parts().is_some() => {
+                carried.shapes.push((var, path.to_vec(), b.emptied()));
+            }
+            // The same buffer, another part of it: its indices are carried.
+            (Val::View(a), Val::View(b)) if a.buffer == b.buffer && a.prefix.len() == b.prefix.len() => {
+                if a.range.is_none() != b.range.is_none() {
+                    carried.ranged.push((var, path.to_vec()));
+                    return;
+                }
+                let (a, b) = (a.scalars(), b.scalars());
+                for (i, (a, b)) in a.iter().zip(&b).enumerate() {
+                    let (a, b) = (Val::Scalar(*a), Val::Scalar(*b));
+                    self.note(carried, var, &[path, &[i]].concat(), &a, &b);
+                }
+            }
             (Val::Scalar(_) | Val::Unset, Val::Scalar(v)) => {
                 let ty = self.s.b.func.ty(*v).clone();
                 let tainted = self.is_tainted(*v);
@@ -109,7 +151,7 @@ impl Lower<'_> {
             let name = self.s.vars[slot.var].name.clone();
             let arg = self.s.b.func.new_value(slot.ty.clone(), Some(name));
             self.taint_from(arg, slot.tainted);
-            *part(&mut self.s.vars[slot.var].val, &slot.path) = Val::Scalar(arg);
+            set_part(&mut self.s.vars[slot.var].val, &slot.path, arg);
             args.push(arg);
         }
         self.s.b.open(args.clone());
@@ -121,8 +163,8 @@ impl Lower<'_> {
         let mut list = Vec::new();
         for slot in &carried.slots {
             let mut val = self.s.vars[slot.var].val.clone();
-            let v = match part(&mut val, &slot.path) {
-                Val::Scalar(v) => *v,
+            let v = match get_part(&mut val, &slot.path) {
+                Val::Scalar(v) => v,
                 _ => self.dummy(&slot.ty),
             };
             list.push(v);
@@ -138,22 +180,42 @@ impl Lower<'_> {
             let name = self.s.vars[slot.var].name.clone();
             self.s.b.name(r, || name);
             self.taint_from(r, slot.tainted);
-            *part(&mut self.s.vars[slot.var].val, &slot.path) = Val::Scalar(r);
+            set_part(&mut self.s.vars[slot.var].val, &slot.path, r);
         }
     }
 
     pub(super) fn for_expr(&mut self, e: &syn::ExprForLoop) -> (Val, Flow) {
         let tail = std::mem::replace(&mut self.tail, false);
-        let flow = match self.head(&e.expr) {
-            Some(head) => self.for_loop(e, &head),
+        let flow = match self.iterator(&e.expr) {
+            Some(it) => {
+                let before = self.exit_flags();
+                let context = self.context(e.label.as_ref(), false);
+                self.loops.push(context.clone());
+                self.drive(&it, &mut |this, item| this.round(e, item, &context));
+                self.loops.pop();
+                self.flow_since(&before)
+            }
             None => Flow::Falls,
         };
         self.tail = tail;
-        (Val::Tuple(Vec::new()), flow)
+        (Val::unit(), flow)
     }
 
-    pub(super) fn context(&mut self, label: Option<&syn::Label>) -> LoopContext {
+    /// The flags that leave what is around the code that is lowered, as they are.
+    pub(super) fn exit_flags(&self) -> Vec<(VarId, Val)> {
+        let mut flags = vec![self.returned];
+        flags.extend(self.loops.iter().flat_map(|l| [l.broken, l.skipped]));
+        flags.into_iter().map(|f| (f, self.s.vars[f].val.clone())).collect()
+    }
+
+    /// How control goes on, if these flags were as they are given before.
+    pub(super) fn flow_since(&self, before: &[(VarId, Val)]) -> Flow {
+        if before.iter().all(|(f, val)| self.s.vars[*f].val == *val) { Flow::Falls } else { Flow::Maybe }
+    }
+
+    pub(super) fn context(&mut self, label: Option<&syn::Label>, internal: bool) -> LoopContext {
         let context = LoopContext {
+            internal,
             label: label.map(|l| l.name.ident.to_string()),
             broken: self.bool_var("broken"),
             skipped: self.bool_var("skipped"),
@@ -163,67 +225,60 @@ impl Lower<'_> {
         LoopContext { value, ..context }
     }
 
-    fn for_loop(&mut self, e: &syn::ExprForLoop, head: &Head) -> Flow {
-        let context = self.context(e.label.as_ref());
-        let spec = self.range_of(head);
-        self.loops.push(context.clone());
+    /// Runs `body` for each number of a range.
+    pub(super) fn range_loop(
+        &mut self,
+        spec: &RangeSpec,
+        body: &mut dyn FnMut(&mut Self, Value) -> Flow,
+    ) -> Flow {
+        let int = self.int_type(spec.lo).or_else(|| self.int_type(spec.hi));
         let mut round = |this: &mut Self| {
             let i = this.s.b.func.new_value(Type::Int, None);
+            if let Some(int) = &int {
+                this.s.ints.insert(i, int.clone());
+            }
             this.s.b.current().args.insert(0, i);
-            this.round(e, head, i, &context)
+            body(this, i)
         };
         let carried = self.carried(&mut round);
-        let leaves = carried.slots.iter().any(|s| self.is_exit_flag(s.var, &context));
-        let flow = if leaves {
-            self.counted_while(e, head, &spec, &context)
-        } else {
-            let inits = self.inits(&carried);
-            let before: Vec<Val> = self.s.vars.iter().map(|v| v.val.clone()).collect();
-            self.open_round(&carried);
-            round(self);
-            let yields = self.current(&carried);
-            let body = self.s.b.close(yields);
-            for (var, old) in self.s.vars.iter_mut().zip(&before) {
-                var.val = old.clone();
-            }
-            let l = ForLoop {
-                lo: spec.lo,
-                hi: spec.hi,
-                inclusive: spec.inclusive,
-                rev: spec.rev,
-                step: spec.step,
-                flipped: spec.flipped,
-                inits,
-                body,
-            };
-            self.after(&carried, InstKind::For(l));
-            Flow::Falls
-        };
-        self.loops.pop();
-        flow
+        if carried.slots.iter().any(|s| self.is_exit_flag(s.var)) {
+            return self.counted_while(spec, body);
+        }
+        let inits = self.inits(&carried);
+        let before: Vec<Val> = self.s.vars.iter().map(|v| v.val.clone()).collect();
+        self.open_round(&carried);
+        round(self);
+        let yields = self.current(&carried);
+        let body = self.s.b.close(yields);
+        for (var, old) in self.s.vars.iter_mut().zip(&before) {
+            var.val = old.clone();
+        }
+        let RangeSpec { lo, hi, inclusive, rev, step, flipped } = spec.clone();
+        let l = ForLoop { lo, hi, inclusive, rev, step, flipped, inits, body };
+        self.after(&carried, InstKind::For(l));
+        Flow::Falls
     }
 
-    /// Whether a variable is a flag that ends the loop: its own `broken`, or one of what is around it.
-    fn is_exit_flag(&self, var: VarId, context: &LoopContext) -> bool {
-        var == self.returned
-            || var == context.broken
-            || self.loops.iter().any(|l| (l.broken == var || l.skipped == var) && l.broken != context.broken)
+    /// A loop that only an exit ends.
+    pub(super) fn endless_loop(&mut self, body: &mut dyn FnMut(&mut Self) -> Flow) -> Flow {
+        self.emit_while(&mut |this| this.s.b.boolean(true), body)
+    }
+
+    /// Whether a variable is a flag that ends the loop: one of what is around its body.
+    fn is_exit_flag(&self, var: VarId) -> bool {
+        var == self.returned || self.loops.iter().any(|l| l.broken == var || l.skipped == var)
     }
 
     /// Flags that end the loop.
-    fn end_flags(&self, context: &LoopContext) -> Vec<VarId> {
-        let mut flags = vec![self.returned, context.broken];
-        for l in self.loops.iter().filter(|l| l.broken != context.broken) {
-            flags.extend([l.broken, l.skipped]);
-        }
+    fn end_flags(&self) -> Vec<VarId> {
+        let mut flags = vec![self.returned];
+        flags.extend(self.loops.iter().flat_map(|l| [l.broken, l.skipped]));
         flags
     }
 
-    /// How code goes on after a loop: conditionally, if an exit of something further out may be set.
-    fn flow_after(&self, carried: &Carried, context: &LoopContext) -> Flow {
-        let outer =
-            carried.slots.iter().any(|s| self.is_exit_flag(s.var, context) && s.var != context.broken);
-        if outer { Flow::Maybe } else { Flow::Falls }
+    /// How code goes on after a loop: conditionally, if an exit may be set.
+    fn flow_after(&self, carried: &Carried) -> Flow {
+        if carried.slots.iter().any(|s| self.is_exit_flag(s.var)) { Flow::Maybe } else { Flow::Falls }
     }
 
     /// Values from which the carried variables start.
@@ -232,23 +287,10 @@ impl Lower<'_> {
     }
 
     /// One round of a `for`: binds the pattern, runs the body.
-    fn round(&mut self, e: &syn::ExprForLoop, head: &Head, i: Value, context: &LoopContext) -> Flow {
+    fn round(&mut self, e: &syn::ExprForLoop, item: Val, context: &LoopContext) -> Flow {
         let skipped = self.start_round(context);
         self.scopes.push(std::collections::HashMap::new());
-        match head {
-            Head::Range { .. } => self.bind_pattern(&e.pat, Val::Scalar(i), false),
-            Head::Elements { view, enumerate, mutable, .. } => {
-                self.s.b.name(i, || "i".into());
-                if *mutable {
-                    self.bind_element(&e.pat, view, i, *enumerate);
-                } else {
-                    let place = self.index(view, i);
-                    let item = self.read(place);
-                    let val = if *enumerate { Val::Tuple(vec![Val::Scalar(i), item]) } else { item };
-                    self.bind_pattern(&e.pat, val, false);
-                }
-            }
-        }
+        self.bind_pattern(&e.pat, item, false);
         let (_, flow) = self.block(&e.body);
         self.scopes.pop();
         self.s.vars[context.skipped].val = skipped;
@@ -261,62 +303,11 @@ impl Lower<'_> {
         std::mem::replace(&mut self.s.vars[context.skipped].val, Val::Scalar(no))
     }
 
-    /// `for (i, v) in x.iter_mut().enumerate()`: v stands for the element.
-    fn bind_element(&mut self, pat: &syn::Pat, view: &View, i: Value, enumerate: bool) {
-        let (index, item) = match (pat, enumerate) {
-            (syn::Pat::Tuple(t), true) if t.elems.len() == 2 => (Some(&t.elems[0]), &t.elems[1]),
-            (_, true) => {
-                return self.error(pat.span(), "this pattern is not supported here", "write `(i, v)`");
-            }
-            (pat, false) => (None, pat),
-        };
-        if let Some(index) = index {
-            self.bind_pattern(index, Val::Scalar(i), false);
-        }
-        let mut element = view.clone();
-        let place = self.index(view, i);
-        match place {
-            super::place::Place::Element(buffer, index) => {
-                element.buffer = buffer;
-                element.prefix = index;
-                element.range = None;
-            }
-            super::place::Place::Part(part) => element = part,
-            super::place::Place::Variable(_) => {}
-        }
-        element.by_ref = true;
-        self.bind_pattern(item, Val::View(element), false);
-    }
-
-    fn range_of(&mut self, head: &Head) -> RangeSpec {
-        match head {
-            Head::Range { lo, hi, inclusive, rev, step, flipped } => RangeSpec {
-                lo: *lo,
-                hi: *hi,
-                inclusive: *inclusive,
-                rev: *rev,
-                step: *step,
-                flipped: *flipped,
-            },
-            Head::Elements { view, rev, .. } => {
-                let lo = self.s.b.int("0");
-                let hi = self.len(view);
-                RangeSpec { lo, hi, inclusive: false, rev: *rev, step: None, flipped: false }
-            }
-        }
-    }
-
     /// A `for` that something leaves early: a counter `x` that is `alive` as long as it is in the range.
-    fn counted_while(
-        &mut self,
-        e: &syn::ExprForLoop,
-        head: &Head,
-        spec: &RangeSpec,
-        context: &LoopContext,
-    ) -> Flow {
+    fn counted_while(&mut self, spec: &RangeSpec, body: &mut dyn FnMut(&mut Self, Value) -> Flow) -> Flow {
         if spec.step.is_some() && (spec.rev || spec.flipped) {
             self.error(
-                e.expr.span(),
+                Span::call_site(),
                 "a loop over a stepped and reversed range cannot be left early",
                 "write it as a `while` loop",
             );
@@ -356,7 +347,7 @@ impl Lower<'_> {
         let (lo, hi, inclusive, rev, step) = (spec.lo, spec.hi, spec.inclusive, spec.rev, spec.step);
         let mut round = |this: &mut Self| {
             let Val::Scalar(now) = this.s.vars[x].val else { return Flow::Falls };
-            let flow = this.round(e, head, now, context);
+            let flow = body(this, now);
             // The next element, if there is one: no step over the end of the integers.
             let left = if rev { this.op(Op::Sub, &[now, lo]) } else { this.op(Op::Sub, &[hi, now]) };
             let by = match step {
@@ -382,39 +373,85 @@ impl Lower<'_> {
             Val::Scalar(v) => v,
             _ => this.s.b.boolean(false),
         };
-        self.emit_while(&mut test, &mut round, context)
+        self.emit_while(&mut test, &mut round)
     }
 
     pub(super) fn while_expr(&mut self, e: &syn::ExprWhile) -> (Val, Flow) {
-        let tail = std::mem::replace(&mut self.tail, false);
-        let context = self.context(e.label.as_ref());
-        self.loops.push(context.clone());
-        let flow = self.emit_while(
-            &mut |this| this.condition(&e.cond),
-            &mut |this| this.plain_round(&e.body, &context),
-            &context,
-        );
-        self.loops.pop();
-        self.tail = tail;
-        (Val::Tuple(Vec::new()), flow)
+        if let syn::Expr::Let(l) = &*e.cond {
+            let body = &e.body;
+            // `while let p = v { .. }` is `loop { if let p = v { .. } else { break } }`.
+            return self.any_loop(
+                e.label.as_ref(),
+                &mut |this, context| {
+                    let skipped = this.start_round(context);
+                    let broken = context.broken;
+                    let (_, flow) = this.if_let(l, &mut |this| this.block(body), &mut |this| {
+                        let yes = this.s.b.boolean(true);
+                        this.set(broken, Val::Scalar(yes));
+                        (Val::Never, Flow::Never)
+                    });
+                    this.s.vars[context.skipped].val = skipped;
+                    flow
+                },
+                None,
+            );
+        }
+        let mut test = |this: &mut Self| this.condition(&e.cond);
+        self.any_loop(
+            e.label.as_ref(),
+            &mut |this, context| this.plain_round(&e.body, context),
+            Some(&mut test),
+        )
     }
 
     pub(super) fn loop_expr(&mut self, e: &syn::ExprLoop) -> (Val, Flow) {
+        self.any_loop(e.label.as_ref(), &mut |this, context| this.plain_round(&e.body, context), None)
+    }
+
+    fn any_loop(
+        &mut self,
+        label: Option<&syn::Label>,
+        round: &mut dyn FnMut(&mut Self, &LoopContext) -> Flow,
+        test: Option<&mut dyn FnMut(&mut Self) -> Value>,
+    ) -> (Val, Flow) {
         let tail = std::mem::replace(&mut self.tail, false);
-        let context = self.context(e.label.as_ref());
+        let before = self.exit_flags();
+        let context = self.context(label, false);
         self.loops.push(context.clone());
-        let flow = self.emit_while(
-            &mut |this| this.s.b.boolean(true),
-            &mut |this| this.plain_round(&e.body, &context),
-            &context,
-        );
+        let mut always = |this: &mut Self| this.s.b.boolean(true);
+        self.emit_while(test.unwrap_or(&mut always), &mut |this| round(this, &context));
         self.loops.pop();
         self.tail = tail;
         let val = match self.s.vars[context.value].val.clone() {
-            Val::Unset => Val::Tuple(Vec::new()),
+            Val::Unset => Val::unit(),
             val => val,
         };
-        (val, flow)
+        (val, self.flow_since(&before))
+    }
+
+    /// `'name: { .. break 'name value; .. }`
+    pub(super) fn labelled_block(&mut self, label: &syn::Label, block: &syn::Block) -> (Val, Flow) {
+        let tail = std::mem::replace(&mut self.tail, false);
+        let before = self.exit_flags();
+        let context = self.context(Some(label), true);
+        self.loops.push(context.clone());
+        let (val, flow) = self.block(block);
+        self.loops.pop();
+        self.tail = tail;
+        let left = self.s.vars[context.value].val.clone();
+        let Val::Scalar(broken) = self.s.vars[context.broken].val else { return (val, flow) };
+        let val = match (left, flow) {
+            (Val::Unset, _) => val,
+            (left, Flow::Falls) if matches!(self.s.b.constant(broken), Some(Op::Bool(false))) => {
+                let _ = left;
+                val
+            }
+            (left, Flow::Never) => left,
+            (left, _) if val == Val::Never => left,
+            (left, _) => self.choose(broken, left, val),
+        };
+        let never = flow == Flow::Never && matches!(val, Val::Never | Val::Unset);
+        (val, if never { Flow::Never } else { self.flow_since(&before) })
     }
 
     fn plain_round(&mut self, body: &syn::Block, context: &LoopContext) -> Flow {
@@ -428,13 +465,12 @@ impl Lower<'_> {
         &mut self,
         test: &mut dyn FnMut(&mut Self) -> Value,
         round: &mut dyn FnMut(&mut Self) -> Flow,
-        context: &LoopContext,
     ) -> Flow {
         let carried = self.carried(round);
         let inits = self.inits(&carried);
         let before: Vec<Val> = self.s.vars.iter().map(|v| v.val.clone()).collect();
         self.open_round(&carried);
-        let flags = self.end_flags(context);
+        let flags = self.end_flags();
         let ended = self.any(&flags);
         let goes_on = if matches!(self.s.b.constant(ended), Some(Op::Bool(false))) {
             test(self)
@@ -464,7 +500,7 @@ impl Lower<'_> {
         for (var, old) in self.s.vars.iter_mut().zip(&before) {
             var.val = old.clone();
         }
-        let flow = self.flow_after(&carried, context);
+        let flow = self.flow_after(&carried);
         self.after(&carried, InstKind::While { inits, cond_block, body });
         flow
     }
@@ -475,6 +511,10 @@ impl Lower<'_> {
 struct Carried {
     slots: Vec<Slot>,
     leaves: bool,
+    /// Views that must be given as a range before the loop.
+    ranged: Vec<(VarId, Vec<usize>)>,
+    /// Tuples that are not set before the loop.
+    shapes: Vec<(VarId, Vec<usize>, Val)>,
 }
 
 /// One carried scalar: a variable or a part of one.
@@ -486,14 +526,35 @@ struct Slot {
     tainted: bool,
 }
 
-/// The part of a value at a path of tuple indices.
-fn part<'v>(val: &'v mut Val, path: &[usize]) -> &'v mut Val {
+/// The part of a value at a path of indices.
+pub(super) fn part<'v>(val: &'v mut Val, path: &[usize]) -> &'v mut Val {
     let mut at = val;
     for i in path {
-        match at {
-            Val::Tuple(list) => at = &mut list[*i],
-            _ => unreachable!("a path leads through tuples"),
+        match at.parts_mut() {
+            Some(list) => at = &mut list[*i],
+            None => unreachable!("a path leads through what has parts"),
         }
     }
     at
+}
+
+/// Sets the scalar at a path, which may end in one of the indices of a view.
+fn set_part(val: &mut Val, path: &[usize], v: Value) {
+    if let Some((last, before)) = path.split_last()
+        && let Val::View(view) = part(val, before)
+    {
+        view.set_scalar(*last, v);
+        return;
+    }
+    *part(val, path) = Val::Scalar(v);
+}
+
+/// The value at a path.
+fn get_part(val: &mut Val, path: &[usize]) -> Val {
+    if let Some((last, before)) = path.split_last()
+        && let Val::View(view) = part(val, before)
+    {
+        return Val::Scalar(view.scalars()[*last]);
+    }
+    part(val, path).clone()
 }

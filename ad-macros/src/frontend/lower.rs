@@ -10,35 +10,14 @@ use std::rc::Rc;
 
 use proc_macro2::{Ident, Span, TokenStream};
 
+use super::iterators::Sampled;
 use super::signature::{Class, Ret, Signature, shape};
+use super::value::{Val, View};
 use crate::diagnostics::Diagnostics;
 use crate::ir::{
     Binding, Buffer, BufferData, Builder, Dim, FloatKind, Func, Inst, InstKind, Op, Output, Param, Role,
     Source, Storage, StoreMode, Type, Value, Verbatim,
 };
-
-/// What an expression is.
-#[derive(Clone, PartialEq, Debug)]
-pub(super) enum Val {
-    Scalar(Value),
-    /// A place in a buffer, or the whole of it.
-    View(View),
-    Tuple(Vec<Val>),
-    /// Declared and not set.
-    Unset,
-    /// Control never comes here.
-    Never,
-}
-
-/// The part of a buffer at `prefix`, and of that `start .. start + len` where given.
-#[derive(Clone, PartialEq, Debug)]
-pub(super) struct View {
-    pub(super) buffer: Buffer,
-    pub(super) prefix: Vec<Value>,
-    pub(super) range: Option<(Value, Value)>,
-    /// Behind a reference, or the buffer itself.
-    pub(super) by_ref: bool,
-}
 
 /// How a piece of code ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +44,8 @@ pub(super) type VarId = usize;
 #[derive(Clone)]
 pub(super) struct LoopContext {
     pub(super) label: Option<String>,
+    /// Made by the frontend: `break` without a label does not mean it.
+    pub(super) internal: bool,
     /// Set by `break`.
     pub(super) broken: VarId,
     /// Set by `continue`.
@@ -80,6 +61,10 @@ pub(super) struct State {
     pub(super) vars: Vec<Variable>,
     pub(super) tainted: HashSet<Value>,
     pub(super) tainted_buffers: HashSet<Buffer>,
+    /// Values that are references to something the macro does not look into.
+    pub(super) refs: HashSet<Value>,
+    /// Which integer an integer is, where the macro knows.
+    pub(super) ints: HashMap<Value, Rc<str>>,
 }
 
 pub(super) struct Lower<'a> {
@@ -94,15 +79,26 @@ pub(super) struct Lower<'a> {
     /// Items (`const`, `use`) of the body: verbatim, at the top.
     pub(super) items: Vec<TokenStream>,
     pub(super) consts: HashMap<String, Option<FloatKind>>,
-    pub(super) nested_fns: HashSet<String>,
     /// Whether the value of the code that is lowered is the function's: there `return` is a value.
     pub(super) tail: bool,
+    /// How many closures the code that is lowered is in.
+    pub(super) depth: usize,
+    /// The type that a `let` wants.
+    pub(super) expected: Option<syn::Type>,
+    pub(super) sampled: Sampled,
 }
 
 /// Lowers a body.
 pub(super) fn function(sig: &Signature, body: &syn::Block, diagnostics: &mut Diagnostics) -> Func {
     let b = Builder::new(Func::new(&sig.ident.to_string()));
-    let state = State { b, vars: Vec::new(), tainted: HashSet::new(), tainted_buffers: HashSet::new() };
+    let state = State {
+        b,
+        vars: Vec::new(),
+        tainted: HashSet::new(),
+        tainted_buffers: HashSet::new(),
+        refs: HashSet::new(),
+        ints: HashMap::new(),
+    };
     let mut lower = Lower {
         sig,
         diagnostics,
@@ -113,8 +109,10 @@ pub(super) fn function(sig: &Signature, body: &syn::Block, diagnostics: &mut Dia
         return_value: 0,
         items: Vec::new(),
         consts: HashMap::new(),
-        nested_fns: HashSet::new(),
         tail: true,
+        depth: 0,
+        expected: None,
+        sampled: Sampled::default(),
     };
     lower.params();
     let no = lower.s.b.boolean(false);
@@ -183,7 +181,14 @@ impl Lower<'_> {
                             syn::Type::Path(t) if is_integer(t) => Type::Int,
                             _ => Type::Opaque,
                         };
-                        let v = b.func.new_value(ty, Some(name.clone()));
+                        let is_ref = matches!(p.ty, syn::Type::Reference(_));
+                        let v = b.func.new_value(ty.clone(), Some(name.clone()));
+                        if let (Type::Int, syn::Type::Path(t)) = (&ty, &p.ty) {
+                            self.s.ints.insert(v, quote::quote!(#t).to_string().into());
+                        }
+                        if is_ref {
+                            self.s.refs.insert(v);
+                        }
                         (Binding::Value(v), Val::Scalar(v))
                     }
                 }
@@ -218,6 +223,14 @@ impl Lower<'_> {
         let ret = self.sig.ret.clone();
         let parts: Vec<(Ret, Val)> = match (ret, val) {
             (Ret::Unit, _) => Vec::new(),
+            // Every path has returned a failure.
+            (_, Val::Never) if self.sig.wrapper.is_some() && self.diagnostics.is_empty() => {
+                return self.error(
+                    span,
+                    "this function never returns a value",
+                    "return `Some(..)` or `Ok(..)` on some path",
+                );
+            }
             (_, Val::Never) => return self.lost_value(span),
             (Ret::Tuple(rets), Val::Tuple(vals)) if rets.len() == vals.len() => {
                 rets.into_iter().zip(vals).collect()
@@ -346,17 +359,41 @@ impl Lower<'_> {
         match val {
             Val::Scalar(v) => self.is_tainted(*v),
             Val::View(view) => self.s.tainted_buffers.contains(&view.buffer),
-            Val::Tuple(list) => list.iter().any(|v| self.val_tainted(v)),
-            Val::Unset | Val::Never => false,
+            Val::Columns(parts) => self.val_tainted(parts),
+            Val::Order(a, b) => self.is_tainted(*a) || self.is_tainted(*b),
+            other => other.parts().is_some_and(|list| list.iter().any(|v| self.val_tainted(v))),
         }
     }
 
     /// A pure operation.
     pub(super) fn op(&mut self, op: Op, args: &[Value]) -> Value {
         let tainted = args.iter().any(|a| self.is_tainted(*a));
+        let int = match &op {
+            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Rem | Op::Neg => {
+                args.iter().find_map(|a| self.int_type(*a))
+            }
+            _ => None,
+        };
         let v = self.s.b.op(op, args);
         self.taint_from(v, tainted);
+        if let Some(int) = int {
+            self.s.ints.insert(v, int);
+        }
         v
+    }
+
+    /// Which integer an integer is, where the macro knows it.
+    pub(super) fn int_type(&self, v: Value) -> Option<Rc<str>> {
+        if let Some(ty) = self.s.ints.get(&v) {
+            return Some(ty.clone());
+        }
+        match self.s.b.constant(v) {
+            Some(Op::Int(text)) => {
+                let at = text.find(['i', 'u'])?;
+                Some(text[at..].into())
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn store(&mut self, buffer: Buffer, index: Vec<Value>, value: Value, mode: StoreMode) {

@@ -1,48 +1,94 @@
-//! `match`: which arm is taken, and what it binds.
+//! `match`, `if let`, `while let`, `let .. else`: which arm is taken, and what it binds.
 
-use proc_macro2::Span;
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 
-use super::lower::{Flow, Lower, Val};
-use crate::ir::{Cmp, InstKind, Op, Type, Value, Verbatim};
+use super::lower::{Flow, Lower};
+use super::patterns::binds;
+use super::value::Val;
+use crate::ir::{InstKind, Op, Type, Value, Verbatim};
+
+/// What is matched.
+#[derive(Clone)]
+pub(super) enum Scrutinee {
+    Known(Val),
+    /// A place that the macro does not look into and that must not be moved: its tokens.
+    Foreign(TokenStream),
+}
 
 impl Lower<'_> {
     pub(super) fn match_expr(&mut self, e: &syn::ExprMatch) -> (Val, Flow) {
         let tail = std::mem::replace(&mut self.tail, false);
-        // An opaque scrutinee is not bound: it may be a place that must not be moved.
-        let scrutinee = match &*e.expr {
-            syn::Expr::Path(_) | syn::Expr::Field(_) | syn::Expr::MethodCall(_) | syn::Expr::Reference(_)
-                if !self.is_known(&e.expr) =>
-            {
-                None
-            }
-            other => Some(self.expr(other).0),
-        };
-        let tokens = e.expr.to_token_stream();
-        let result = self.arms(e, &e.arms, scrutinee.as_ref(), &tokens, tail);
+        let scrutinee = self.scrutinee(&e.expr);
+        let result = self.arms(e, &e.arms, &scrutinee, tail);
         self.tail = tail;
         result
     }
 
-    /// Whether an expression is a number the macro follows, or a tuple of them.
-    fn is_known(&self, e: &syn::Expr) -> bool {
+    fn scrutinee(&mut self, e: &syn::Expr) -> Scrutinee {
         match e {
-            syn::Expr::Path(p) => {
-                p.path.get_ident().and_then(|i| self.lookup(&i.to_string())).is_some_and(|var| {
-                    match &self.s.vars[var].val {
-                        Val::Scalar(v) => *self.s.b.func.ty(*v) != Type::Opaque || self.is_tainted(*v),
-                        _ => true,
-                    }
-                })
+            // An opaque scrutinee is not bound: it may be a place that must not be moved.
+            syn::Expr::Path(_) | syn::Expr::Field(_) | syn::Expr::MethodCall(_) | syn::Expr::Index(_)
+                if self.is_foreign(e) && !self.is_shared_ref(e) =>
+            {
+                Scrutinee::Foreign(e.to_token_stream())
             }
-            syn::Expr::MethodCall(_) => {
-                let mut found = false;
-                let mut probe = Floats { lower: self, found: &mut found };
-                syn::visit::Visit::visit_expr(&mut probe, e);
-                found
+            syn::Expr::Reference(r) if self.is_foreign(&r.expr) => Scrutinee::Foreign(e.to_token_stream()),
+            other => Scrutinee::Known(self.expr(other).0),
+        }
+    }
+
+    /// Whether an expression is a variable that holds a reference to something foreign.
+    fn is_shared_ref(&self, e: &syn::Expr) -> bool {
+        let syn::Expr::Path(p) = e else { return false };
+        let Some(var) = p.path.get_ident().and_then(|i| self.lookup(&i.to_string())) else { return false };
+        matches!(self.s.vars[var].val, Val::Scalar(v) if self.s.refs.contains(&v))
+    }
+
+    /// Whether a pattern holds; `None`: always.
+    fn holds(&mut self, pat: &syn::Pat, scrutinee: &Scrutinee) -> Option<Value> {
+        match scrutinee {
+            Scrutinee::Known(val) => self.pattern_holds(pat, &val.clone()),
+            Scrutinee::Foreign(tokens) => {
+                if matches!(pat, syn::Pat::Wild(_)) {
+                    return None;
+                }
+                if let syn::Pat::Ident(id) = pat
+                    && !super::patterns::is_constant(&id.ident)
+                    && id.subpat.is_none()
+                {
+                    return None;
+                }
+                let found = self.verbatim_operands(tokens.clone(), pat.span())?;
+                let inner = &found.verbatim.tokens;
+                let pat = super::patterns::without_names(pat);
+                let tokens = quote!(::core::matches!(#inner, #pat));
+                let verbatim = Verbatim { tokens, buffers: found.verbatim.buffers };
+                Some(self.s.b.op_typed(Op::Verbatim(verbatim), &found.args, Type::Bool))
             }
-            _ => false,
+        }
+    }
+
+    fn bind(&mut self, pat: &syn::Pat, scrutinee: &Scrutinee) {
+        match scrutinee {
+            Scrutinee::Known(val) => self.bind_pattern(pat, val.clone(), true),
+            Scrutinee::Foreign(tokens) => {
+                if !binds(pat) {
+                    return;
+                }
+                let Some(found) = self.verbatim_operands(tokens.clone(), pat.span()) else { return };
+                // Borrowed, so that nothing is moved; a `&` pattern takes what is behind it by copy.
+                let by_value = matches!(pat, syn::Pat::Reference(_) | syn::Pat::Ident(_));
+                let inner = &found.verbatim.tokens;
+                let tokens = if by_value { quote!(#inner) } else { quote!(&(#inner)) };
+                let verbatim = Verbatim { tokens, buffers: found.verbatim.buffers };
+                let v = self.s.b.op(Op::Verbatim(verbatim), &found.args);
+                if !by_value {
+                    self.s.refs.insert(v);
+                }
+                self.bind_pattern(pat, Val::Scalar(v), false);
+            }
         }
     }
 
@@ -50,8 +96,7 @@ impl Lower<'_> {
         &mut self,
         e: &syn::ExprMatch,
         arms: &[syn::Arm],
-        scrutinee: Option<&Val>,
-        tokens: &proc_macro2::TokenStream,
+        scrutinee: &Scrutinee,
         tail: bool,
     ) -> (Val, Flow) {
         let Some((arm, rest)) = arms.split_first() else {
@@ -63,11 +108,7 @@ impl Lower<'_> {
         };
         let (pat, guard) = guarded(&arm.pat);
         let mut run = |this: &mut Self| -> (Val, Flow) {
-            if let (Some(scrutinee), Some(name)) = (scrutinee, binding(pat)) {
-                let var = this.new_var(&name.to_string(), false, Val::Unset);
-                this.set(var, scrutinee.clone());
-                this.declare(&name.to_string(), var);
-            }
+            this.bind(pat, scrutinee);
             this.tail = tail;
             this.expr(&arm.body)
         };
@@ -75,16 +116,13 @@ impl Lower<'_> {
         if last {
             return self.scoped(run);
         }
-        let matches = self.pattern_holds(pat, scrutinee, tokens);
+        let matches = self.holds(pat, scrutinee);
         let cond = match (guard, matches) {
             (None, Some(m)) => m,
             (None, None) => return self.scoped(run),
             (Some(guard), m) => {
                 let mut test = |this: &mut Self| -> (Val, Flow) {
-                    if let (Some(scrutinee), Some(name)) = (scrutinee, binding(pat)) {
-                        let var = this.new_var(&name.to_string(), false, scrutinee.clone());
-                        this.declare(&name.to_string(), var);
-                    }
+                    this.bind(pat, scrutinee);
                     (Val::Scalar(this.condition(guard)), Flow::Falls)
                 };
                 match m {
@@ -104,100 +142,43 @@ impl Lower<'_> {
                 }
             }
         };
-        self.branch(cond, e.match_token.span(), &mut run, &mut |this| {
-            this.arms(e, rest, scrutinee, tokens, tail)
-        })
+        self.branch(cond, e.match_token.span(), &mut run, &mut |this| this.arms(e, rest, scrutinee, tail))
     }
 
-    /// Whether a pattern holds, as a bool; `None`: always.
-    fn pattern_holds(
+    /// `if let pat = value { then } else { otherwise }`
+    pub(super) fn if_let(
+        &mut self,
+        l: &syn::ExprLet,
+        then: &mut dyn FnMut(&mut Self) -> (Val, Flow),
+        otherwise: &mut dyn FnMut(&mut Self) -> (Val, Flow),
+    ) -> (Val, Flow) {
+        let scrutinee = self.scrutinee(&l.expr);
+        let mut run = |this: &mut Self| {
+            this.bind(&l.pat, &scrutinee);
+            then(this)
+        };
+        match self.holds(&l.pat, &scrutinee) {
+            Some(holds) => self.branch(holds, l.let_token.span(), &mut run, otherwise),
+            None => self.scoped(run),
+        }
+    }
+
+    /// `let pat = value else { leave };`, and the rest of the block.
+    pub(super) fn let_else(
         &mut self,
         pat: &syn::Pat,
-        scrutinee: Option<&Val>,
-        tokens: &proc_macro2::TokenStream,
-    ) -> Option<Value> {
-        match (pat, scrutinee) {
-            (syn::Pat::Wild(_), _) => None,
-            // An upper-case name is a constant.
-            (syn::Pat::Ident(id), _) if id.subpat.is_none() && !is_constant(&id.ident) => {
-                if scrutinee.is_none() {
-                    self.error(
-                        id.span(),
-                        "this binding takes something that the macro does not look into",
-                        "compare with `_` or constants, or bind the value with `let` before",
-                    );
-                }
-                None
-            }
-            (syn::Pat::Ident(id), _) if id.subpat.is_some() => match &id.subpat {
-                Some((_, sub)) => self.pattern_holds(sub, scrutinee, tokens),
-                None => None,
-            },
-            (syn::Pat::Paren(p), _) => self.pattern_holds(&p.pat, scrutinee, tokens),
-            (syn::Pat::Reference(r), _) => self.pattern_holds(&r.pat, scrutinee, tokens),
-            (syn::Pat::Tuple(t), Some(Val::Tuple(list))) if t.elems.len() == list.len() => {
-                let mut all = None;
-                for (pat, val) in t.elems.iter().zip(list) {
-                    if binding(pat).is_some() {
-                        self.error(
-                            pat.span(),
-                            "bindings inside tuple patterns are not supported in `match`",
-                            "use the parts of the scrutinee by their own names",
-                        );
-                    }
-                    let one = self.pattern_holds(pat, Some(val), tokens);
-                    all = match (all, one) {
-                        (Some(a), Some(b)) => Some(self.op(Op::And, &[a, b])),
-                        (a, b) => a.or(b),
-                    };
-                }
-                all
-            }
-            (syn::Pat::Lit(l), Some(Val::Scalar(v))) => {
-                let v = *v;
-                let (val, _) = self.expr(&syn::Expr::Lit(l.clone()));
-                let lit = self.scalar(val, l.span())?;
-                Some(self.op(Op::Cmp(Cmp::Eq), &[v, lit]))
-            }
-            _ => {
-                if binds(pat) {
-                    self.error(
-                        pat.span(),
-                        "patterns that take a value apart are not supported in `match` yet",
-                        "match on constants, ranges, `_` or a name, and take the parts with methods",
-                    );
-                    return None;
-                }
-                let cond = match scrutinee {
-                    Some(Val::Scalar(v)) => {
-                        let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
-                        let verbatim =
-                            Verbatim { tokens: quote!(::core::matches!(#hole, #pat)), buffers: Vec::new() };
-                        self.s.b.op_typed(Op::Verbatim(verbatim), &[*v], Type::Bool)
-                    }
-                    Some(_) => {
-                        self.error(
-                            pat.span(),
-                            "this pattern does not fit a number",
-                            "match on one number at a time",
-                        );
-                        return None;
-                    }
-                    None => {
-                        let found =
-                            self.verbatim_operands(quote!(::core::matches!(#tokens, #pat)), pat.span())?;
-                        if found.tainted {
-                            self.error(
-                                pat.span(),
-                                "the macro does not look into this value, and it may be active",
-                                "match on a number",
-                            );
-                        }
-                        self.s.b.op_typed(Op::Verbatim(found.verbatim), &found.args, Type::Bool)
-                    }
-                };
-                Some(cond)
-            }
+        init: &syn::Expr,
+        leave: &syn::Expr,
+        rest: &mut dyn FnMut(&mut Self) -> (Val, Flow),
+    ) -> (Val, Flow) {
+        let scrutinee = self.scrutinee(init);
+        let mut run = |this: &mut Self| {
+            this.bind(pat, &scrutinee);
+            rest(this)
+        };
+        match self.holds(pat, &scrutinee) {
+            Some(holds) => self.branch(holds, pat.span(), &mut run, &mut |this| this.expr(leave)),
+            None => run(self),
         }
     }
 }
@@ -207,49 +188,5 @@ fn guarded(pat: &syn::Pat) -> (&syn::Pat, Option<&syn::Expr>) {
     match pat {
         syn::Pat::Guard(g) => (&g.pat, Some(&g.guard)),
         other => (other, None),
-    }
-}
-
-/// The name a pattern binds the whole value to.
-fn binding(pat: &syn::Pat) -> Option<&syn::Ident> {
-    match pat {
-        syn::Pat::Ident(id) if !is_constant(&id.ident) => Some(&id.ident),
-        syn::Pat::Paren(p) => binding(&p.pat),
-        _ => None,
-    }
-}
-
-fn is_constant(ident: &syn::Ident) -> bool {
-    ident.to_string().chars().next().is_some_and(char::is_uppercase)
-}
-
-/// Whether a pattern binds anything.
-fn binds(pat: &syn::Pat) -> bool {
-    struct Finder(bool);
-    impl syn::visit::Visit<'_> for Finder {
-        fn visit_pat_ident(&mut self, p: &syn::PatIdent) {
-            self.0 |= !is_constant(&p.ident);
-        }
-    }
-    let mut finder = Finder(false);
-    syn::visit::Visit::visit_pat(&mut finder, pat);
-    finder.0
-}
-
-/// Looks for variables that are floats.
-struct Floats<'a, 'b> {
-    lower: &'a Lower<'b>,
-    found: &'a mut bool,
-}
-
-impl syn::visit::Visit<'_> for Floats<'_, '_> {
-    fn visit_expr_path(&mut self, p: &syn::ExprPath) {
-        if let Some(var) = p.path.get_ident().and_then(|i| self.lower.lookup(&i.to_string())) {
-            *self.found |= match &self.lower.s.vars[var].val {
-                Val::Scalar(v) => self.lower.s.b.func.is_float(*v),
-                Val::View(view) => self.lower.s.b.func.buffer(view.buffer).elem.is_float(),
-                _ => false,
-            };
-        }
     }
 }

@@ -3,7 +3,10 @@
 use quote::ToTokens;
 use syn::spanned::Spanned;
 
-use super::lower::{Lower, Val, View};
+use super::iterators::is_chain;
+use super::lower::Lower;
+use super::place::Place;
+use super::value::{Val, View};
 use crate::ir::{Binary, FloatKind, Op, Type, Unary, Value};
 
 /// Questions about a float that answer with a bool.
@@ -21,28 +24,106 @@ const TESTS: [&str; 8] = [
 impl Lower<'_> {
     pub(super) fn method_call(&mut self, e: &syn::ExprMethodCall) -> Val {
         let name = e.method.to_string();
-        // What the macro does not look into stays one piece.
+        let whole = syn::Expr::MethodCall(e.clone());
+        // What the macro does not look into stays one piece, but for iterators that something active joins or that a
+        // variable holds.
         if self.is_foreign(&e.receiver) && !(self.is_float_method(&name) && self.any_float(&e.args)) {
-            return self.foreign_call(e);
+            let iterates = is_chain(&e.receiver) || is_chain(&whole);
+            let stays = is_chain(&whole) || !self.is_passive(e.to_token_stream());
+            if !(iterates && stays) {
+                return self.foreign_call(e);
+            }
+            if !is_chain(&e.receiver) {
+                return match self.foreign_source(e) {
+                    Some(val) => val,
+                    None => self.foreign_call(e),
+                };
+            }
         }
         let (receiver, _) = self.expr(&e.receiver);
         let receiver = match receiver {
             Val::View(view) if self.rank(&view) == 0 => self.deref(Val::View(view)),
+            Val::RefMut(..) => self.deref(receiver),
             other => other,
         };
         match receiver {
             Val::Never => Val::Never,
-            Val::View(view) => self.view_method(&view, &name, e),
+            Val::Iter(it) => {
+                if let Some(val) = self.adapter(&it, e) {
+                    return val;
+                }
+                match self.consume(&it, e) {
+                    Some(val) => val,
+                    None => self.verbatim(
+                        e.to_token_stream(),
+                        e.method.span(),
+                        &format!("`{name}` of an iterator over active values is not supported"),
+                        "write the loop, or use `map`, `filter`, `zip`, `sum`, `fold`, `collect` and their like",
+                    ),
+                }
+            }
+            Val::Maybe(parts) => self.maybe_method(&parts, e),
+            Val::Order(a, b) => match (name.as_str(), e.args.len()) {
+                ("unwrap", 0) | ("expect" | "unwrap_or", 1) => Val::Order(a, b),
+                ("reverse", 0) => Val::Order(b, a),
+                ("is_lt" | "is_le" | "is_gt" | "is_ge" | "is_eq" | "is_ne", 0) => {
+                    use crate::ir::Cmp;
+                    let cmp = match name.as_str() {
+                        "is_lt" => Cmp::Lt,
+                        "is_le" => Cmp::Le,
+                        "is_gt" => Cmp::Gt,
+                        "is_ge" => Cmp::Ge,
+                        "is_eq" => Cmp::Eq,
+                        _ => Cmp::Ne,
+                    };
+                    Val::Scalar(self.op(Op::Cmp(cmp), &[a, b]))
+                }
+                _ => self.unknown_method(e),
+            },
+            Val::View(view) => {
+                let receiver = Val::View(view.clone());
+                match self.source(&receiver, e) {
+                    Some(val) => val,
+                    None => self.view_method(&view, &name, e),
+                }
+            }
+            Val::Columns(_) => match (name.as_str(), e.args.len()) {
+                ("len", 0) => Val::Scalar(self.length_of(&receiver)),
+                ("clone" | "to_vec", 0) => self.own(receiver, true, "copy"),
+                _ => match self.source(&receiver, e) {
+                    Some(val) => val,
+                    None => self.unknown_method(e),
+                },
+            },
+            Val::Struct(..) | Val::Tuple(_) if name == "clone" && e.args.is_empty() => {
+                self.own(receiver, true, "copy")
+            }
             Val::Scalar(v)
                 if self.s.b.func.is_float(v) || self.is_float_method(&name) && self.any_float(&e.args) =>
             {
+                let v = match self.scalar(Val::Scalar(v), e.receiver.span()) {
+                    Some(v) => v,
+                    None => return Val::Never,
+                };
                 let args: Vec<&syn::Expr> = e.args.iter().collect();
                 self.float_method(v, &name, &args, e)
             }
             Val::Scalar(v) => {
                 // An integer, a bool or something opaque: Rust knows the method.
+                if let ("then" | "then_some", 1) = (name.as_str(), e.args.len())
+                    && *self.s.b.func.ty(v) == Type::Bool
+                {
+                    return if name == "then" {
+                        let Some(f) = self.callee(&e.args[0]) else { return Val::Never };
+                        self.guarded(v, &mut |this| this.apply(&f, Vec::new()))
+                    } else {
+                        let val = self.expr(&e.args[0]).0;
+                        Val::Maybe(vec![Val::Scalar(v), val])
+                    };
+                }
                 if let syn::Expr::Lit(_) | syn::Expr::Path(_) | syn::Expr::Field(_) = &*e.receiver {
-                    return self.foreign_call(e);
+                    let val = self.foreign_call(e);
+                    return self.integer_result(v, &name, val);
                 }
                 let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), proc_macro2::Span::call_site());
                 let method = &e.method;
@@ -57,15 +138,51 @@ impl Lower<'_> {
                 let shifted = shift_holes(found.verbatim.tokens, found.args.len());
                 found.verbatim.tokens = quote::quote!(#hole.#method #turbofish (#shifted));
                 found.args.insert(0, v);
-                let v = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
-                Val::Scalar(v)
+                let result = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
+                self.integer_result(v, &name, Val::Scalar(result))
             }
-            Val::Tuple(_) | Val::Unset => self.foreign_call(e),
+            Val::Struct(..) => {
+                self.error(
+                    e.method.span(),
+                    format!("the macro does not see the method `{name}` of this struct"),
+                    "write it as a closure or function inside this one, or compute with the fields",
+                );
+                Val::Never
+            }
+            Val::Tuple(_) | Val::Unset | Val::Closure(_) | Val::RefMut(..) => self.foreign_call(e),
         }
     }
 
+    /// Methods of integers that give an integer of the same type.
+    fn integer_result(&mut self, receiver: Value, name: &str, val: Val) -> Val {
+        const SAME: [&str; 12] = [
+            "min",
+            "max",
+            "pow",
+            "abs",
+            "saturating_sub",
+            "saturating_add",
+            "wrapping_add",
+            "wrapping_mul",
+            "rem_euclid",
+            "div_euclid",
+            "clamp",
+            "div_ceil",
+        ];
+        if let Val::Scalar(v) = val
+            && *self.s.b.func.ty(receiver) == Type::Int
+            && SAME.contains(&name)
+        {
+            self.s.b.func.values[v.0 as usize].ty = Type::Int;
+            if let Some(int) = self.int_type(receiver) {
+                self.s.ints.insert(v, int);
+            }
+        }
+        val
+    }
+
     /// Whether an expression is a place of something that the macro does not look into (`self.x`, `cfg.table`).
-    fn is_foreign(&self, e: &syn::Expr) -> bool {
+    pub(super) fn is_foreign(&self, e: &syn::Expr) -> bool {
         match e {
             syn::Expr::Path(p) => match p.path.get_ident().and_then(|i| self.lookup(&i.to_string())) {
                 Some(var) => match &self.s.vars[var].val {
@@ -79,6 +196,7 @@ impl Lower<'_> {
             syn::Expr::Reference(r) => self.is_foreign(&r.expr),
             syn::Expr::MethodCall(m) => self.is_foreign(&m.receiver),
             syn::Expr::Index(i) => self.is_foreign(&i.expr),
+            syn::Expr::Paren(p) => self.is_foreign(&p.expr),
             _ => false,
         }
     }
@@ -91,8 +209,7 @@ impl Lower<'_> {
 
     /// Whether an argument is a float that the macro follows.
     fn any_float<'e>(&mut self, args: impl IntoIterator<Item = &'e syn::Expr>) -> bool {
-        args.into_iter()
-            .any(|a| self.verbatim_operands(a.to_token_stream(), a.span()).is_some_and(|f| f.tainted))
+        args.into_iter().any(|a| !self.is_passive(a.to_token_stream()))
     }
 
     fn foreign_call(&mut self, e: &syn::ExprMethodCall) -> Val {
@@ -126,7 +243,10 @@ impl Lower<'_> {
             let val = self.expr(a).0;
             let val = self.deref(val);
             match val {
-                Val::Scalar(v) => values.push(v),
+                Val::Scalar(_) => match self.scalar(val, a.span()) {
+                    Some(v) => values.push(v),
+                    None => return Val::Never,
+                },
                 Val::Never => return Val::Never,
                 _ => return self.unknown_float(name, whole),
             }
@@ -138,6 +258,7 @@ impl Lower<'_> {
                 return Val::Tuple(vec![Val::Scalar(sin), Val::Scalar(cos)]);
             }
             ("clone" | "to_owned", 0) => return Val::Scalar(v),
+            ("partial_cmp" | "total_cmp", 1) => return Val::Order(v, values[0]),
             ("powi", 1) => Op::Powi,
             ("mul_add", 2) => Op::MulAdd,
             ("clamp", 2) => Op::Clamp,
@@ -211,10 +332,10 @@ impl Lower<'_> {
                     index.push(v);
                 }
                 let places = [self.index(view, index[0]), self.index(view, index[1])];
-                let [super::place::Place::Element(buffer, a), super::place::Place::Element(_, b)] = places
-                else {
-                    self.error(e.span(), "rows cannot be swapped", "swap their elements in a loop");
-                    return Val::Never;
+                let [Place::Element(buffer, a), Place::Element(_, b)] = places else {
+                    let [Place::Part(a), Place::Part(b)] = places else { return Val::Never };
+                    self.swap_views(&a, &b);
+                    return Val::unit();
                 };
                 let (old_a, old_b) = (self.load(buffer, a.clone()), self.load(buffer, b.clone()));
                 self.store(buffer, a, old_b, crate::ir::StoreMode::Set);
@@ -237,12 +358,15 @@ impl Lower<'_> {
                 }
                 Val::Tuple(Vec::new())
             }
-            _ => self.verbatim(
-                e.to_token_stream(),
-                e.method.span(),
-                &format!("`{name}` of an array or slice of active values is not supported yet"),
-                "write a loop over the indices: `for i in 0..x.len() { .. x[i] .. }`",
-            ),
+            _ => match self.slice_method(view, name, e) {
+                Some(val) => val,
+                None => self.verbatim(
+                    e.to_token_stream(),
+                    e.method.span(),
+                    &format!("`{name}` of an array or slice of active values is not supported yet"),
+                    "write a loop over the indices: `for i in 0..x.len() { .. x[i] .. }`",
+                ),
+            },
         }
     }
 

@@ -1,9 +1,10 @@
 //! From `syn` to IR.
 //!
 //! - [`signature`]: parameters, activity, results;
-//! - [`lower`]: the state of lowering: variables and scopes; [`join`]: what becomes of them where control flow joins;
+//! - [`lower`]: the state of lowering: variables and scopes; [`value`]: what they can be; [`join`]: what becomes of them where control flow joins;
 //! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`]: code that runs from top to bottom;
-//! - [`control`], [`matches`], [`loops`], [`heads`]: code that does not;
+//! - [`control`], [`matches`], [`loops`], [`iterators`]: code that does not;
+//! - [`closures`], [`patterns`], [`options`], [`slices`]: what people write numbers in;
 //! - [`verbatim`]: what is passed through;
 //! - [`infer`]: which float each float is.
 //!
@@ -11,18 +12,23 @@
 //! become loops over indices, references and sub-slices become places in buffers: nothing of them is left in the IR.
 
 mod calls;
+mod closures;
 mod control;
 mod expr;
-mod heads;
 mod infer;
+mod iterators;
 mod join;
 mod loops;
 mod lower;
 mod matches;
 mod method;
+mod options;
+mod patterns;
 mod place;
 pub(crate) mod signature;
+mod slices;
 mod stmt;
+mod value;
 mod verbatim;
 
 use crate::diagnostics::Diagnostics;

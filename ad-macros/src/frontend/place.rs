@@ -4,14 +4,18 @@ use proc_macro2::Span;
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 
-use super::lower::{Lower, Val, VarId, View};
+use super::lower::{Lower, VarId};
+use super::value::{Val, View};
 use crate::ir::{Buffer, BufferData, Dim, ForLoop, InstKind, Op, Storage, StoreMode, Type, Value, Verbatim};
 
 /// What can be assigned to.
 pub(super) enum Place {
     Element(Buffer, Vec<Value>),
     Part(View),
-    Variable(VarId),
+    /// A variable, or a part of one: the path to it.
+    Variable(VarId, Vec<usize>),
+    /// A row of a vector of tuples or structs.
+    Parts(Vec<Place>),
 }
 
 impl Lower<'_> {
@@ -39,7 +43,43 @@ impl Lower<'_> {
         match place {
             Place::Element(buffer, index) => Val::Scalar(self.load(buffer, index)),
             Place::Part(view) => Val::View(view),
-            Place::Variable(var) => self.s.vars[var].val.clone(),
+            Place::Variable(var, path) => super::loops::part(&mut self.s.vars[var].val, &path).clone(),
+            Place::Parts(places) => Val::Tuple(places.into_iter().map(|p| self.read(p)).collect()),
+        }
+    }
+
+    /// Element `k` as `iter` gives it: a number, a part, or (of `iter_mut`) a place.
+    pub(super) fn element(&mut self, view: &View, k: Value, mutable: bool) -> Val {
+        match self.index(view, k) {
+            Place::Element(buffer, prefix) if mutable => {
+                Val::View(View { buffer, prefix, range: None, by_ref: true })
+            }
+            Place::Part(part) => Val::View(View { by_ref: true, ..part }),
+            place => self.read(place),
+        }
+    }
+
+    /// Item `k` of a vector of tuples or structs.
+    pub(super) fn part_at(&mut self, columns: &Val, k: Value) -> Val {
+        match columns {
+            Val::View(view) => self.element(view, k, false),
+            Val::Columns(inner) => self.part_at(inner, k),
+            other => {
+                let list = other.parts().unwrap_or_default().to_vec();
+                other.with_parts(list.iter().map(|c| self.part_at(c, k)).collect())
+            }
+        }
+    }
+
+    /// How many elements there are.
+    pub(super) fn length_of(&mut self, columns: &Val) -> Value {
+        match columns {
+            Val::View(view) => self.len(view),
+            Val::Columns(inner) => self.length_of(inner),
+            other => match other.parts().and_then(|list| list.first()).cloned() {
+                Some(first) => self.length_of(&first),
+                None => self.s.b.int("0"),
+            },
         }
     }
 
@@ -48,6 +88,7 @@ impl Lower<'_> {
         match val {
             Val::View(view) if self.rank(&view) == 0 => self.read(Place::Element(view.buffer, view.prefix)),
             Val::View(view) => Val::View(View { by_ref: false, ..view }),
+            Val::RefMut(var, path) => super::loops::part(&mut self.s.vars[var].val, &path).clone(),
             other => other,
         }
     }
@@ -57,18 +98,39 @@ impl Lower<'_> {
         match e {
             syn::Expr::Paren(p) => self.place(&p.expr),
             syn::Expr::Index(i) => {
-                let base = self.place_base(&i.expr)?;
-                if let syn::Expr::Range(_) = &*i.index {
-                    return Some(Place::Part(self.part(&base, &i.index)?));
+                let base = self.expr(&i.expr).0;
+                let base = self.deref(base);
+                match base {
+                    Val::View(base) => {
+                        if let syn::Expr::Range(_) = &*i.index {
+                            return Some(Place::Part(self.part(&base, &i.index)?));
+                        }
+                        let (val, _) = self.expr(&i.index);
+                        let index = self.scalar(val, i.index.span())?;
+                        Some(self.index(&base, index))
+                    }
+                    Val::Columns(columns) => {
+                        let (val, _) = self.expr(&i.index);
+                        let index = self.scalar(val, i.index.span())?;
+                        self.row_place(&columns, index)
+                    }
+                    Val::Never => None,
+                    _ => {
+                        self.error(
+                            e.span(),
+                            "the macro does not look into this: its elements cannot be assigned",
+                            "use a local array or vector of numbers, or an output slice",
+                        );
+                        None
+                    }
                 }
-                let (val, _) = self.expr(&i.index);
-                let index = self.scalar(val, i.index.span())?;
-                Some(self.index(&base, index))
             }
             syn::Expr::Unary(syn::ExprUnary { op: syn::UnOp::Deref(_), expr, .. }) => match self.expr(expr).0
             {
                 Val::View(view) if self.rank(&view) == 0 => Some(Place::Element(view.buffer, view.prefix)),
                 Val::View(view) => Some(Place::Part(View { by_ref: false, ..view })),
+                Val::RefMut(var, path) => Some(Place::Variable(var, path)),
+                Val::Never => None,
                 _ => {
                     self.error(
                         e.span(),
@@ -79,13 +141,44 @@ impl Lower<'_> {
                 }
             },
             syn::Expr::Path(p) => {
-                if let Some(var) = p.path.get_ident().and_then(|i| self.lookup(&i.to_string())) {
-                    Some(Place::Variable(var))
-                } else {
+                let Some(var) = p.path.get_ident().and_then(|i| self.lookup(&i.to_string())) else {
                     self.error(e.span(), "only local variables can be assigned to", "use a local variable");
+                    return None;
+                };
+                // A reference that `iter_mut` gave stands for the element only behind `*`.
+                Some(Place::Variable(var, Vec::new()))
+            }
+            syn::Expr::Field(f) => match self.place(&f.base)? {
+                Place::Variable(var, mut path) => {
+                    let mut var = var;
+                    let mut val = super::loops::part(&mut self.s.vars[var].val, &path).clone();
+                    if let Val::RefMut(to, inner) = val {
+                        (var, path) = (to, inner);
+                        val = super::loops::part(&mut self.s.vars[var].val, &path).clone();
+                    }
+                    let Some(k) = val.field(&f.member) else {
+                        self.error(
+                            f.span(),
+                            "the macro does not look into this: its fields cannot be assigned",
+                            "make the struct in this function, field by field, or use local variables",
+                        );
+                        return None;
+                    };
+                    path.push(k);
+                    Some(Place::Variable(var, path))
+                }
+                Place::Parts(mut places) => {
+                    let val = self.expr(&f.base).0;
+                    match val.field(&f.member) {
+                        Some(k) if k < places.len() => Some(places.swap_remove(k)),
+                        _ => None,
+                    }
+                }
+                _ => {
+                    self.error(f.span(), "numbers have no fields", "assign the element");
                     None
                 }
-            }
+            },
             _ => {
                 self.error(
                     e.span(),
@@ -97,17 +190,15 @@ impl Lower<'_> {
         }
     }
 
-    fn place_base(&mut self, e: &syn::Expr) -> Option<View> {
-        match self.expr(e).0 {
-            Val::View(view) => Some(view),
-            Val::Never => None,
-            _ => {
-                self.error(
-                    e.span(),
-                    "the macro does not look into this: its elements cannot be assigned",
-                    "use a local array or vector of numbers, or an output slice",
-                );
-                None
+    /// Row `k` of a vector of tuples or structs, as places.
+    pub(super) fn row_place(&mut self, columns: &Val, k: Value) -> Option<Place> {
+        match columns {
+            Val::View(view) => Some(self.index(view, k)),
+            Val::Columns(inner) => self.row_place(inner, k),
+            other => {
+                let list = other.parts()?.to_vec();
+                let places: Option<Vec<Place>> = list.iter().map(|c| self.row_place(c, k)).collect();
+                Some(Place::Parts(places?))
             }
         }
     }
@@ -152,7 +243,7 @@ impl Lower<'_> {
         Some(View { range: Some((from, len)), ..view.clone() })
     }
 
-    fn check_range(&mut self, view: &View, start: Option<Value>, end: Value) {
+    pub(super) fn check_range(&mut self, view: &View, start: Option<Value>, end: Value) {
         let mut args = Vec::new();
         let mut hole = |v: Value| {
             args.push(v);
@@ -211,7 +302,12 @@ impl Lower<'_> {
     }
 
     /// Runs `f` for every element of a view; its indices are relative to the view.
-    fn for_each(&mut self, view: &View, index: &mut Vec<Value>, f: &mut dyn FnMut(&mut Self, &[Value])) {
+    pub(super) fn for_each(
+        &mut self,
+        view: &View,
+        index: &mut Vec<Value>,
+        f: &mut dyn FnMut(&mut Self, &[Value]),
+    ) {
         if index.len() == self.rank(view) {
             return f(self, index);
         }
@@ -241,7 +337,7 @@ impl Lower<'_> {
     }
 
     /// Index of an element of a view, in its buffer.
-    fn absolute(&mut self, view: &View, index: &[Value]) -> Vec<Value> {
+    pub(super) fn absolute(&mut self, view: &View, index: &[Value]) -> Vec<Value> {
         let mut all = view.prefix.clone();
         all.extend_from_slice(index);
         if let (Some((start, _)), Some(first)) = (view.range, index.first()) {

@@ -19,6 +19,17 @@ pub(crate) struct Signature {
     /// The parameters without the receiver; `ir::Source::Param(i)` counts these.
     pub(crate) params: Vec<ParamSig>,
     pub(crate) ret: Ret,
+    /// What the value is returned in.
+    pub(crate) wrapper: Option<Wrapper>,
+    /// The type that is written behind `->`.
+    pub(crate) output: Option<syn::Type>,
+}
+
+/// `Option<f64>`, `Result<f64, E>`: generated functions return the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrapper {
+    Option,
+    Result,
 }
 
 pub(crate) struct ParamSig {
@@ -97,7 +108,11 @@ pub(super) fn shape(ty: &syn::Type) -> Option<(Vec<Dim>, Type)> {
         dims.insert(0, dim);
         Some((dims, elem))
     } else {
-        let elem = float_kind(inner).map_or(Type::Opaque, Type::Float);
+        let elem = match inner {
+            syn::Type::Path(p) if p.path.is_ident("bool") => Type::Bool,
+            inner if super::stmt::is_integer(inner) => Type::Int,
+            inner => float_kind(inner).map_or(Type::Opaque, Type::Float),
+        };
         Some((vec![dim], elem))
     }
 }
@@ -186,7 +201,15 @@ pub(super) fn read(
         }
     }
     activity(&mut params, options, sig.ident.span(), diagnostics);
-    let ret = ret(&sig.output, diagnostics)?;
+    let (output, wrapper) = match &sig.output {
+        syn::ReturnType::Type(_, ty) => (Some((**ty).clone()), wrapper(ty)),
+        syn::ReturnType::Default => (None, None),
+    };
+    let ret = match (&wrapper, &output) {
+        (Some((_, inner)), _) => ret_type(inner, true, diagnostics)?,
+        _ => ret(&sig.output, diagnostics)?,
+    };
+    let wrapper = wrapper.map(|(w, _)| w);
     let outputs = params.iter().any(|p| matches!(p.class, Class::Output { .. }));
     if ret == Ret::Unit && !outputs {
         diagnostics.error(
@@ -226,6 +249,8 @@ pub(super) fn read(
         receiver,
         params,
         ret,
+        wrapper,
+        output,
     })
 }
 
@@ -306,6 +331,22 @@ fn ret(output: &syn::ReturnType, diagnostics: &mut Diagnostics) -> Option<Ret> {
         syn::ReturnType::Default => Some(Ret::Unit),
         syn::ReturnType::Type(_, ty) => ret_type(ty, true, diagnostics),
     }
+}
+
+/// The `Option` or `Result` that a type is, and what is in it.
+fn wrapper(ty: &syn::Type) -> Option<(Wrapper, &syn::Type)> {
+    let syn::Type::Path(p) = ty else { return None };
+    let last = p.path.segments.last()?;
+    let kind = match last.ident.to_string().as_str() {
+        "Option" => Wrapper::Option,
+        name if name.ends_with("Result") => Wrapper::Result,
+        _ => return None,
+    };
+    let syn::PathArguments::AngleBracketed(args) = &last.arguments else { return None };
+    args.args.iter().find_map(|a| match a {
+        syn::GenericArgument::Type(t) => Some((kind, t)),
+        _ => None,
+    })
 }
 
 fn ret_type(ty: &syn::Type, outer: bool, diagnostics: &mut Diagnostics) -> Option<Ret> {

@@ -4,8 +4,10 @@ use proc_macro2::Span;
 use quote::ToTokens;
 use syn::spanned::Spanned;
 
-use super::lower::{Flow, Lower, Val, View};
-use super::signature::float_kind;
+use super::loops::part;
+use super::lower::{Flow, Lower};
+use super::place::Place;
+use super::value::{Val, View};
 use crate::ir::{InstKind, Op, StoreMode, Type, Unary, Value};
 
 impl Lower<'_> {
@@ -17,7 +19,15 @@ impl Lower<'_> {
 
     /// A block: its value and how it ends.
     pub(super) fn block(&mut self, block: &syn::Block) -> (Val, Flow) {
-        self.scoped(|this| this.stmts(&block.stmts))
+        self.scoped(|this| {
+            // Items are seen from the whole block.
+            for stmt in &block.stmts {
+                if let syn::Stmt::Item(item) = stmt {
+                    this.declare_item(item);
+                }
+            }
+            this.stmts(&block.stmts)
+        })
     }
 
     fn stmts(&mut self, stmts: &[syn::Stmt]) -> (Val, Flow) {
@@ -36,17 +46,29 @@ impl Lower<'_> {
                     if semi.is_some() && !(tail && is_return(e)) { unit_or_never(&val, flow) } else { val };
                 return (val, flow);
             }
+            // `let p = v else { leave };` and then the rest.
+            if let syn::Stmt::Local(local) = stmt
+                && let Some(init) = &local.init
+                && let Some((_, leave)) = &init.diverge
+            {
+                self.tail = false;
+                let (pat, ty) = annotation(&local.pat);
+                let _ = ty;
+                let result = self.let_else(pat, &init.expr, leave, &mut |this| {
+                    this.tail = tail;
+                    this.stmts(rest)
+                });
+                self.tail = tail;
+                return result;
+            }
             // `if c { ..; exit }` and then the rest: the rest is the other branch.
             if let syn::Stmt::Expr(syn::Expr::If(e), _) = stmt
                 && e.else_branch.is_none()
                 && always_exits(&e.then_branch)
-                && !matches!(*e.cond, syn::Expr::Let(_))
             {
                 self.tail = false;
-                let cond = self.condition(&e.cond);
-                self.tail = tail;
-                return self.branch(
-                    cond,
+                return self.if_chain(
+                    &e.cond,
                     e.if_token.span(),
                     &mut |this| {
                         this.tail = tail;
@@ -91,10 +113,7 @@ impl Lower<'_> {
     fn stmt(&mut self, stmt: &syn::Stmt) -> Flow {
         match stmt {
             syn::Stmt::Local(local) => self.local(local),
-            syn::Stmt::Item(item) => {
-                self.item(item);
-                Flow::Falls
-            }
+            syn::Stmt::Item(_) => Flow::Falls,
             syn::Stmt::Expr(e, _) => self.expr_stmt(e),
             syn::Stmt::Macro(m) => self.macro_stmt(&m.mac),
         }
@@ -104,36 +123,58 @@ impl Lower<'_> {
         match e {
             syn::Expr::Macro(m) => self.macro_stmt(&m.mac),
             // A call for its effect.
-            syn::Expr::MethodCall(call) if !self.is_known_statement(call) => {
-                match self.verbatim_operands(call.to_token_stream(), call.span()) {
-                    Some(found) if !found.tainted => {
-                        if self.is_local(&call.receiver) {
-                            self.error(
-                                call.span(),
-                                format!("`{}` may change a variable that the macro does not look into", call.method),
-                                "change it before the function is called and pass the result in, or use a local array and index it",
-                            );
-                        } else {
-                            self.s.b.effect(InstKind::Effect(found.verbatim, found.args));
-                        }
-                        Flow::Falls
-                    }
-                    _ => self.expr(e).1,
+            syn::Expr::MethodCall(call)
+                if !self.is_known_statement(call) && !super::iterators::is_chain(&call.receiver) =>
+            {
+                if !self.is_passive(call.to_token_stream()) {
+                    return self.expr(e).1;
                 }
-            }
-            syn::Expr::Call(call) => match self.verbatim_operands(call.to_token_stream(), call.span()) {
-                Some(found) if !found.tainted => {
+                if self.is_local(&call.receiver) {
+                    self.error(
+                        call.span(),
+                        format!("`{}` may change a variable that the macro does not look into", call.method),
+                        "change it before the function is called and pass the result in, or use a local array and index it",
+                    );
+                } else if let Some(found) = self.verbatim_operands(call.to_token_stream(), call.span()) {
                     self.s.b.effect(InstKind::Effect(found.verbatim, found.args));
-                    Flow::Falls
                 }
-                _ => self.expr(e).1,
-            },
+                Flow::Falls
+            }
+            syn::Expr::Call(call) if !self.is_inlined(call) && self.is_passive(call.to_token_stream()) => {
+                if let Some(found) = self.verbatim_operands(call.to_token_stream(), call.span()) {
+                    self.s.b.effect(InstKind::Effect(found.verbatim, found.args));
+                }
+                Flow::Falls
+            }
             _ => self.expr(e).1,
         }
     }
 
     fn is_known_statement(&self, call: &syn::ExprMethodCall) -> bool {
-        ["swap", "fill", "copy_from_slice", "clone_from_slice"].iter().any(|m| call.method == m)
+        const KNOWN: [&str; 14] = [
+            "swap",
+            "fill",
+            "copy_from_slice",
+            "clone_from_slice",
+            "push",
+            "pop",
+            "extend",
+            "extend_from_slice",
+            "clear",
+            "truncate",
+            "reverse",
+            "insert",
+            "resize",
+            "push_back",
+        ];
+        // Of what the macro follows; a foreign `v.push(..)` is an effect on something it does not.
+        KNOWN.iter().any(|m| call.method == m) && !self.is_foreign(&call.receiver)
+    }
+
+    fn is_inlined(&self, call: &syn::ExprCall) -> bool {
+        let syn::Expr::Path(p) = &*call.func else { return false };
+        let var = p.path.get_ident().and_then(|i| self.lookup(&i.to_string()));
+        var.is_some_and(|var| matches!(self.s.vars[var].val, Val::Closure(_)))
     }
 
     fn is_local(&self, e: &syn::Expr) -> bool {
@@ -145,16 +186,20 @@ impl Lower<'_> {
         }
     }
 
-    fn item(&mut self, item: &syn::Item) {
+    fn declare_item(&mut self, item: &syn::Item) {
         match item {
             syn::Item::Const(c) => {
-                self.consts.insert(c.ident.to_string(), float_kind(&c.ty));
+                let kind = self.float_kind(&c.ty);
+                self.consts.insert(c.ident.to_string(), kind);
                 self.items.push(without_semicolon(item.to_token_stream()));
             }
             syn::Item::Use(_) => self.items.push(without_semicolon(item.to_token_stream())),
             syn::Item::Fn(f) => {
-                self.nested_fns.insert(f.sig.ident.to_string());
+                self.nested_fn(f);
                 self.items.push(item.to_token_stream());
+            }
+            syn::Item::Struct(_) | syn::Item::Enum(_) | syn::Item::Type(_) | syn::Item::Static(_) => {
+                self.items.push(without_semicolon(item.to_token_stream()));
             }
             other => self.error(
                 other.span(),
@@ -165,50 +210,43 @@ impl Lower<'_> {
     }
 
     fn local(&mut self, local: &syn::Local) -> Flow {
-        let (pattern, ty) = match &local.pat {
-            syn::Pat::Type(t) => (&*t.pat, Some(&*t.ty)),
-            other => (other, None),
-        };
+        let (pattern, ty) = annotation(&local.pat);
         let Some(init) = &local.init else {
             self.bind_pattern(pattern, Val::Unset, false);
             return Flow::Falls;
         };
-        if let Some((token, _)) = &init.diverge {
-            self.error(
-                token.span(),
-                "`let .. else` is not supported yet",
-                "use `if` or `match` on the value",
-            );
-            return Flow::Falls;
-        }
+        let expected = std::mem::replace(&mut self.expected, ty.cloned());
         let (val, flow) = self.expr(&init.expr);
-        let val = match (val, ty.and_then(float_kind)) {
-            (Val::Scalar(v), Some(kind)) => {
-                // An annotation tells which float a literal is, and that a verbatim value is one.
-                let data = &mut self.s.b.func.values[v.0 as usize];
-                if data.ty == Type::Float(crate::ir::FloatKind::Infer) || data.ty == Type::Opaque {
-                    data.ty = Type::Float(kind);
-                }
-                Val::Scalar(v)
-            }
-            (Val::Scalar(v), None) => Val::Scalar(self.annotated(v, ty)),
-            (val, _) => val,
-        };
+        self.expected = expected;
         if flow == Flow::Never {
             return flow;
         }
+        let val = match ty {
+            Some(ty) => self.typed(val, ty),
+            None => val,
+        };
         self.bind_pattern(pattern, val, true);
         flow
     }
 
     /// `v` with the annotation of its `let`. It decides what rustc computes: `1 << 40` is another number as a `u64`
     /// than as an `i32`, and `collect()` nothing at all without it. Floats have their kind already.
-    fn annotated(&mut self, v: Value, ty: Option<&syn::Type>) -> Value {
-        let Some(ty) = ty else { return v };
+    pub(super) fn annotated(&mut self, v: Value, ty: &syn::Type) -> Value {
         if self.s.b.func.is_float(v) || matches!(ty, syn::Type::Reference(_) | syn::Type::Infer(_)) {
             return v;
         }
-        let data = self.s.b.func.value(v).ty.clone();
+        let data = match self.s.b.func.value(v).ty.clone() {
+            Type::Opaque if is_integer(ty) => Type::Int,
+            Type::Opaque if matches!(ty, syn::Type::Path(p) if p.path.is_ident("bool")) => Type::Bool,
+            data => data,
+        };
+        if is_integer(ty) && self.s.b.constant(v).is_none() {
+            // The annotation repeats what is known, or says what the macro could not.
+            let known = self.int_type(v).is_some_and(|known| *known == *quote::quote!(#ty).to_string());
+            if known {
+                return v;
+            }
+        }
         let tokens = match self.s.b.constant(v) {
             Some(Op::Int(text)) if is_integer(ty) && !text.contains(['i', 'u']) => {
                 let suffixed = format!("{text}_{}", quote::quote!(#ty));
@@ -224,82 +262,11 @@ impl Lower<'_> {
             }
         };
         let verbatim = crate::ir::Verbatim { tokens, buffers: Vec::new() };
-        self.s.b.op_typed(Op::Verbatim(verbatim), &[v], data)
-    }
-
-    /// Declares the variables of a pattern.
-    pub(super) fn bind_pattern(&mut self, pattern: &syn::Pat, val: Val, copy: bool) {
-        match pattern {
-            syn::Pat::Ident(id) => {
-                if let Some(token) = &id.by_ref {
-                    self.error(token.span(), "`ref` bindings are not supported", "write `let r = &value`");
-                }
-                if let Some((_, sub)) = &id.subpat {
-                    self.error(sub.span(), "`name @ pattern` is not supported here", "bind the name alone");
-                }
-                let name = id.ident.to_string();
-                let mutable = id.mutability.is_some();
-                let val = if copy { self.own(val, mutable, &name) } else { val };
-                let var = self.new_var(&name, mutable, Val::Unset);
-                self.set(var, val);
-                self.declare(&name, var);
-            }
-            syn::Pat::Wild(_) => {}
-            syn::Pat::Reference(r) => self.bind_pattern(&r.pat, val, copy),
-            syn::Pat::Paren(p) => self.bind_pattern(&p.pat, val, copy),
-            syn::Pat::Type(t) => self.bind_pattern(&t.pat, val, copy),
-            syn::Pat::Tuple(t) => match val {
-                Val::Tuple(list) if list.len() == t.elems.len() => {
-                    for (pat, val) in t.elems.iter().zip(list) {
-                        self.bind_pattern(pat, val, copy);
-                    }
-                }
-                Val::Unset | Val::Never => {
-                    for pat in &t.elems {
-                        self.bind_pattern(pat, Val::Unset, false);
-                    }
-                }
-                Val::Scalar(v) if !self.is_tainted(v) => self.bind_verbatim_tuple(t, v),
-                _ => self.error(
-                    pattern.span(),
-                    "this pattern does not fit what the macro knows of the value",
-                    "bind a name and take the parts one by one",
-                ),
-            },
-            syn::Pat::Slice(list) => self.bind_slice(list, &val),
-            other => self.error(
-                other.span(),
-                "this pattern is not supported",
-                "bind a name, or a tuple of names, and take the parts one by one",
-            ),
+        let value = self.s.b.op_typed(Op::Verbatim(verbatim), &[v], data);
+        if is_integer(ty) {
+            self.s.ints.insert(value, quote::quote!(#ty).to_string().into());
         }
-    }
-
-    /// `let (a, b) = opaque;`
-    fn bind_verbatim_tuple(&mut self, t: &syn::PatTuple, v: Value) {
-        for (i, pat) in t.elems.iter().enumerate() {
-            let index = syn::Index::from(i);
-            let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
-            let verbatim = crate::ir::Verbatim { tokens: quote::quote!(#hole.#index), buffers: Vec::new() };
-            let part = self.op(Op::Verbatim(verbatim), &[v]);
-            self.bind_pattern(pat, Val::Scalar(part), false);
-        }
-    }
-
-    /// `let [a, b] = x;`
-    fn bind_slice(&mut self, list: &syn::PatSlice, val: &Val) {
-        let Val::View(view) = val else {
-            return self.error(list.span(), "this is no array or slice", "bind a name");
-        };
-        if list.elems.iter().any(|p| matches!(p, syn::Pat::Rest(_))) {
-            return self.error(list.span(), "`..` in a slice pattern is not supported", "index the elements");
-        }
-        for (i, pat) in list.elems.iter().enumerate() {
-            let index = self.s.b.int(&i.to_string());
-            let part = self.index(view, index);
-            let part = self.read(part);
-            self.bind_pattern(pat, part, true);
-        }
+        value
     }
 
     // ---------------------------------------------------------------------------------------- assignment
@@ -317,65 +284,61 @@ impl Lower<'_> {
                 Val::Never => {}
                 _ => self.error(left.span(), "the sides of this assignment do not fit", "assign one by one"),
             },
-            syn::Expr::Path(p) => {
-                let var = p.path.get_ident().and_then(|i| self.lookup(&i.to_string()));
-                let Some(var) = var else {
-                    return self.error(
-                        left.span(),
-                        "only local variables can be assigned to",
-                        "use a local variable",
-                    );
-                };
-                match (self.s.vars[var].val.clone(), val) {
-                    (Val::View(to), Val::View(from)) if !to.by_ref => self.copy_view(&from, &to, left.span()),
+            _ => match (self.place(left), val) {
+                (None, _) | (_, Val::Never) => {}
+                (Some(place), val) => self.write(place, val, left.span()),
+            },
+        }
+    }
+
+    /// Puts a value into a place.
+    fn write(&mut self, place: Place, val: Val, span: Span) {
+        match (place, val) {
+            (Place::Element(buffer, index), val) => {
+                let val = self.deref(val);
+                if let Some(v) = self.scalar(val, span) {
+                    self.store(buffer, index, v, StoreMode::Set);
+                }
+            }
+            (Place::Part(to), Val::View(from)) => self.copy_view(&from, &to, span),
+            (Place::Variable(var, path), val) => {
+                let old = part(&mut self.s.vars[var].val, &path).clone();
+                match (old, val) {
+                    (Val::View(to), Val::View(from)) if !to.by_ref && !from.by_ref => {
+                        self.copy_view(&from, &to, span);
+                    }
                     (_, val) => {
                         let val = self.own(val, false, "copy");
-                        self.set(var, val);
+                        self.set_at(var, &path, val);
                     }
                 }
             }
-            syn::Expr::Index(_) | syn::Expr::Unary(syn::ExprUnary { op: syn::UnOp::Deref(_), .. }) => {
-                let place = self.place(left);
-                match (place, val) {
-                    (Some(super::place::Place::Element(buffer, index)), Val::Scalar(v)) => {
-                        self.store(buffer, index, v, StoreMode::Set);
+            (Place::Parts(places), val) => match val.parts() {
+                Some(list) if list.len() == places.len() => {
+                    for (place, val) in places.into_iter().zip(list.to_vec()) {
+                        self.write(place, val, span);
                     }
-                    (Some(super::place::Place::Part(to)), Val::View(from)) => {
-                        self.copy_view(&from, &to, left.span());
-                    }
-                    (Some(super::place::Place::Variable(var)), val) => self.set(var, val),
-                    (None, _) | (_, Val::Never) => {}
-                    _ => self.error(
-                        left.span(),
-                        "the sides of this assignment do not fit",
-                        "assign the elements",
-                    ),
                 }
-            }
-            other => self.error(
-                other.span(),
-                "this cannot be assigned to inside a differentiated function",
-                "assign to a local variable or to an element of a local array or output slice",
-            ),
+                _ => self.error(span, "the sides of this assignment do not fit", "assign the parts"),
+            },
+            _ => self.error(span, "the sides of this assignment do not fit", "assign the elements"),
         }
+    }
+
+    /// Sets a part of a variable.
+    pub(super) fn set_at(&mut self, var: super::lower::VarId, path: &[usize], val: Val) {
+        if path.is_empty() {
+            return self.set(var, val);
+        }
+        *part(&mut self.s.vars[var].val, path) = val;
     }
 
     pub(super) fn compound(&mut self, e: &syn::ExprBinary, op: Op) {
         let (right, _) = self.expr(&e.right);
+        let right = self.deref(right);
         let Some(right) = self.scalar(right, e.right.span()) else { return };
-        let mut left = &*e.left;
-        while let syn::Expr::Paren(p) = left {
-            left = &p.expr;
-        }
-        if let syn::Expr::Path(p) = left
-            && let Some(var) = p.path.get_ident().and_then(|i| self.lookup(&i.to_string()))
-            && let Val::Scalar(old) = self.s.vars[var].val
-        {
-            let new = self.op(op, &[old, right]);
-            return self.set(var, Val::Scalar(new));
-        }
-        match self.place(left) {
-            Some(super::place::Place::Element(buffer, index)) => {
+        match self.place(&e.left) {
+            Some(Place::Element(buffer, index)) => {
                 let float = self.s.b.func.buffer(buffer).elem.is_float();
                 match op {
                     Op::Add if float => self.store(buffer, index, right, StoreMode::Add),
@@ -390,13 +353,17 @@ impl Lower<'_> {
                     }
                 }
             }
-            Some(super::place::Place::Variable(var)) => {
-                if let Val::Scalar(old) = self.s.vars[var].val {
+            Some(Place::Variable(var, path)) => match part(&mut self.s.vars[var].val, &path).clone() {
+                Val::Scalar(old) => {
                     let new = self.op(op, &[old, right]);
-                    self.set(var, Val::Scalar(new));
+                    self.set_at(var, &path, Val::Scalar(new));
                 }
-            }
-            Some(super::place::Place::Part(_)) => {
+                Val::Never => {}
+                other => {
+                    self.scalar(other, e.left.span());
+                }
+            },
+            Some(Place::Part(_) | Place::Parts(_)) => {
                 self.error(e.span(), "compound assignment works on numbers", "loop over the elements");
             }
             None => {}
@@ -404,11 +371,11 @@ impl Lower<'_> {
     }
 
     /// What a variable owns: an array that may be changed through one name must not be seen through the other.
-    fn own(&mut self, val: Val, mutable: bool, name: &str) -> Val {
+    pub(super) fn own(&mut self, val: Val, mutable: bool, name: &str) -> Val {
         match val {
             Val::View(view) if !view.by_ref => {
-                let is_var = self.s.vars.iter().any(|v| v.val == Val::View(view.clone()));
-                let other_mutable = self.s.vars.iter().any(|v| v.mutable && v.val == Val::View(view.clone()));
+                let is_var = self.s.vars.iter().any(|v| holds(&v.val, &view));
+                let other_mutable = self.s.vars.iter().any(|v| v.mutable && holds(&v.val, &view));
                 if is_var && (mutable || other_mutable) || !view.prefix.is_empty() {
                     Val::View(self.copy_of(&view, name))
                 } else {
@@ -419,7 +386,11 @@ impl Lower<'_> {
                     Val::View(view)
                 }
             }
-            Val::Tuple(list) => Val::Tuple(list.into_iter().map(|v| self.own(v, mutable, name)).collect()),
+            Val::Columns(parts) => Val::Columns(Box::new(self.own(*parts, mutable, name))),
+            Val::Maybe(_) | Val::Tuple(_) | Val::Struct(..) => {
+                let list = val.parts().unwrap_or_default().to_vec();
+                val.with_parts(list.into_iter().map(|v| self.own(v, mutable, name)).collect())
+            }
             other => other,
         }
     }
@@ -427,14 +398,39 @@ impl Lower<'_> {
     /// A float or other number out of a value.
     pub(super) fn scalar(&mut self, val: Val, span: Span) -> Option<crate::ir::Value> {
         match val {
+            // Numbers behind foreign references.
+            Val::Scalar(v) if self.s.refs.contains(&v) => {
+                let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
+                Some(self.pass(quote::quote!(*#hole), &[v], Type::Opaque))
+            }
             Val::Scalar(v) => Some(v),
             Val::Never => Some(self.s.b.float(0.0, Type::Float(crate::ir::FloatKind::Infer))),
+            Val::RefMut(..) => {
+                let val = self.deref(val);
+                self.scalar(val, span)
+            }
             Val::Unset => {
                 self.error(span, "this variable is not set yet", "give it a value where it is declared");
                 None
             }
-            Val::View(View { .. }) | Val::Tuple(_) => {
-                self.error(span, "a number is wanted here", "take an element, as in `a[i]`");
+            Val::View(view) if self.rank(&view) == 0 => {
+                let val = self.deref(Val::View(view));
+                self.scalar(val, span)
+            }
+            Val::View(View { .. }) | Val::Tuple(_) | Val::Columns(_) | Val::Struct(..) => {
+                self.error(span, "a number is wanted here", "take an element or a part, as in `a[i]`");
+                None
+            }
+            Val::Maybe(_) => {
+                self.error(span, "an `Option` is no number", "unwrap it, or use `match` or `if let`");
+                None
+            }
+            Val::Closure(_) | Val::Iter(_) | Val::Order(..) => {
+                self.error(
+                    span,
+                    "a number is wanted here",
+                    "call the closure, or end the iterator with `sum`, `fold`, ..",
+                );
                 None
             }
         }
@@ -450,6 +446,23 @@ fn unit_or_never(val: &Val, flow: Flow) -> Val {
     if flow == Flow::Never && *val == Val::Never { Val::Never } else { Val::Tuple(Vec::new()) }
 }
 
+/// A pattern and the type it is annotated with.
+fn annotation(pat: &syn::Pat) -> (&syn::Pat, Option<&syn::Type>) {
+    match pat {
+        syn::Pat::Type(t) => (&*t.pat, Some(&*t.ty)),
+        other => (other, None),
+    }
+}
+
+/// Whether a view is a value or a part of it.
+fn holds(val: &Val, view: &View) -> bool {
+    match val {
+        Val::View(v) => v == view,
+        Val::Columns(parts) => holds(parts, view),
+        other => other.parts().is_some_and(|list| list.iter().any(|v| holds(v, view))),
+    }
+}
+
 fn without_semicolon(tokens: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
     let mut list: Vec<proc_macro2::TokenTree> = tokens.into_iter().collect();
     if matches!(list.last(), Some(proc_macro2::TokenTree::Punct(p)) if p.as_char() == ';') {
@@ -463,7 +476,7 @@ fn is_return(e: &syn::Expr) -> bool {
 }
 
 /// Whether a block leaves its statement list on every path, by its form.
-fn always_exits(block: &syn::Block) -> bool {
+pub(super) fn always_exits(block: &syn::Block) -> bool {
     match block.stmts.last() {
         Some(syn::Stmt::Expr(e, _)) => match e {
             syn::Expr::Return(_) | syn::Expr::Break(_) | syn::Expr::Continue(_) => true,
@@ -488,7 +501,7 @@ fn always_exits(block: &syn::Block) -> bool {
 }
 
 /// A primitive integer type.
-fn is_integer(ty: &syn::Type) -> bool {
+pub(super) fn is_integer(ty: &syn::Type) -> bool {
     const NAMES: [&str; 12] =
         ["i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize"];
     matches!(ty, syn::Type::Path(p) if NAMES.iter().any(|name| p.path.is_ident(name)))

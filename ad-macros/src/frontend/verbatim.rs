@@ -6,7 +6,8 @@ use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree
 use quote::quote;
 use syn::visit::Visit;
 
-use super::lower::{Flow, Lower, Val};
+use super::lower::{Flow, Lower};
+use super::value::Val;
 use crate::ir::{Buffer, InstKind, Op, Value, Verbatim};
 
 /// Verbatim code with its operands.
@@ -28,6 +29,15 @@ fn last(mac: &syn::Macro) -> String {
 impl Lower<'_> {
     /// Finds the local variables in a piece of code. `None` after an error.
     pub(super) fn verbatim_operands(&mut self, tokens: TokenStream, span: Span) -> Option<Found> {
+        self.find_operands(tokens, span, false)
+    }
+
+    /// Whether code could be passed through: nothing active is in it, and nothing that exists only while lowering.
+    pub(super) fn is_passive(&mut self, tokens: TokenStream) -> bool {
+        self.find_operands(tokens, Span::call_site(), true).is_some_and(|found| !found.tainted)
+    }
+
+    fn find_operands(&mut self, tokens: TokenStream, span: Span, quiet: bool) -> Option<Found> {
         let mut bound = Bound::default();
         if let Ok(expr) = syn::parse2::<syn::Expr>(tokens.clone()) {
             bound.visit_expr(&expr);
@@ -35,6 +45,7 @@ impl Lower<'_> {
         let mut fill = Fill {
             lower: self,
             span,
+            quiet,
             bound: bound.names,
             args: Vec::new(),
             buffers: Vec::new(),
@@ -111,6 +122,8 @@ impl Visit<'_> for Bound {
 struct Fill<'a, 'b> {
     lower: &'a mut Lower<'b>,
     span: Span,
+    /// Only a question: nothing is reported.
+    quiet: bool,
     bound: HashSet<String>,
     args: Vec<Value>,
     buffers: Vec<Buffer>,
@@ -145,6 +158,13 @@ impl Fill<'_, '_> {
             }
         }
         out
+    }
+
+    fn refuse(&mut self, span: Span, what: impl std::fmt::Display, instead: impl std::fmt::Display) {
+        self.failed = true;
+        if !self.quiet {
+            self.lower.error(span, what, instead);
+        }
     }
 
     fn hole(&mut self, v: Value) -> Ident {
@@ -193,18 +213,66 @@ impl Fill<'_, '_> {
                 let parts: Vec<TokenStream> = list.iter().map(|v| self.operand(v, span)).collect();
                 quote!((#(#parts,)*))
             }
+            Val::Struct(fields, list) => {
+                let parts: Vec<TokenStream> = list.iter().map(|v| self.operand(v, span)).collect();
+                let (path, names) = (&fields.path, &fields.names);
+                if names.first().is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit())) {
+                    quote!(#path(#(#parts),*))
+                } else {
+                    let names = names.iter().map(|n| Ident::new(n, Span::call_site()));
+                    quote!(#path { #(#names: #parts),* })
+                }
+            }
+            Val::Closure(c) if c.is_fn => c.tokens.clone(),
+            Val::Closure(c) => {
+                let c = c.clone();
+                let scopes = std::mem::replace(&mut self.lower.scopes, c.scopes.clone());
+                let mut bound = Bound::default();
+                c.params.iter().for_each(|p| bound.visit_pat(p));
+                bound.visit_expr(&c.body);
+                let outer = std::mem::replace(&mut self.bound, bound.names);
+                let tokens = self.stream(c.tokens.clone());
+                self.bound = outer;
+                self.lower.scopes = scopes;
+                quote!((#tokens))
+            }
+            Val::RefMut(var, path) => {
+                let val = super::loops::part(&mut self.lower.s.vars[*var].val, path).clone();
+                self.operand(&val, span)
+            }
+            Val::Maybe(parts) if !matches!(parts[1], Val::View(_)) => {
+                let Val::Scalar(some) = parts[0] else { return TokenStream::new() };
+                let known = match self.lower.s.b.constant(some) {
+                    Some(Op::Bool(known)) => Some(known),
+                    _ => None,
+                };
+                let none = quote!(::core::option::Option::None);
+                if known == Some(false) || parts[1] == Val::Unset {
+                    return none;
+                }
+                let value = self.operand(&parts[1], span);
+                if known == Some(true) {
+                    return quote!(::core::option::Option::Some(#value));
+                }
+                let some = self.hole(some);
+                quote!((if #some { ::core::option::Option::Some(#value) } else { #none }))
+            }
+            Val::Columns(_) | Val::Iter(_) | Val::Maybe(_) | Val::Order(..) => {
+                self.tainted |= self.lower.val_tainted(val);
+                self.refuse(
+                    span,
+                    "the macro keeps this in parts: code that it does not look into cannot use it",
+                    "pass numbers or slices to it",
+                );
+                TokenStream::new()
+            }
             // An error has been reported where it came from.
             Val::Never => {
                 self.failed = true;
                 TokenStream::new()
             }
             Val::Unset => {
-                self.failed = true;
-                self.lower.error(
-                    span,
-                    "this variable is not set here",
-                    "give it a value where it is declared",
-                );
+                self.refuse(span, "this variable is not set here", "give it a value where it is declared");
                 TokenStream::new()
             }
         }
@@ -236,8 +304,7 @@ impl Fill<'_, '_> {
                     if tokens.starts_with(|c: char| c.is_alphabetic() || c == '_') && !tokens.contains(' ') {
                         out.push_str(&tokens);
                     } else {
-                        self.failed = true;
-                        self.lower.error(
+                        self.refuse(
                             self.span,
                             format!("`{name}` is captured in a format string"),
                             "pass it as an argument: `\"{:?}\", name`",

@@ -1,0 +1,137 @@
+//! Closures and functions inside the function: their code is lowered where they are called.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use proc_macro2::Span;
+use quote::{ToTokens, quote};
+use syn::spanned::Spanned;
+
+use super::lower::{Flow, Lower};
+use super::value::{Closure, Val};
+
+/// Deeper than this only a function that calls itself goes.
+const DEEPEST: usize = 24;
+
+impl Lower<'_> {
+    /// `|x| ..`
+    pub(super) fn closure(&mut self, c: &syn::ExprClosure) -> Val {
+        let params: Vec<syn::Pat> = c.inputs.iter().cloned().collect();
+        let mut scopes = self.scopes.clone();
+        if c.capture.is_some() {
+            // What is moved in stays as it is now.
+            let mut moved = HashMap::new();
+            for (name, var) in scopes.iter().flatten() {
+                let variable = self.s.vars[*var].clone();
+                if matches!(variable.val, Val::Scalar(_)) && self.lookup(name) == Some(*var) {
+                    let copy = self.new_var(name, variable.mutable, variable.val);
+                    moved.insert(name.clone(), copy);
+                }
+            }
+            scopes.push(moved);
+        }
+        let body = match &c.output {
+            syn::ReturnType::Type(_, ty) if !matches!(&*c.body, syn::Expr::Block(_)) => {
+                let body = &c.body;
+                syn::parse_quote!({ let value: #ty = #body; value })
+            }
+            _ => (*c.body).clone(),
+        };
+        Val::Closure(Rc::new(Closure::new(params, body, scopes, c.to_token_stream(), false)))
+    }
+
+    /// `fn helper(..) { .. }` inside a function.
+    pub(super) fn nested_fn(&mut self, f: &syn::ItemFn) {
+        let name = f.sig.ident.to_string();
+        let mut params = Vec::new();
+        for input in &f.sig.inputs {
+            match input {
+                syn::FnArg::Typed(p) => params.push(syn::Pat::Type(p.clone())),
+                syn::FnArg::Receiver(_) => {}
+            }
+        }
+        let block = &f.block;
+        let body: syn::Expr = syn::parse_quote!(#block);
+        // It sees the other functions, and no variables.
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        for (name, var) in self.scopes.iter().flatten() {
+            if matches!(&self.s.vars[*var].val, Val::Closure(c) if c.is_fn) {
+                seen.insert(name.clone(), *var);
+            }
+        }
+        let var = self.new_var(&name, false, Val::Unset);
+        seen.insert(name.clone(), var);
+        let closure = Closure::new(params, body, vec![seen], f.sig.ident.to_token_stream(), true);
+        self.s.vars[var].val = Val::Closure(Rc::new(closure));
+        self.declare(&name, var);
+    }
+
+    /// Lowers the body of a closure for these arguments.
+    pub(super) fn inline(&mut self, c: &Rc<Closure>, args: Vec<Val>) -> Val {
+        if args.contains(&Val::Never) {
+            return Val::Never;
+        }
+        if self.depth >= DEEPEST {
+            self.error(
+                c.body.span(),
+                "this function calls itself: it cannot be written out where it is called",
+                "move it out as a function of its own and put `#[differentiable]` on it, or write a loop",
+            );
+            return Val::Never;
+        }
+        if c.params.len() != args.len() {
+            self.error(
+                c.body.span(),
+                format!("{} arguments for {} parameters", args.len(), c.params.len()),
+                "give each parameter an argument",
+            );
+            return Val::Never;
+        }
+        let scopes = std::mem::replace(&mut self.scopes, c.scopes.clone());
+        self.scopes.push(HashMap::new());
+        let loops = std::mem::take(&mut self.loops);
+        let flag = self.bool_var("returned");
+        let returned = std::mem::replace(&mut self.returned, flag);
+        let slot = self.new_var("result", true, Val::Unset);
+        let return_value = std::mem::replace(&mut self.return_value, slot);
+        let tail = std::mem::replace(&mut self.tail, true);
+        let expected = self.expected.take();
+        self.depth += 1;
+        for (pattern, val) in c.params.iter().zip(args) {
+            self.bind_pattern(pattern, val, true);
+        }
+        let (val, flow) = self.expr(&c.body);
+        let val = match flow {
+            Flow::Falls => val,
+            _ => self.merge_returned(val, flow),
+        };
+        self.depth -= 1;
+        self.expected = expected;
+        self.tail = tail;
+        self.return_value = return_value;
+        self.returned = returned;
+        self.loops = loops;
+        self.scopes = scopes;
+        val
+    }
+
+    /// Calls what a path names with values.
+    pub(super) fn call_path(&mut self, path: &syn::ExprPath, args: Vec<Val>) -> Val {
+        self.scoped(|this| {
+            let mut names = Vec::new();
+            for (k, val) in args.into_iter().enumerate() {
+                let name = syn::Ident::new(&format!("__ad_argument_{k}"), Span::call_site());
+                let var = this.new_var(&name.to_string(), false, val);
+                this.declare(&name.to_string(), var);
+                names.push(name);
+            }
+            match syn::parse2::<syn::Expr>(quote!(#path(#(#names),*))) {
+                Ok(call) => this.expr(&call).0,
+                Err(e) => {
+                    this.diagnostics.push(e);
+                    Val::Never
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,231 @@
+//! `collect` and `unzip`: iterators into vectors.
+
+use std::rc::Rc;
+
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::spanned::Spanned;
+
+use super::super::lower::{Flow, Lower};
+use super::super::place::Place;
+use super::super::value::{Val, View};
+use super::Iter;
+use crate::ir::{BufferData, Dim, InstKind, Op, Storage, StoreMode, Type, Value};
+
+impl Lower<'_> {
+    /// `it.collect()`
+    pub(super) fn collect(&mut self, it: &Rc<Iter>, e: &syn::ExprMethodCall) -> Option<Val> {
+        let turbofish = e.turbofish.as_ref().and_then(|t| {
+            t.args.iter().find_map(|a| match a {
+                syn::GenericArgument::Type(t) => Some(t.clone()),
+                _ => None,
+            })
+        });
+        let target = turbofish.or_else(|| self.expected.clone());
+        if let Some(target) = target
+            && !is_vec(&target)
+        {
+            let found = self.verbatim_operands(e.to_token_stream(), e.span())?;
+            if !found.tainted {
+                return None;
+            }
+            self.error(
+                target.span(),
+                format!(
+                    "active values are not collected into `{}`",
+                    target.to_token_stream().to_string().replace(' ', "")
+                ),
+                "collect them into a `Vec`",
+            );
+            return Some(Val::Never);
+        }
+        Some(self.collect_vec(it, "vector", e.span()))
+    }
+
+    /// All items in a new vector; one vector for each part of a tuple.
+    pub(in super::super) fn collect_vec(&mut self, it: &Rc<Iter>, name: &str, span: Span) -> Val {
+        let counted = !it.indexed();
+        let len = if counted {
+            // Run once for the number alone.
+            let zero = self.s.b.int("0_usize");
+            let count = self.new_var("count", true, Val::Scalar(zero));
+            self.drive(it, &mut |this, _| {
+                if let Val::Scalar(now) = this.s.vars[count].val {
+                    let one = this.s.b.int("1");
+                    let next = this.op(Op::Add, &[now, one]);
+                    this.set(count, Val::Scalar(next));
+                }
+                Flow::Falls
+            });
+            match self.s.vars[count].val {
+                Val::Scalar(v) => v,
+                _ => zero,
+            }
+        } else {
+            self.length(it)
+        };
+        let Some(rows) = self.rows_like(it, len, name, span) else { return Val::Never };
+        if counted {
+            let zero = self.s.b.int("0_usize");
+            let at = self.new_var("at", true, Val::Scalar(zero));
+            let rows_of = rows.clone();
+            self.drive(it, &mut |this, v| {
+                if let Val::Scalar(k) = this.s.vars[at].val {
+                    this.put(&rows_of, k, v, span);
+                    let one = this.s.b.int("1");
+                    let next = this.op(Op::Add, &[k, one]);
+                    this.set(at, Val::Scalar(next));
+                }
+                Flow::Falls
+            });
+        } else {
+            let numbered = Iter::Enumerate(it.clone());
+            let rows_of = rows.clone();
+            self.drive(&numbered, &mut |this, v| {
+                if let Val::Tuple(parts) = v
+                    && let [Val::Scalar(k), v] = parts.as_slice()
+                {
+                    this.put(&rows_of, *k, v.clone(), span);
+                }
+                Flow::Falls
+            });
+        }
+        rows
+    }
+
+    /// Sets element `k` of what [`Lower::rows_like`] made.
+    pub(in super::super) fn put(&mut self, rows: &Val, k: Value, val: Val, span: Span) {
+        match (rows, val) {
+            (Val::View(view), val) => match (self.index(view, k), self.deref(val)) {
+                (Place::Element(buffer, index), val) => {
+                    if let Some(v) = self.scalar(val, span) {
+                        self.store(buffer, index, v, StoreMode::Set);
+                    }
+                }
+                (Place::Part(to), Val::View(from)) => self.copy_view(&from, &to, span),
+                (_, Val::Never) => {}
+                _ => self.error(span, "these rows differ in shape", "write the elements in a loop"),
+            },
+            (Val::Columns(parts), val) => match (parts.parts(), val.parts()) {
+                (Some(columns), Some(list)) if columns.len() == list.len() => {
+                    for (column, v) in columns.to_vec().iter().zip(list.to_vec()) {
+                        self.put(column, k, v, span);
+                    }
+                }
+                _ => self.error(span, "these items differ in shape", "write the elements in a loop"),
+            },
+            _ => {}
+        }
+    }
+
+    /// An item as it would be, for its shape and types: nothing of it stays but the types of values and buffers.
+    pub(super) fn sample(&mut self, it: &Iter) -> Val {
+        let (mut types, mut buffers) = (Vec::new(), Vec::new());
+        let val = self.trial(|this| {
+            let mut seen = Val::Never;
+            this.s.b.open(Vec::new());
+            this.drive(it, &mut |this, v| {
+                seen = this.deref(v);
+                types = this.s.b.func.values.iter().map(|v| v.ty.clone()).collect();
+                buffers = this.s.b.func.buffers.clone();
+                Flow::Falls
+            });
+            this.s.b.close(Vec::new());
+            seen
+        });
+        self.sampled = Sampled { types, buffers };
+        val
+    }
+
+    pub(super) fn sampled_type(&self, v: Value) -> Type {
+        self.sampled.types.get(v.0 as usize).cloned().unwrap_or(Type::Opaque)
+    }
+
+    /// New vectors of `len` items like those of an iterator.
+    fn rows_like(&mut self, it: &Iter, len: Value, name: &str, span: Span) -> Option<Val> {
+        // The lengths of rows are those in the trial; they must be known outside too.
+        let old_values = self.s.b.func.values.len() as u32;
+        let sample = self.sample(it);
+        self.rows_of(&sample, len, old_values, name, span)
+    }
+
+    fn rows_of(&mut self, sample: &Val, len: Value, old_values: u32, name: &str, span: Span) -> Option<Val> {
+        match sample {
+            Val::Scalar(v) => {
+                let elem = self.sampled_type(*v);
+                Some(Val::View(self.new_vector(name, vec![Dim::Dyn(len)], elem)))
+            }
+            Val::View(view) => {
+                let data = self.sampled.buffers.get(view.buffer.0 as usize)?.clone();
+                let mut dims = vec![Dim::Dyn(len)];
+                for (axis, dim) in data.dims[view.prefix.len()..].iter().enumerate() {
+                    let dim = match (axis, view.range) {
+                        (0, Some((_, n))) => match self.known_literal(n) {
+                            Some(n) => Dim::Fixed(n.into()),
+                            None => Dim::Dyn(n),
+                        },
+                        _ => dim.clone(),
+                    };
+                    let known = match &dim {
+                        Dim::Fixed(_) => true,
+                        Dim::Dyn(n) => n.0 < old_values,
+                        Dim::Slice => false,
+                    };
+                    if !known {
+                        self.error(
+                            span,
+                            "the rows of this vector may differ in length",
+                            "use arrays as rows, or one flat vector and compute the index",
+                        );
+                        return None;
+                    }
+                    dims.push(dim);
+                }
+                Some(Val::View(self.new_vector(name, dims, data.elem.clone())))
+            }
+            Val::Tuple(list) | Val::Struct(_, list) => {
+                let columns: Option<Vec<Val>> =
+                    list.iter().map(|v| self.rows_of(v, len, old_values, name, span)).collect();
+                Some(Val::Columns(Box::new(sample.with_parts(columns?))))
+            }
+            Val::Never => None,
+            _ => {
+                self.error(
+                    span,
+                    "a vector of this cannot be followed",
+                    "collect numbers, arrays, tuples or structs of numbers",
+                );
+                None
+            }
+        }
+    }
+
+    fn known_literal(&self, v: Value) -> Option<String> {
+        self.literal_int(v).map(|n| n.to_string())
+    }
+
+    /// A vector of zeros (of `Default`s where the elements are no floats).
+    pub(in super::super) fn new_vector(&mut self, name: &str, dims: Vec<Dim>, elem: Type) -> View {
+        let fill = self.dummy(&elem);
+        let data = BufferData { name: name.into(), elem, dims, storage: Storage::Local };
+        let buffer = self.s.b.func.new_buffer(data);
+        self.s.b.effect(InstKind::Alloc { buffer, fill });
+        View { buffer, prefix: Vec::new(), range: None, by_ref: false }
+    }
+}
+
+/// What a trial saw of the types and buffers of items.
+#[derive(Default)]
+pub(in super::super) struct Sampled {
+    types: Vec<Type>,
+    buffers: Vec<BufferData>,
+}
+
+/// Whether a type is a vector as far as one can see (`_` too).
+fn is_vec(ty: &syn::Type) -> bool {
+    match ty {
+        syn::Type::Infer(_) => true,
+        syn::Type::Path(p) => p.path.segments.last().is_some_and(|s| s.ident == "Vec"),
+        _ => false,
+    }
+}

@@ -1,0 +1,467 @@
+//! What ends a chain: sums, folds, searches.
+
+use std::rc::Rc;
+
+use proc_macro2::Span;
+use syn::spanned::Spanned;
+
+use super::super::lower::{Flow, Lower, VarId};
+use super::super::signature::float_kind;
+use super::super::value::Val;
+use super::{Callee, Iter};
+use crate::ir::{Cmp, FloatKind, Op, Type, Value};
+
+impl Lower<'_> {
+    /// A method that runs an iterator to its end; `None` if it is none that the macro knows.
+    pub(in super::super) fn consume(&mut self, it: &Rc<Iter>, e: &syn::ExprMethodCall) -> Option<Val> {
+        let name = e.method.to_string();
+        let args: Vec<&syn::Expr> = e.args.iter().collect();
+        if it.endless() && !matches!(name.as_str(), "next" | "nth" | "find" | "position" | "any") {
+            self.error(e.method.span(), "this iterator has no end", "bound it with `take` or `zip`");
+            return Some(Val::Never);
+        }
+        let val = match (name.as_str(), args.as_slice()) {
+            ("sum", []) => self.sum(it, self.turbofish_kind(e)),
+            ("product", []) => self.product(it, self.turbofish_kind(e)),
+            ("fold", [init, f]) => {
+                let init = self.expr(init).0;
+                let f = self.callee(f)?;
+                self.fold(it, init, &f)
+            }
+            ("for_each", [f]) => {
+                let f = self.callee(f)?;
+                self.drive(it, &mut |this, v| {
+                    this.apply(&f, vec![v]);
+                    Flow::Falls
+                });
+                Val::unit()
+            }
+            ("count", []) => {
+                if it.indexed() {
+                    Val::Scalar(self.length(it))
+                } else {
+                    let zero = self.s.b.int("0_usize");
+                    let counter = self.new_var("count", true, Val::Scalar(zero));
+                    self.drive(it, &mut |this, _| {
+                        this.advance(counter);
+                        Flow::Falls
+                    });
+                    self.s.vars[counter].val.clone()
+                }
+            }
+            ("last", []) if it.indexed() => {
+                let n = self.length(it);
+                let one = self.s.b.int("1");
+                self.at(it, n, &mut |this| this.op(Op::Sub, &[n, one]))
+            }
+            ("last", []) => self.select(it, &mut |this, _, _| this.s.b.boolean(true)),
+            ("next", []) => self.next(it, &e.receiver)?,
+            ("nth", [k]) if it.indexed() => {
+                let k = self.expr(k).0;
+                let k = self.scalar(k, e.span())?;
+                if it.endless() {
+                    let yes = self.s.b.boolean(true);
+                    let v = self.item(it, k);
+                    return Some(Val::Maybe(vec![Val::Scalar(yes), v]));
+                }
+                let n = self.length(it);
+                let one = self.s.b.int("1");
+                let after = self.plus(k, one);
+                let inside = self.op(Op::Cmp(Cmp::Ge), &[n, after]);
+                self.guarded(inside, &mut |this| this.item(it, k))
+            }
+            ("reduce", [f]) => {
+                let f = self.callee(f)?;
+                self.reduce(it, &f)
+            }
+            // The last of the largest, the first of the smallest.
+            ("max_by" | "min_by", [f]) => {
+                let f = self.callee(f)?;
+                let is_max = name == "max_by";
+                self.select(it, &mut |this, best, v| {
+                    let order = this.apply(&f, vec![best.clone(), v.clone()]);
+                    this.order_is(&order, if is_max { Cmp::Le } else { Cmp::Gt }, e.span())
+                })
+            }
+            ("max_by_key" | "min_by_key", [f]) => {
+                let f = self.callee(f)?;
+                let is_max = name == "max_by_key";
+                self.select(it, &mut |this, best, v| {
+                    let a = this.apply(&f, vec![best.clone()]);
+                    let b = this.apply(&f, vec![v.clone()]);
+                    this.compare(a, b, if is_max { Cmp::Le } else { Cmp::Gt }, e.span())
+                })
+            }
+            ("max" | "min", []) => {
+                let is_max = name == "max";
+                self.select(it, &mut |this, best, v| {
+                    this.compare(best.clone(), v.clone(), if is_max { Cmp::Le } else { Cmp::Gt }, e.span())
+                })
+            }
+            ("any" | "all", [f]) => {
+                let f = self.callee(f)?;
+                let any = name == "any";
+                let start = self.s.b.boolean(!any);
+                let found = self.new_var(&name, true, Val::Scalar(start));
+                self.search(it, &mut |this, v| {
+                    let hit = this.ask(&f, v.clone());
+                    let hit = if any { hit } else { this.op(Op::Not, &[hit]) };
+                    (
+                        hit,
+                        Box::new(move |this: &mut Self| {
+                            let answer = this.s.b.boolean(any);
+                            this.set(found, Val::Scalar(answer));
+                        }),
+                    )
+                });
+                self.s.vars[found].val.clone()
+            }
+            ("find" | "position" | "find_map", [f]) => {
+                let f = self.callee(f)?;
+                let no = self.s.b.boolean(false);
+                let some = self.new_var("found", true, Val::Scalar(no));
+                let what = self.new_var(&name, true, Val::Unset);
+                let zero = self.s.b.int("0_usize");
+                let counter = self.new_var("k", true, Val::Scalar(zero));
+                let position = name == "position";
+                let maps = name == "find_map";
+                self.search(it, &mut |this, v| {
+                    let (hit, val) = if maps {
+                        let val = this.apply(&f, vec![v]);
+                        this.maybe(val, Span::call_site())
+                    } else {
+                        (this.ask(&f, v.clone()), v)
+                    };
+                    let val = if position { this.s.vars[counter].val.clone() } else { val };
+                    if position {
+                        this.advance(counter);
+                    }
+                    (
+                        hit,
+                        Box::new(move |this: &mut Self| {
+                            let yes = this.s.b.boolean(true);
+                            this.set(some, Val::Scalar(yes));
+                            this.set(what, val.clone());
+                        }),
+                    )
+                });
+                let (some, what) = (self.s.vars[some].val.clone(), self.s.vars[what].val.clone());
+                Val::Maybe(vec![some, what])
+            }
+            ("collect", []) => return self.collect(it, e),
+            ("unzip", []) => {
+                let all = self.collect_vec(it, "column", e.span());
+                match all {
+                    Val::Columns(parts) => *parts,
+                    other => other,
+                }
+            }
+            _ => return None,
+        };
+        Some(val)
+    }
+
+    fn turbofish_kind(&self, e: &syn::ExprMethodCall) -> Option<FloatKind> {
+        let args = e.turbofish.as_ref()?;
+        args.args.iter().find_map(|a| match a {
+            syn::GenericArgument::Type(t) => self.float_kind(t),
+            _ => None,
+        })
+    }
+
+    /// The start of a sum: `Unset` takes the type of the first term.
+    fn sum(&mut self, it: &Iter, kind: Option<FloatKind>) -> Val {
+        let start = match kind {
+            Some(kind) => Val::Scalar(self.s.b.float(0.0, Type::Float(kind))),
+            None => Val::Unset,
+        };
+        let sum = self.new_var("sum", true, start);
+        self.drive(it, &mut |this, v| {
+            let v = this.deref(v);
+            let Some(v) = this.scalar(v, Span::call_site()) else { return Flow::Falls };
+            let next = match this.s.vars[sum].val {
+                Val::Scalar(now) => this.op(Op::Add, &[now, v]),
+                _ => v,
+            };
+            this.s.vars[sum].val = Val::Scalar(next);
+            Flow::Falls
+        });
+        self.s.vars[sum].val.clone()
+    }
+
+    fn product(&mut self, it: &Iter, kind: Option<FloatKind>) -> Val {
+        let kind = kind.or_else(|| self.item_kind(it));
+        let start = match kind {
+            Some(kind) => self.s.b.float(1.0, Type::Float(kind)),
+            None => self.s.b.int("1"),
+        };
+        let product = self.new_var("product", true, Val::Scalar(start));
+        self.drive(it, &mut |this, v| {
+            let v = this.deref(v);
+            let Some(v) = this.scalar(v, Span::call_site()) else { return Flow::Falls };
+            if let Val::Scalar(now) = this.s.vars[product].val {
+                let next = this.op(Op::Mul, &[now, v]);
+                this.s.vars[product].val = Val::Scalar(next);
+            }
+            Flow::Falls
+        });
+        self.s.vars[product].val.clone()
+    }
+
+    /// Which float the items are, if they are floats.
+    fn item_kind(&mut self, it: &Iter) -> Option<FloatKind> {
+        match self.sample(it) {
+            Val::Scalar(v) => match self.sampled_type(v) {
+                Type::Float(kind) => Some(kind),
+                // What cannot be seen is a float more often than not.
+                Type::Opaque => Some(FloatKind::Infer),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn fold(&mut self, it: &Iter, init: Val, f: &Callee) -> Val {
+        let init = self.own(init, true, "acc");
+        let acc = self.new_var("acc", true, Val::Unset);
+        self.set(acc, init);
+        self.drive(it, &mut |this, v| {
+            let now = this.s.vars[acc].val.clone();
+            let next = this.apply(f, vec![now, v]);
+            this.replace(acc, next, Span::call_site());
+            Flow::Falls
+        });
+        self.s.vars[acc].val.clone()
+    }
+
+    /// Gives a variable another value; arrays are copied into the variable's own.
+    pub(in super::super) fn replace(&mut self, var: VarId, val: Val, span: Span) {
+        match (self.s.vars[var].val.clone(), val) {
+            (Val::View(to), Val::View(from)) if !to.by_ref => self.copy_view(&from, &to, span),
+            (_, val) => self.set(var, val),
+        }
+    }
+
+    fn reduce(&mut self, it: &Iter, f: &Callee) -> Val {
+        if it.indexed() {
+            let n = self.length(it);
+            let (zero, one) = (self.s.b.int("0"), self.s.b.int("1"));
+            let first = self.at(it, n, &mut |_| zero);
+            let Val::Maybe(parts) = first else { return first };
+            let acc = self.new_var("acc", true, parts[1].clone());
+            let rest = Iter::Skip(Rc::new(it.clone()), one);
+            self.drive(&rest, &mut |this, v| {
+                let now = this.s.vars[acc].val.clone();
+                let next = this.apply(f, vec![now, v]);
+                this.replace(acc, next, Span::call_site());
+                Flow::Falls
+            });
+            return Val::Maybe(vec![parts[0].clone(), self.s.vars[acc].val.clone()]);
+        }
+        let no = self.s.b.boolean(false);
+        let some = self.new_var("some", true, Val::Scalar(no));
+        let acc = self.new_var("acc", true, Val::Unset);
+        self.drive(it, &mut |this, v| {
+            let Val::Scalar(is_some) = this.s.vars[some].val else { return Flow::Falls };
+            let now = this.s.vars[acc].val.clone();
+            let next = if matches!(now, Val::Unset) {
+                v
+            } else {
+                this.branch(
+                    is_some,
+                    Span::call_site(),
+                    &mut |this| (this.apply(f, vec![now.clone(), v.clone()]), Flow::Falls),
+                    &mut |_| (v.clone(), Flow::Falls),
+                )
+                .0
+            };
+            this.set(acc, next);
+            let yes = this.s.b.boolean(true);
+            this.set(some, Val::Scalar(yes));
+            Flow::Falls
+        });
+        Val::Maybe(vec![self.s.vars[some].val.clone(), self.s.vars[acc].val.clone()])
+    }
+
+    /// The item that wins: `better` says whether the second takes the place of the first.
+    fn select(&mut self, it: &Iter, better: &mut dyn FnMut(&mut Self, &Val, &Val) -> Value) -> Val {
+        let (some, best, rest);
+        if it.indexed() {
+            let n = self.length(it);
+            let (zero, one) = (self.s.b.int("0"), self.s.b.int("1"));
+            let Val::Maybe(parts) = self.at(it, n, &mut |_| zero) else { return Val::Never };
+            some = self.new_var("some", true, parts[0].clone());
+            best = self.new_var("best", true, parts[1].clone());
+            rest = Iter::Skip(Rc::new(it.clone()), one);
+        } else {
+            let no = self.s.b.boolean(false);
+            some = self.new_var("some", true, Val::Scalar(no));
+            best = self.new_var("best", true, Val::Unset);
+            rest = it.clone();
+        }
+        let known = it.indexed();
+        self.drive(&rest, &mut |this, v| {
+            let now = this.s.vars[best].val.clone();
+            let Val::Scalar(is_some) = this.s.vars[some].val else { return Flow::Falls };
+            let takes = if matches!(now, Val::Unset) {
+                this.s.b.boolean(true)
+            } else if known {
+                better(this, &now, &v)
+            } else {
+                let (val, _) = this.branch(
+                    is_some,
+                    Span::call_site(),
+                    &mut |this| (Val::Scalar(better(this, &now, &v)), Flow::Falls),
+                    &mut |this| (Val::Scalar(this.s.b.boolean(true)), Flow::Falls),
+                );
+                match val {
+                    Val::Scalar(v) => v,
+                    _ => is_some,
+                }
+            };
+            let next = if matches!(now, Val::Unset) {
+                v
+            } else {
+                this.branch(takes, Span::call_site(), &mut |_| (v.clone(), Flow::Falls), &mut |_| {
+                    (now.clone(), Flow::Falls)
+                })
+                .0
+            };
+            this.set(best, next);
+            if !known {
+                let yes = this.s.b.boolean(true);
+                this.set(some, Val::Scalar(yes));
+            }
+            Flow::Falls
+        });
+        Val::Maybe(vec![self.s.vars[some].val.clone(), self.s.vars[best].val.clone()])
+    }
+
+    /// An item, if there are any.
+    fn at(&mut self, it: &Iter, n: Value, k: &mut dyn FnMut(&mut Self) -> Value) -> Val {
+        let zero = self.s.b.int("0");
+        let some = match self.literal_int(n) {
+            Some(n) => self.s.b.boolean(n > 0),
+            None => self.op(Op::Cmp(Cmp::Gt), &[n, zero]),
+        };
+        self.guarded(some, &mut |this| {
+            let k = k(this);
+            this.item(it, k)
+        })
+    }
+
+    /// `Some(value)` if a condition holds: only then is the value computed.
+    pub(in super::super) fn guarded(&mut self, some: Value, value: &mut dyn FnMut(&mut Self) -> Val) -> Val {
+        if let Some(Op::Bool(true)) = self.s.b.constant(some) {
+            let v = value(self);
+            return Val::Maybe(vec![Val::Scalar(some), v]);
+        }
+        let (val, _) =
+            self.branch(some, Span::call_site(), &mut |this| (value(this), Flow::Falls), &mut |_| {
+                (Val::Unset, Flow::Falls)
+            });
+        Val::Maybe(vec![Val::Scalar(some), val])
+    }
+
+    /// `it.next()` of a variable: the variable stands for the rest from then on.
+    fn next(&mut self, it: &Rc<Iter>, receiver: &syn::Expr) -> Option<Val> {
+        if !it.indexed() {
+            return None;
+        }
+        let zero = self.s.b.int("0");
+        let val = if it.endless() {
+            let yes = self.s.b.boolean(true);
+            let v = self.item(it, zero);
+            Val::Maybe(vec![Val::Scalar(yes), v])
+        } else {
+            let n = self.length(it);
+            self.at(it, n, &mut |_| zero)
+        };
+        if let syn::Expr::Path(p) = receiver
+            && let Some(var) = p.path.get_ident().and_then(|i| self.lookup(&i.to_string()))
+        {
+            let rest = match &**it {
+                Iter::Skip(a, n) => {
+                    let one = self.s.b.int("1");
+                    let n = self.plus(*n, one);
+                    Iter::Skip(a.clone(), n)
+                }
+                _ => Iter::Skip(it.clone(), self.s.b.int("1")),
+            };
+            self.s.vars[var].val = Val::Iter(Rc::new(rest));
+        }
+        Some(val)
+    }
+
+    /// Runs until a hit, and then what is to be done.
+    fn search(&mut self, it: &Iter, test: &mut dyn FnMut(&mut Self, Val) -> (Value, Box<dyn Fn(&mut Self)>)) {
+        let context = self.context(None, true);
+        let broken = context.broken;
+        self.loops.push(context);
+        self.drive(it, &mut |this, v| {
+            let (hit, then) = test(this, v);
+            this.when(
+                hit,
+                &mut |this| {
+                    then(this);
+                    let yes = this.s.b.boolean(true);
+                    this.set(broken, Val::Scalar(yes));
+                    Flow::Never
+                },
+                &mut |_| Flow::Falls,
+            )
+        });
+        self.loops.pop();
+    }
+
+    fn advance(&mut self, counter: VarId) {
+        if let Val::Scalar(now) = self.s.vars[counter].val {
+            let one = self.s.b.int("1");
+            let next = self.op(Op::Add, &[now, one]);
+            self.set(counter, Val::Scalar(next));
+        }
+    }
+
+    /// Whether a comparison came out as `cmp` says.
+    pub(in super::super) fn order_is(&mut self, order: &Val, cmp: Cmp, span: Span) -> Value {
+        match order {
+            Val::Order(a, b) => self.op(Op::Cmp(cmp), &[*a, *b]),
+            Val::Maybe(parts) => self.order_is(&parts[1].clone(), cmp, span),
+            Val::Scalar(v) => {
+                let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
+                let method = match cmp {
+                    Cmp::Le => quote::quote!(is_le),
+                    Cmp::Lt => quote::quote!(is_lt),
+                    Cmp::Ge => quote::quote!(is_ge),
+                    Cmp::Gt => quote::quote!(is_gt),
+                    Cmp::Eq => quote::quote!(is_eq),
+                    Cmp::Ne => quote::quote!(is_ne),
+                };
+                let verbatim =
+                    crate::ir::Verbatim { tokens: quote::quote!(#hole.#method()), buffers: Vec::new() };
+                self.s.b.op_typed(Op::Verbatim(verbatim), &[*v], Type::Bool)
+            }
+            _ => {
+                self.error(
+                    span,
+                    "the macro cannot follow this comparison",
+                    "compare floats with `partial_cmp` or `total_cmp`",
+                );
+                self.s.b.boolean(false)
+            }
+        }
+    }
+
+    fn compare(&mut self, a: Val, b: Val, cmp: Cmp, span: Span) -> Value {
+        let (a, b) = (self.deref(a), self.deref(b));
+        match (self.scalar(a, span), self.scalar(b, span)) {
+            (Some(a), Some(b)) => self.op(Op::Cmp(cmp), &[a, b]),
+            _ => self.s.b.boolean(false),
+        }
+    }
+
+    /// The float that a type of the user's names.
+    pub(in super::super) fn float_kind(&self, ty: &syn::Type) -> Option<FloatKind> {
+        float_kind(ty)
+    }
+}

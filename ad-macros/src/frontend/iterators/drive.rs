@@ -1,0 +1,585 @@
+//! Iterators as loops: how long one is, its n-th item, and a body run for each of its items.
+
+use std::rc::Rc;
+
+use proc_macro2::Span;
+use quote::quote;
+
+use super::super::loops::RangeSpec;
+use super::super::lower::{Flow, Lower, VarId};
+use super::super::value::{Val, View};
+use super::{Callee, Iter};
+use crate::ir::{Cmp, Op, Type, Value, Verbatim};
+
+/// What is done with an item.
+pub(crate) type Round<'r, 'a> = dyn FnMut(&mut Lower<'a>, Val) -> Flow + 'r;
+
+impl<'a> Lower<'a> {
+    // ---------------------------------------------------------------------------------------- indices
+
+    /// A literal that must be a `usize` where nothing around it says so.
+    fn sized(&mut self, v: Value) -> Value {
+        match self.s.b.constant(v) {
+            Some(Op::Int(text)) if text.bytes().all(|c| c.is_ascii_digit()) => {
+                self.s.b.int(&format!("{text}_usize"))
+            }
+            _ => v,
+        }
+    }
+
+    /// The number of an integer literal.
+    pub(in super::super) fn literal_int(&self, v: Value) -> Option<i64> {
+        match self.s.b.constant(v) {
+            Some(Op::Int(text)) => {
+                let digits: String =
+                    text.chars().take_while(|c| c.is_ascii_digit() || *c == '-' || *c == '_').collect();
+                digits.replace('_', "").parse().ok()
+            }
+            _ => None,
+        }
+    }
+
+    /// A `usize` computed by a method or function of std, named by its tokens.
+    fn count_by(&mut self, tokens: proc_macro2::TokenStream, args: &[Value]) -> Value {
+        let args: Vec<Value> = args.iter().map(|a| self.sized(*a)).collect();
+        self.s.b.op_typed(Op::Verbatim(Verbatim { tokens, buffers: Vec::new() }), &args, Type::Int)
+    }
+
+    fn holes() -> [syn::Ident; 2] {
+        [0, 1].map(|k| syn::Ident::new(&Verbatim::hole(k), Span::call_site()))
+    }
+
+    /// `a - b`, 0 if that is negative.
+    fn less(&mut self, a: Value, b: Value) -> Value {
+        match (self.literal_int(a), self.literal_int(b)) {
+            (_, Some(0)) => a,
+            (Some(a), Some(b)) => self.s.b.int(&(a - b).max(0).to_string()),
+            _ => {
+                let [x, y] = Self::holes();
+                self.count_by(quote!(#x.saturating_sub(#y)), &[a, b])
+            }
+        }
+    }
+
+    fn least(&mut self, a: Value, b: Value) -> Value {
+        if a == b {
+            return a;
+        }
+        match (self.literal_int(a), self.literal_int(b)) {
+            (Some(x), Some(y)) => {
+                if x <= y {
+                    a
+                } else {
+                    b
+                }
+            }
+            _ => {
+                let [x, y] = Self::holes();
+                self.count_by(quote!(::core::cmp::min(#x, #y)), &[a, b])
+            }
+        }
+    }
+
+    /// `a + b` of indices.
+    pub(in super::super) fn plus(&mut self, a: Value, b: Value) -> Value {
+        match (self.literal_int(a), self.literal_int(b)) {
+            (Some(0), _) => b,
+            (_, Some(0)) => a,
+            (Some(a), Some(b)) => self.s.b.int(&(a + b).to_string()),
+            _ => self.op(Op::Add, &[a, b]),
+        }
+    }
+
+    fn times(&mut self, a: Value, b: Value) -> Value {
+        match (self.literal_int(a), self.literal_int(b)) {
+            (Some(1), _) => b,
+            (_, Some(1)) => a,
+            _ => self.op(Op::Mul, &[a, b]),
+        }
+    }
+
+    /// How many items there are. Only of what is indexed and has an end.
+    pub(in super::super) fn length(&mut self, it: &Iter) -> Value {
+        match it {
+            Iter::Range { lo, hi, inclusive } => {
+                let end = if *inclusive {
+                    let one = self.s.b.int("1");
+                    self.plus(*hi, one)
+                } else {
+                    *hi
+                };
+                let end = self.as_index(end);
+                let lo = self.as_index(*lo);
+                self.less(end, lo)
+            }
+            Iter::Elements { view, .. } => self.len(view),
+            Iter::Columns(parts) => self.length_of(parts),
+            Iter::Foreign { base, .. } => {
+                let [x, _] = Self::holes();
+                self.count_by(quote!(#x.len()), &[*base])
+            }
+            Iter::Windows { view, size } => {
+                let total = self.len(view);
+                match self.literal_int(*size) {
+                    Some(size) => {
+                        let lost = self.s.b.int(&(size - 1).to_string());
+                        self.less(total, lost)
+                    }
+                    None => {
+                        let [x, y] = Self::holes();
+                        self.count_by(quote!((#x + 1).saturating_sub(#y)), &[total, *size])
+                    }
+                }
+            }
+            Iter::Chunks { view, size, exact } => {
+                let total = self.len(view);
+                let [x, y] = Self::holes();
+                if *exact {
+                    self.op(Op::Div, &[total, *size])
+                } else {
+                    self.count_by(quote!(#x.div_ceil(#y)), &[total, *size])
+                }
+            }
+            Iter::Once(_) => self.s.b.int("1"),
+            Iter::Map(a, _) | Iter::Deref(a) | Iter::Enumerate(a) | Iter::Rev(a) => self.length(a),
+            Iter::Zip(a, b) => match (a.endless(), b.endless()) {
+                (true, _) => self.length(b),
+                (_, true) => self.length(a),
+                _ => {
+                    let (a, b) = (self.length(a), self.length(b));
+                    self.least(a, b)
+                }
+            },
+            Iter::Skip(a, n) => {
+                let total = self.length(a);
+                self.less(total, *n)
+            }
+            Iter::Take(a, n) => {
+                if a.endless() {
+                    return *n;
+                }
+                let total = self.length(a);
+                self.least(total, *n)
+            }
+            Iter::StepBy(a, step) => {
+                let total = self.length(a);
+                let [x, y] = Self::holes();
+                self.count_by(quote!(#x.div_ceil(#y)), &[total, *step])
+            }
+            _ => unreachable!("only what is indexed and has an end has a length"),
+        }
+    }
+
+    /// An integer as a `usize`, where it is known to be another.
+    fn as_index(&mut self, v: Value) -> Value {
+        match self.int_type(v) {
+            Some(ty) if &*ty != "usize" => self.s.b.op_typed(Op::Cast("usize".into()), &[v], Type::Int),
+            _ => v,
+        }
+    }
+
+    /// Item `k`, for what is indexed.
+    pub(in super::super) fn item(&mut self, it: &Iter, k: Value) -> Val {
+        match it {
+            Iter::Range { lo, .. } | Iter::From { lo } => {
+                let k = match self.int_type(*lo).or_else(|| match it {
+                    Iter::Range { hi, .. } => self.int_type(*hi),
+                    _ => None,
+                }) {
+                    Some(ty) if &*ty != "usize" => self.s.b.op_typed(Op::Cast(ty), &[k], Type::Int),
+                    _ => k,
+                };
+                Val::Scalar(self.plus(*lo, k))
+            }
+            Iter::Elements { view, mutable } => self.element(view, k, *mutable),
+            Iter::Columns(parts) => self.part_at(parts, k),
+            Iter::Foreign { base, owned } => {
+                let [x, y] = Self::holes();
+                let tokens = if *owned { quote!(#x[#y].clone()) } else { quote!(&#x[#y]) };
+                let v = self.s.b.op(Op::Verbatim(Verbatim { tokens, buffers: Vec::new() }), &[*base, k]);
+                if !*owned {
+                    self.s.refs.insert(v);
+                }
+                Val::Scalar(v)
+            }
+            Iter::Windows { view, size } => Val::View(self.sub_view(view, k, *size)),
+            Iter::Chunks { view, size, exact } => {
+                let start = self.times(k, *size);
+                let len = if *exact {
+                    *size
+                } else {
+                    let total = self.len(view);
+                    let left = self.op(Op::Sub, &[total, start]);
+                    self.least(left, *size)
+                };
+                Val::View(self.sub_view(view, start, len))
+            }
+            Iter::Once(val) | Iter::Repeat(val) => (**val).clone(),
+            Iter::Cycle(a) => {
+                let n = self.length(a);
+                let k = self.op(Op::Rem, &[k, n]);
+                self.item(a, k)
+            }
+            Iter::Map(a, f) => {
+                let v = self.item(a, k);
+                self.apply(f, vec![v])
+            }
+            Iter::Deref(a) => {
+                let v = self.item(a, k);
+                self.deref(v)
+            }
+            Iter::Enumerate(a) => {
+                let v = self.item(a, k);
+                Val::Tuple(vec![Val::Scalar(k), v])
+            }
+            Iter::Zip(a, b) => {
+                let a = self.item(a, k);
+                let b = self.item(b, k);
+                Val::Tuple(vec![a, b])
+            }
+            Iter::Rev(a) => {
+                let n = self.length(a);
+                let one = self.s.b.int("1");
+                let last = self.op(Op::Sub, &[n, one]);
+                let k = self.op(Op::Sub, &[last, k]);
+                self.item(a, k)
+            }
+            Iter::Skip(a, n) => {
+                let k = self.plus(k, *n);
+                self.item(a, k)
+            }
+            Iter::Take(a, _) => self.item(a, k),
+            Iter::StepBy(a, step) => {
+                let k = self.times(k, *step);
+                self.item(a, k)
+            }
+            _ => unreachable!("only what is indexed has numbered items"),
+        }
+    }
+
+    /// Part `start .. start + len` of a view, known to be inside it.
+    pub(in super::super) fn sub_view(&mut self, view: &View, start: Value, len: Value) -> View {
+        let start = match view.range {
+            Some((old, _)) => self.plus(old, start),
+            None => start,
+        };
+        View { range: Some((start, len)), by_ref: true, ..view.clone() }
+    }
+
+    // ---------------------------------------------------------------------------------------- loops
+
+    /// Runs `body` if a condition holds.
+    pub(in super::super) fn when(
+        &mut self,
+        cond: Value,
+        body: &mut dyn FnMut(&mut Self) -> Flow,
+        otherwise: &mut dyn FnMut(&mut Self) -> Flow,
+    ) -> Flow {
+        let unit = |flow: Flow| if flow == Flow::Never { Val::Never } else { Val::unit() };
+        self.branch(
+            cond,
+            Span::call_site(),
+            &mut |this| {
+                let flow = body(this);
+                (unit(flow), flow)
+            },
+            &mut |this| {
+                let flow = otherwise(this);
+                (unit(flow), flow)
+            },
+        )
+        .1
+    }
+
+    /// Runs `f` inside a loop that can be left by a flag, which `f` is given.
+    fn stoppable(&mut self, f: &mut dyn FnMut(&mut Self, VarId)) -> Flow {
+        let before = self.exit_flags();
+        let context = self.context(None, true);
+        let broken = context.broken;
+        self.loops.push(context);
+        f(self, broken);
+        self.loops.pop();
+        self.flow_since(&before)
+    }
+
+    fn stop(&mut self, flag: VarId) -> Flow {
+        let yes = self.s.b.boolean(true);
+        self.set(flag, Val::Scalar(yes));
+        Flow::Never
+    }
+
+    fn counter(&mut self, name: &str) -> VarId {
+        let zero = self.s.b.int("0");
+        self.new_var(name, true, Val::Scalar(zero))
+    }
+
+    /// The value of a counter before it is moved on.
+    fn tick(&mut self, counter: VarId) -> Value {
+        let Val::Scalar(now) = self.s.vars[counter].val else { return self.s.b.int("0") };
+        let one = self.s.b.int("1");
+        let next = self.op(Op::Add, &[now, one]);
+        self.set(counter, Val::Scalar(next));
+        now
+    }
+
+    /// Runs `body` for each item, in order.
+    pub(in super::super) fn drive(&mut self, it: &Iter, body: &mut Round<'_, 'a>) -> Flow {
+        match it {
+            Iter::Range { lo, hi, inclusive } => {
+                let spec = RangeSpec::new(*lo, *hi, *inclusive);
+                self.range_loop(&spec, &mut |this, i| body(this, Val::Scalar(i)))
+            }
+            Iter::Rev(a) => self.drive_reversed(a, body),
+            Iter::StepBy(a, step) => match &**a {
+                Iter::Range { lo, hi, inclusive } => {
+                    let spec = RangeSpec { step: Some(*step), ..RangeSpec::new(*lo, *hi, *inclusive) };
+                    self.range_loop(&spec, &mut |this, i| body(this, Val::Scalar(i)))
+                }
+                Iter::Rev(b) if let Iter::Range { lo, hi, inclusive } = &**b => {
+                    let spec =
+                        RangeSpec { step: Some(*step), rev: true, ..RangeSpec::new(*lo, *hi, *inclusive) };
+                    self.range_loop(&spec, &mut |this, i| body(this, Val::Scalar(i)))
+                }
+                a if !a.indexed() => {
+                    let counter = self.counter("seen");
+                    self.drive(a, &mut |this, v| {
+                        let k = this.tick(counter);
+                        let rest = this.op(Op::Rem, &[k, *step]);
+                        let zero = this.s.b.int("0");
+                        let hit = this.op(Op::Cmp(Cmp::Eq), &[rest, zero]);
+                        this.when(hit, &mut |this| body(this, v.clone()), &mut |_| Flow::Falls)
+                    })
+                }
+                _ => self.drive_indexed(it, false, body),
+            },
+            Iter::Map(a, f) => self.drive(a, &mut |this, v| {
+                let v = this.apply(f, vec![v]);
+                body(this, v)
+            }),
+            Iter::Deref(a) => self.drive(a, &mut |this, v| {
+                let v = this.deref(v);
+                body(this, v)
+            }),
+            _ if it.indexed() && !it.endless() => self.drive_indexed(it, false, body),
+            _ if it.indexed() => {
+                let counter = self.counter("k");
+                self.endless_loop(&mut |this| {
+                    let k = this.tick(counter);
+                    let v = this.item(it, k);
+                    body(this, v)
+                })
+            }
+            Iter::Chain(a, b) => {
+                let flow = self.drive(a, body);
+                match flow {
+                    Flow::Falls => self.drive(b, body),
+                    Flow::Never => flow,
+                    Flow::Maybe => {
+                        let exited = self.exited();
+                        let goes_on = self.op(Op::Not, &[exited]);
+                        self.when(goes_on, &mut |this| this.drive(b, body), &mut |_| Flow::Never);
+                        Flow::Maybe
+                    }
+                }
+            }
+            Iter::Filter(a, f) => self.drive(a, &mut |this, v| {
+                let keep = this.ask(f, v.clone());
+                this.when(keep, &mut |this| body(this, v.clone()), &mut |_| Flow::Falls)
+            }),
+            Iter::FilterMap(a, f) => self.drive(a, &mut |this, v| {
+                let (some, v) = this.apply_maybe(f, vec![v]);
+                this.when(some, &mut |this| body(this, v.clone()), &mut |_| Flow::Falls)
+            }),
+            Iter::TakeWhile(a, f) => self.stoppable(&mut |this, flag| {
+                this.drive(a, &mut |this, v| {
+                    let keep = this.ask(f, v.clone());
+                    this.when(keep, &mut |this| body(this, v.clone()), &mut |this| this.stop(flag))
+                });
+            }),
+            Iter::MapWhile(a, f) => self.stoppable(&mut |this, flag| {
+                this.drive(a, &mut |this, v| {
+                    let (some, v) = this.apply_maybe(f, vec![v]);
+                    this.when(some, &mut |this| body(this, v.clone()), &mut |this| this.stop(flag))
+                });
+            }),
+            Iter::Scan(a, state, f) => self.stoppable(&mut |this, flag| {
+                this.drive(a, &mut |this, v| {
+                    let (some, v) = this.apply_maybe(f, vec![Val::RefMut(*state, Vec::new()), v]);
+                    this.when(some, &mut |this| body(this, v.clone()), &mut |this| this.stop(flag))
+                });
+            }),
+            Iter::SkipWhile(a, f) => {
+                let started = self.bool_var("started");
+                self.drive(a, &mut |this, v| {
+                    let Val::Scalar(now) = this.s.vars[started].val else { return Flow::Falls };
+                    let not = this.op(Op::Not, &[now]);
+                    let (skip, _) = this.branch(
+                        not,
+                        Span::call_site(),
+                        &mut |this| (Val::Scalar(this.ask(f, v.clone())), Flow::Falls),
+                        &mut |this| (Val::Scalar(this.s.b.boolean(false)), Flow::Falls),
+                    );
+                    let Val::Scalar(skip) = skip else { return Flow::Falls };
+                    let starts = this.op(Op::Not, &[skip]);
+                    this.set(started, Val::Scalar(starts));
+                    this.when(starts, &mut |this| body(this, v.clone()), &mut |_| Flow::Falls)
+                })
+            }
+            Iter::FlatMap(a, f) => self.drive(a, &mut |this, v| {
+                let inner = this.apply(f, vec![v]);
+                match this.iterate(inner, false, Span::call_site()) {
+                    Some(inner) => this.drive(&inner, body),
+                    None => Flow::Falls,
+                }
+            }),
+            Iter::Flatten(a) => {
+                self.drive(a, &mut |this, v| match this.iterate(v, false, Span::call_site()) {
+                    Some(inner) => this.drive(&inner, body),
+                    None => Flow::Falls,
+                })
+            }
+            Iter::Enumerate(a) => {
+                let counter = self.counter("k");
+                self.drive(a, &mut |this, v| {
+                    let k = this.tick(counter);
+                    body(this, Val::Tuple(vec![Val::Scalar(k), v]))
+                })
+            }
+            Iter::Skip(a, n) => {
+                let counter = self.counter("seen");
+                self.drive(a, &mut |this, v| {
+                    let k = this.tick(counter);
+                    let past = this.op(Op::Cmp(Cmp::Ge), &[k, *n]);
+                    this.when(past, &mut |this| body(this, v.clone()), &mut |_| Flow::Falls)
+                })
+            }
+            Iter::Take(a, n) => {
+                let counter = self.counter("taken");
+                self.stoppable(&mut |this, flag| {
+                    this.drive(a, &mut |this, v| {
+                        let k = this.tick(counter);
+                        let before = this.op(Op::Cmp(Cmp::Lt), &[k, *n]);
+                        this.when(before, &mut |this| body(this, v.clone()), &mut |this| this.stop(flag))
+                    });
+                })
+            }
+            Iter::Zip(a, b) => {
+                let (by_hand, numbered, swapped) = match (a.indexed(), b.indexed()) {
+                    (false, true) => (a, b, false),
+                    (true, false) => (b, a, true),
+                    _ => {
+                        self.error(
+                            Span::call_site(),
+                            "two iterators whose lengths only a run can tell are zipped here",
+                            "collect one of them into a `Vec` first",
+                        );
+                        return Flow::Falls;
+                    }
+                };
+                let counter = self.counter("k");
+                let end = (!numbered.endless()).then(|| self.length(numbered));
+                self.stoppable(&mut |this, flag| {
+                    this.drive(by_hand, &mut |this, v| {
+                        let k = this.tick(counter);
+                        let inside = match end {
+                            Some(end) => this.op(Op::Cmp(Cmp::Lt), &[k, end]),
+                            None => this.s.b.boolean(true),
+                        };
+                        this.when(
+                            inside,
+                            &mut |this| {
+                                let other = this.item(numbered, k);
+                                let pair =
+                                    if swapped { vec![other, v.clone()] } else { vec![v.clone(), other] };
+                                body(this, Val::Tuple(pair))
+                            },
+                            &mut |this| this.stop(flag),
+                        )
+                    });
+                })
+            }
+            _ => {
+                self.error(
+                    Span::call_site(),
+                    "this iterator cannot be turned into a loop",
+                    "write the loop over indices",
+                );
+                Flow::Falls
+            }
+        }
+    }
+
+    fn drive_indexed(&mut self, it: &Iter, rev: bool, body: &mut Round<'_, 'a>) -> Flow {
+        let lo = self.s.b.int("0");
+        let hi = self.length(it);
+        let spec = RangeSpec { rev, ..RangeSpec::new(lo, hi, false) };
+        self.range_loop(&spec, &mut |this, k| {
+            this.s.b.name(k, || "i".into());
+            let v = this.item(it, k);
+            body(this, v)
+        })
+    }
+
+    fn drive_reversed(&mut self, it: &Iter, body: &mut Round<'_, 'a>) -> Flow {
+        let rev = |a: &Rc<Iter>| Rc::new(Iter::Rev(a.clone()));
+        match it {
+            Iter::Range { lo, hi, inclusive } => {
+                let spec = RangeSpec { rev: true, ..RangeSpec::new(*lo, *hi, *inclusive) };
+                self.range_loop(&spec, &mut |this, i| body(this, Val::Scalar(i)))
+            }
+            Iter::StepBy(a, step) if let Iter::Range { lo, hi, inclusive } = &**a => {
+                let spec =
+                    RangeSpec { step: Some(*step), flipped: true, ..RangeSpec::new(*lo, *hi, *inclusive) };
+                self.range_loop(&spec, &mut |this, i| body(this, Val::Scalar(i)))
+            }
+            Iter::Rev(a) => self.drive(a, body),
+            Iter::Map(a, f) => self.drive(&Iter::Map(rev(a), f.clone()), body),
+            Iter::Deref(a) => self.drive(&Iter::Deref(rev(a)), body),
+            _ if it.indexed() && !it.endless() => self.drive_indexed(it, true, body),
+            Iter::Filter(a, f) => self.drive(&Iter::Filter(rev(a), f.clone()), body),
+            Iter::FilterMap(a, f) => self.drive(&Iter::FilterMap(rev(a), f.clone()), body),
+            Iter::Chain(a, b) => self.drive(&Iter::Chain(rev(b), rev(a)), body),
+            Iter::FlatMap(a, f) => {
+                let (a, f) = (rev(a), f.clone());
+                self.drive(&a, &mut |this, v| {
+                    let inner = this.apply(&f, vec![v]);
+                    match this.iterate(inner, false, Span::call_site()) {
+                        Some(inner) => this.drive(&Iter::Rev(inner), body),
+                        None => Flow::Falls,
+                    }
+                })
+            }
+            _ => {
+                self.error(
+                    Span::call_site(),
+                    "this iterator cannot run backwards here",
+                    "collect it into a `Vec` and reverse that",
+                );
+                Flow::Falls
+            }
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------- callees
+
+    pub(in super::super) fn apply(&mut self, f: &Callee, args: Vec<Val>) -> Val {
+        match f {
+            Callee::Closure(c) => self.inline(c, args),
+            Callee::Path(path) => self.call_path(path, args),
+        }
+    }
+
+    /// A predicate's answer.
+    pub(super) fn ask(&mut self, f: &Callee, v: Val) -> Value {
+        match self.apply(f, vec![v]) {
+            Val::Scalar(v) => v,
+            _ => self.s.b.boolean(false),
+        }
+    }
+
+    /// What a closure that returns an `Option` gives.
+    fn apply_maybe(&mut self, f: &Callee, args: Vec<Val>) -> (Value, Val) {
+        let val = self.apply(f, args);
+        self.maybe(val, Span::call_site())
+    }
+}

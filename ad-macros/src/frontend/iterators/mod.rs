@@ -1,0 +1,129 @@
+//! Iterators: known while lowering, gone in the IR. [`sources`] makes them from method calls, [`drive`] turns them into
+//! loops, [`consume`] lowers what ends a chain (`sum`, `fold`, `collect`, ...).
+//!
+//! Those whose length and n-th item are known (`Iter::indexed`) become a `for` over indices, whatever is zipped,
+//! mapped or reversed on top of them. The others (`filter`, `chain`, ...) wrap the body of the loop below them.
+
+mod collect;
+mod consume;
+mod drive;
+mod sources;
+
+pub(super) use collect::Sampled;
+pub(super) use sources::is_chain;
+
+use std::rc::Rc;
+
+use super::lower::VarId;
+use super::value::{Closure, Val, View};
+use crate::ir::Value;
+
+/// What is called with the items of an iterator.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Callee {
+    Closure(Rc<Closure>),
+    /// `f64::abs`, the name of a differentiable function.
+    Path(syn::ExprPath),
+}
+
+/// An iterator.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Iter {
+    Range {
+        lo: Value,
+        hi: Value,
+        inclusive: bool,
+    },
+    /// `lo..`
+    From {
+        lo: Value,
+    },
+    /// Elements of an array, slice or vector.
+    Elements {
+        view: View,
+        mutable: bool,
+    },
+    /// Elements of a vector of tuples or structs, which is kept as one vector for each part.
+    Columns(Box<Val>),
+    /// Items of something the macro does not look into, behind this value; references to them unless `owned`.
+    Foreign {
+        base: Value,
+        owned: bool,
+    },
+    Windows {
+        view: View,
+        size: Value,
+    },
+    Chunks {
+        view: View,
+        size: Value,
+        exact: bool,
+    },
+    Once(Box<Val>),
+    Repeat(Box<Val>),
+    Cycle(Rc<Iter>),
+    Map(Rc<Iter>, Callee),
+    Deref(Rc<Iter>),
+    Enumerate(Rc<Iter>),
+    Zip(Rc<Iter>, Rc<Iter>),
+    Rev(Rc<Iter>),
+    Skip(Rc<Iter>, Value),
+    Take(Rc<Iter>, Value),
+    StepBy(Rc<Iter>, Value),
+    Chain(Rc<Iter>, Rc<Iter>),
+    Filter(Rc<Iter>, Callee),
+    FilterMap(Rc<Iter>, Callee),
+    TakeWhile(Rc<Iter>, Callee),
+    SkipWhile(Rc<Iter>, Callee),
+    MapWhile(Rc<Iter>, Callee),
+    FlatMap(Rc<Iter>, Callee),
+    Flatten(Rc<Iter>),
+    /// With the variable that holds its state.
+    Scan(Rc<Iter>, VarId, Callee),
+}
+
+impl Iter {
+    /// Whether its length and n-th item are known without running through it.
+    pub(super) fn indexed(&self) -> bool {
+        match self {
+            Iter::Range { .. }
+            | Iter::From { .. }
+            | Iter::Elements { .. }
+            | Iter::Columns(_)
+            | Iter::Foreign { .. }
+            | Iter::Windows { .. }
+            | Iter::Chunks { .. }
+            | Iter::Once(_)
+            | Iter::Repeat(_) => true,
+            Iter::Cycle(a)
+            | Iter::Map(a, _)
+            | Iter::Deref(a)
+            | Iter::Enumerate(a)
+            | Iter::Skip(a, _)
+            | Iter::Take(a, _)
+            | Iter::StepBy(a, _) => a.indexed(),
+            Iter::Rev(a) => a.indexed() && !a.endless(),
+            Iter::Zip(a, b) => a.indexed() && b.indexed(),
+            _ => false,
+        }
+    }
+
+    /// Whether it has no end.
+    pub(super) fn endless(&self) -> bool {
+        match self {
+            Iter::From { .. } | Iter::Repeat(_) | Iter::Cycle(_) => true,
+            Iter::Map(a, _)
+            | Iter::Deref(a)
+            | Iter::Enumerate(a)
+            | Iter::Skip(a, _)
+            | Iter::StepBy(a, _)
+            | Iter::Filter(a, _)
+            | Iter::FilterMap(a, _)
+            | Iter::SkipWhile(a, _)
+            | Iter::FlatMap(a, _) => a.endless(),
+            Iter::Zip(a, b) => a.endless() && b.endless(),
+            Iter::Chain(a, b) => a.endless() || b.endless(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Iterators from expressions: ranges, `iter()` and its like, and the adapters on them.
+
+use std::rc::Rc;
+
+use proc_macro2::Span;
+use quote::{ToTokens, quote};
+use syn::spanned::Spanned;
+
+use super::super::lower::Lower;
+use super::super::value::Val;
+use super::{Callee, Iter};
+use crate::ir::{Op, Value, Verbatim};
+
+/// Methods that begin a chain.
+const SOURCES: [&str; 17] = [
+    "iter",
+    "iter_mut",
+    "into_iter",
+    "windows",
+    "chunks",
+    "chunks_mut",
+    "chunks_exact",
+    "chunks_exact_mut",
+    "drain",
+    "values",
+    "keys",
+    "chars",
+    "bytes",
+    "into_values",
+    "into_keys",
+    "rows",
+    "outer_iter",
+];
+
+/// Methods that make an iterator of an iterator.
+const ADAPTERS: [&str; 23] = [
+    "map",
+    "filter",
+    "zip",
+    "enumerate",
+    "rev",
+    "skip",
+    "take",
+    "step_by",
+    "chain",
+    "copied",
+    "cloned",
+    "scan",
+    "flat_map",
+    "flatten",
+    "take_while",
+    "skip_while",
+    "map_while",
+    "filter_map",
+    "inspect",
+    "cycle",
+    "by_ref",
+    "into_iter",
+    "iter",
+];
+
+/// Whether an expression is an iterator, by its form.
+pub(in super::super) fn is_chain(e: &syn::Expr) -> bool {
+    match e {
+        syn::Expr::Paren(p) => is_chain(&p.expr),
+        syn::Expr::Range(r) => r.start.is_some(),
+        syn::Expr::MethodCall(m) => {
+            let name = m.method.to_string();
+            SOURCES.contains(&name.as_str()) || ADAPTERS.contains(&name.as_str()) && is_chain(&m.receiver)
+        }
+        _ => false,
+    }
+}
+
+impl Lower<'_> {
+    /// An iterator, where the method makes one; the receiver is what is known of it.
+    pub(in super::super) fn source(&mut self, receiver: &Val, e: &syn::ExprMethodCall) -> Option<Val> {
+        let name = e.method.to_string();
+        let it = match (name.as_str(), e.args.len()) {
+            ("iter" | "into_iter", 0) => {
+                let owned = name == "into_iter" && !matches!(receiver, Val::View(v) if v.by_ref);
+                let _ = owned;
+                return self.iterate(receiver.clone(), false, e.span()).map(Val::Iter);
+            }
+            ("iter_mut", 0) => return self.iterate(receiver.clone(), true, e.span()).map(Val::Iter),
+            ("windows", 1) => match receiver {
+                Val::View(view) => Iter::Windows { view: view.clone(), size: self.number(&e.args[0])? },
+                _ => return None,
+            },
+            ("chunks" | "chunks_exact" | "chunks_mut" | "chunks_exact_mut", 1) => match receiver {
+                Val::View(view) => Iter::Chunks {
+                    view: view.clone(),
+                    size: self.number(&e.args[0])?,
+                    exact: name.starts_with("chunks_exact"),
+                },
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(Val::Iter(Rc::new(it)))
+    }
+
+    fn number(&mut self, e: &syn::Expr) -> Option<Value> {
+        let val = self.expr(e).0;
+        self.scalar(val, e.span())
+    }
+
+    /// An iterator over something the macro does not look into: `self.points.iter()`.
+    pub(in super::super) fn foreign_source(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
+        let name = e.method.to_string();
+        let receiver = &e.receiver;
+        let (tokens, owned) = match (name.as_str(), e.args.len()) {
+            ("iter", 0) => (quote!(&#receiver), false),
+            ("into_iter", 0) => (quote!(&#receiver), true),
+            ("iter_mut", _) => return None,
+            _ => (quote!((#e).collect::<::ad_runtime::__private::Vec<_>>()), true),
+        };
+        // What the method gives by value, its elements may still be references: `clone` copies either.
+        let found = self.verbatim_operands(tokens, e.span())?;
+        if found.tainted {
+            return None;
+        }
+        let base = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
+        Some(Val::Iter(Rc::new(Iter::Foreign { base, owned })))
+    }
+
+    /// What `for x in val` runs over.
+    pub(in super::super) fn iterate(&mut self, val: Val, mutable: bool, span: Span) -> Option<Rc<Iter>> {
+        match val {
+            Val::Iter(it) => Some(it),
+            Val::View(view) if self.rank(&view) > 0 => Some(Rc::new(Iter::Elements { view, mutable })),
+            Val::Columns(parts) => Some(Rc::new(Iter::Columns(parts))),
+            Val::Scalar(base) if !self.s.b.func.is_float(base) => {
+                let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+                let owned = !self.s.refs.contains(&base);
+                let tokens = quote!(&#hole);
+                let verbatim = Verbatim { tokens, buffers: Vec::new() };
+                let base = self.s.b.op(Op::Verbatim(verbatim), &[base]);
+                let _ = owned;
+                Some(Rc::new(Iter::Foreign { base, owned: false }))
+            }
+            Val::Maybe(list) => {
+                // `flatten` and `flat_map` over options: a chain of none or one.
+                let _ = list;
+                self.error(
+                    span,
+                    "iterating over an `Option` is not supported",
+                    "use `filter_map`, or `if let Some(..)` in the loop",
+                );
+                None
+            }
+            Val::Never => None,
+            _ => {
+                self.error(
+                    span,
+                    "the macro cannot run over this",
+                    "loop over a range (`a..b`), over `x.iter()` of an array, slice or vector, or over a chain of these",
+                );
+                None
+            }
+        }
+    }
+
+    /// An expression as an iterator.
+    pub(in super::super) fn iterator(&mut self, e: &syn::Expr) -> Option<Rc<Iter>> {
+        match e {
+            syn::Expr::Paren(p) => self.iterator(&p.expr),
+            syn::Expr::Group(g) => self.iterator(&g.expr),
+            syn::Expr::Reference(r) => {
+                let mutable = r.mutability.is_some();
+                let val = self.expr(&r.expr).0;
+                let val = match val {
+                    Val::Scalar(v) if !self.s.b.func.is_float(v) => {
+                        // Elements of something unknown, by reference.
+                        return self.foreign_items(&r.expr, v);
+                    }
+                    Val::View(view) => Val::View(super::super::value::View { by_ref: true, ..view }),
+                    other => other,
+                };
+                self.iterate(val, mutable, e.span())
+            }
+            syn::Expr::Field(_) if self.is_foreign(e) => {
+                let found = self.verbatim_operands(quote!(&#e), e.span())?;
+                let base = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
+                Some(Rc::new(Iter::Foreign { base, owned: false }))
+            }
+            _ => {
+                let val = self.expr(e).0;
+                self.iterate(val, false, e.span())
+            }
+        }
+    }
+
+    fn foreign_items(&mut self, e: &syn::Expr, v: Value) -> Option<Rc<Iter>> {
+        let base = if self.is_foreign(e) {
+            let found = self.verbatim_operands(quote!(&#e), e.span())?;
+            self.s.b.op(Op::Verbatim(found.verbatim), &found.args)
+        } else {
+            v
+        };
+        Some(Rc::new(Iter::Foreign { base, owned: false }))
+    }
+
+    /// A range as a value.
+    pub(in super::super) fn range(&mut self, r: &syn::ExprRange) -> Option<Val> {
+        let lo = self.number(r.start.as_deref()?)?;
+        let Some(end) = r.end.as_deref() else {
+            return Some(Val::Iter(Rc::new(Iter::From { lo })));
+        };
+        let hi = self.number(end)?;
+        let inclusive = matches!(r.limits, syn::RangeLimits::Closed(_));
+        Some(Val::Iter(Rc::new(Iter::Range { lo, hi, inclusive })))
+    }
+
+    /// What is called: a closure, or a function by its name.
+    pub(in super::super) fn callee(&mut self, e: &syn::Expr) -> Option<Callee> {
+        match e {
+            syn::Expr::Paren(p) => self.callee(&p.expr),
+            syn::Expr::Reference(r) => self.callee(&r.expr),
+            syn::Expr::Path(p) => {
+                match p
+                    .path
+                    .get_ident()
+                    .and_then(|i| self.lookup(&i.to_string()))
+                    .map(|v| &self.s.vars[v].val)
+                {
+                    Some(Val::Closure(c)) => Some(Callee::Closure(c.clone())),
+                    _ => Some(Callee::Path(p.clone())),
+                }
+            }
+            syn::Expr::Closure(_) => match self.expr(e).0 {
+                Val::Closure(c) => Some(Callee::Closure(c)),
+                _ => None,
+            },
+            _ => {
+                self.error(
+                    e.span(),
+                    "the macro does not know what is called here",
+                    "pass a closure, or the name of a function",
+                );
+                None
+            }
+        }
+    }
+
+    /// An adapter; `None` if the method is none.
+    pub(in super::super) fn adapter(&mut self, it: &Rc<Iter>, e: &syn::ExprMethodCall) -> Option<Val> {
+        let name = e.method.to_string();
+        let a = it.clone();
+        let arg = e.args.first();
+        let made = match (name.as_str(), e.args.len()) {
+            ("into_iter" | "iter" | "by_ref" | "fuse" | "peekable", 0) => return Some(Val::Iter(a)),
+            ("copied" | "cloned", 0) => Iter::Deref(a),
+            ("enumerate", 0) => Iter::Enumerate(a),
+            ("rev", 0) => Iter::Rev(a),
+            ("cycle", 0) => Iter::Cycle(a),
+            ("flatten", 0) => Iter::Flatten(a),
+            ("zip", 1) => Iter::Zip(a, self.iterator(arg?)?),
+            ("chain", 1) => Iter::Chain(a, self.iterator(arg?)?),
+            ("skip", 1) => Iter::Skip(a, self.number(arg?)?),
+            ("take", 1) => Iter::Take(a, self.number(arg?)?),
+            ("step_by", 1) => Iter::StepBy(a, self.number(arg?)?),
+            ("map", 1) => Iter::Map(a, self.callee(arg?)?),
+            ("filter", 1) => Iter::Filter(a, self.callee(arg?)?),
+            ("filter_map", 1) => Iter::FilterMap(a, self.callee(arg?)?),
+            ("take_while", 1) => Iter::TakeWhile(a, self.callee(arg?)?),
+            ("skip_while", 1) => Iter::SkipWhile(a, self.callee(arg?)?),
+            ("map_while", 1) => Iter::MapWhile(a, self.callee(arg?)?),
+            ("flat_map", 1) => Iter::FlatMap(a, self.callee(arg?)?),
+            ("scan", 2) => {
+                let init = self.expr(arg?).0;
+                let init = self.own(init, true, "state");
+                let state = self.new_var("state", true, init);
+                Iter::Scan(a, state, self.callee(&e.args[1])?)
+            }
+            _ => return None,
+        };
+        Some(Val::Iter(Rc::new(made)))
+    }
+
+    /// `std::iter::once(x)`, `repeat(x)`, `zip(a, b)`.
+    pub(in super::super) fn iter_function(&mut self, path: &syn::Path, c: &syn::ExprCall) -> Option<Val> {
+        let list: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
+        let [.., module, name] = list.as_slice() else { return None };
+        if module != "iter" {
+            return None;
+        }
+        let args: Vec<&syn::Expr> = c.args.iter().collect();
+        let made = match (name.as_str(), args.as_slice()) {
+            ("once", [a]) => Iter::Once(Box::new(self.expr(a).0)),
+            ("repeat", [a]) => Iter::Repeat(Box::new(self.expr(a).0)),
+            ("repeat_n", [a, n]) => {
+                let val = self.expr(a).0;
+                let n = self.number(n)?;
+                Iter::Take(Rc::new(Iter::Repeat(Box::new(val))), n)
+            }
+            ("zip", [a, b]) => Iter::Zip(self.iterator(a)?, self.iterator(b)?),
+            _ => {
+                self.error(
+                    path.to_token_stream().span(),
+                    format!("`iter::{name}` is not supported"),
+                    "write the loop",
+                );
+                return Some(Val::Never);
+            }
+        };
+        Some(Val::Iter(Rc::new(made)))
+    }
+}

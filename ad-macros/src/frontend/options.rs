@@ -1,0 +1,314 @@
+//! `Option` and `Result`: inside the function a bool and a value; at its end `return None` and `return Err(..)` as they
+//! are, and the value itself, which generated functions wrap again.
+
+use proc_macro2::Span;
+use quote::{ToTokens, quote};
+use syn::spanned::Spanned;
+
+use super::lower::{Flow, Lower};
+use super::signature::Wrapper;
+use super::value::Val;
+use crate::ir::{InstKind, Op, Type, Value, Verbatim};
+
+impl Lower<'_> {
+    /// Whether there is a value, and the value.
+    pub(super) fn maybe(&mut self, val: Val, span: Span) -> (Value, Val) {
+        match val {
+            Val::Maybe(parts) => match parts.as_slice() {
+                [Val::Scalar(some), value] => (*some, value.clone()),
+                _ => (self.s.b.boolean(false), Val::Never),
+            },
+            Val::Scalar(v) if !self.s.b.func.is_float(v) => {
+                // An option that the macro does not look into.
+                let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+                let some = self.pass(quote!(#hole.is_some()), &[v], Type::Bool);
+                let value = self.pass(quote!(#hole.unwrap()), &[v], Type::Opaque);
+                (some, Val::Scalar(value))
+            }
+            Val::Never => (self.s.b.boolean(false), Val::Never),
+            _ => {
+                self.error(span, "an `Option` is wanted here", "give `Some(..)` or `None`");
+                (self.s.b.boolean(false), Val::Never)
+            }
+        }
+    }
+
+    /// Rust that is passed through, with operands in its holes.
+    pub(super) fn pass(&mut self, tokens: proc_macro2::TokenStream, args: &[Value], ty: Type) -> Value {
+        self.s.b.op_typed(Op::Verbatim(Verbatim { tokens, buffers: Vec::new() }), args, ty)
+    }
+
+    /// `Some(x)`, `Ok(x)`, `None`, `Err(e)` as a value; `None` if the expression is none of them.
+    pub(super) fn variant(&mut self, e: &syn::Expr) -> Option<Val> {
+        match e {
+            syn::Expr::Path(p) if is(&p.path, "None") => {
+                let no = self.s.b.boolean(false);
+                Some(Val::Maybe(vec![Val::Scalar(no), Val::Unset]))
+            }
+            syn::Expr::Call(c) => {
+                let syn::Expr::Path(p) = &*c.func else { return None };
+                if (is(&p.path, "Some") || is(&p.path, "Ok")) && c.args.len() == 1 {
+                    // What is not active stays one piece of Rust: it may go where an `Option` is wanted.
+                    let val = self.expr(&c.args[0]).0;
+                    let yes = self.s.b.boolean(true);
+                    return Some(Val::Maybe(vec![Val::Scalar(yes), val]));
+                }
+                if is(&p.path, "Err") && (self.depth > 0 || !self.tail) {
+                    let no = self.s.b.boolean(false);
+                    return Some(Val::Maybe(vec![Val::Scalar(no), Val::Unset]));
+                }
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether what is lowered now ends the user's function itself, and that returns an `Option` or `Result`.
+    pub(super) fn ends_wrapped(&self) -> bool {
+        self.depth == 0 && self.sig.wrapper.is_some()
+    }
+
+    /// What is returned, without its `Some` or `Ok`; failures return here and now.
+    pub(super) fn settle(&mut self, e: &syn::Expr) -> (Val, Flow) {
+        if let syn::Expr::Call(c) = e
+            && let syn::Expr::Path(p) = &*c.func
+            && is(&p.path, "Err")
+        {
+            return self.fail(&quote!(return #e), e.span());
+        }
+        if matches!(e, syn::Expr::Path(p) if is(&p.path, "None")) {
+            return self.fail(&quote!(return #e), e.span());
+        }
+        let val = match self.variant(e) {
+            Some(val) => val,
+            None => self.expr(e).0,
+        };
+        match val {
+            Val::Maybe(parts) => self.value_or_return(&parts, e.span()),
+            // Something inactive of the function's own type.
+            Val::Scalar(v) if !self.s.b.func.is_float(v) => {
+                let val = self.question(v);
+                (val, Flow::Falls)
+            }
+            Val::Never => (Val::Never, Flow::Falls),
+            other => {
+                self.error(e.span(), "this is no `Option` or `Result`", "wrap it: `Some(..)`, `Ok(..)`");
+                (other, Flow::Falls)
+            }
+        }
+    }
+
+    fn value_or_return(&mut self, parts: &[Val], span: Span) -> (Val, Flow) {
+        let [Val::Scalar(some), value] = parts else { return (Val::Never, Flow::Falls) };
+        if let Some(Op::Bool(true)) = self.s.b.constant(*some) {
+            return (value.clone(), Flow::Falls);
+        }
+        let exit = match self.sig.wrapper {
+            Some(Wrapper::Option) => quote!(return ::core::option::Option::None),
+            _ => {
+                self.error(
+                    span,
+                    "the macro does not know which error this is",
+                    "test for it before, and `return Err(..)` there",
+                );
+                return (Val::Never, Flow::Falls);
+            }
+        };
+        self.require(*some, exit, Vec::new());
+        (value.clone(), Flow::Falls)
+    }
+
+    /// Runs an exit (a `return`, a panic) unless a condition holds.
+    fn require(&mut self, holds: Value, exit: proc_macro2::TokenStream, args: Vec<Value>) {
+        self.branch(holds, Span::call_site(), &mut |_| (Val::unit(), Flow::Falls), &mut |this| {
+            let verbatim = Verbatim { tokens: exit.clone(), buffers: Vec::new() };
+            this.s.b.effect(InstKind::Effect(verbatim, args.clone()));
+            this.s.b.current().diverges = true;
+            (Val::Never, Flow::Never)
+        });
+    }
+
+    /// Leaves the function with a failure, as the user wrote it.
+    fn fail(&mut self, exit: &proc_macro2::TokenStream, span: Span) -> (Val, Flow) {
+        if let Some(found) = self.verbatim_operands(exit.clone(), span) {
+            self.s.b.effect(InstKind::Effect(found.verbatim, found.args));
+            self.s.b.current().diverges = true;
+        }
+        (Val::Never, Flow::Never)
+    }
+
+    /// `v?` of something the macro does not look into.
+    fn question(&mut self, v: Value) -> Val {
+        let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+        // Once for its effect, which stays where it is; the value itself may go where it is needed.
+        let verbatim = Verbatim { tokens: quote!({ let _ = (#hole)?; }), buffers: Vec::new() };
+        self.s.b.effect(InstKind::Effect(verbatim, vec![v]));
+        Val::Scalar(self.pass(quote!((#hole)?), &[v], Type::Opaque))
+    }
+
+    /// `e?`
+    pub(super) fn try_expr(&mut self, e: &syn::ExprTry) -> Val {
+        if self.depth > 0 {
+            self.error(
+                e.question_token.span(),
+                "`?` inside a closure or inner function is not supported",
+                "use `match` or `if let` there, or handle the failure outside",
+            );
+            return Val::Never;
+        }
+        if self.sig.wrapper.is_none() {
+            self.error(
+                e.question_token.span(),
+                "`?` wants a function that returns `Option` or `Result`",
+                "return `Option<f64>` or `Result<f64, E>`",
+            );
+            return Val::Never;
+        }
+        if let Some(found) = self.verbatim_operands(e.expr.to_token_stream(), e.span())
+            && !found.tainted
+            && !super::iterators::is_chain(&e.expr)
+            && !matches!(&*e.expr, syn::Expr::MethodCall(m) if !self.is_foreign(&m.receiver))
+        {
+            let inner = found.verbatim.tokens.clone();
+            let effect =
+                Verbatim { tokens: quote!({ let _ = (#inner)?; }), buffers: found.verbatim.buffers.clone() };
+            self.s.b.effect(InstKind::Effect(effect, found.args.clone()));
+            let value = Verbatim { tokens: quote!((#inner)?), buffers: found.verbatim.buffers };
+            return Val::Scalar(self.s.b.op(Op::Verbatim(value), &found.args));
+        }
+        // `x.ok_or(error)?`
+        if let syn::Expr::MethodCall(m) = &*e.expr
+            && (m.method == "ok_or" || m.method == "ok_or_else")
+            && m.args.len() == 1
+        {
+            let val = self.expr(&m.receiver).0;
+            let (some, value) = self.maybe(val, m.span());
+            let error = &m.args[0];
+            let tokens = if m.method == "ok_or" {
+                quote!(return ::core::result::Result::Err(::core::convert::From::from(#error)))
+            } else {
+                quote!(return ::core::result::Result::Err(::core::convert::From::from((#error)())))
+            };
+            if let Some(found) = self.verbatim_operands(tokens, error.span()) {
+                self.require(some, found.verbatim.tokens, found.args);
+            }
+            return value;
+        }
+        match self.expr(&e.expr).0 {
+            Val::Maybe(parts) => self.value_or_return(&parts, e.span()).0,
+            Val::Scalar(v) if !self.is_tainted(v) => self.question(v),
+            Val::Never => Val::Never,
+            _ => {
+                self.error(e.span(), "the macro does not look into this", "handle the failure before");
+                Val::Never
+            }
+        }
+    }
+
+    /// Methods of an `Option` that the macro follows.
+    pub(super) fn maybe_method(&mut self, parts: &[Val], e: &syn::ExprMethodCall) -> Val {
+        let [Val::Scalar(some), value] = parts else { return Val::Never };
+        let (some, value) = (*some, value.clone());
+        let name = e.method.to_string();
+        let args: Vec<&syn::Expr> = e.args.iter().collect();
+        match (name.as_str(), args.as_slice()) {
+            ("is_some" | "is_ok", []) => Val::Scalar(some),
+            ("is_none" | "is_err", []) => Val::Scalar(self.op(Op::Not, &[some])),
+            ("unwrap" | "expect", _) => {
+                if !matches!(self.s.b.constant(some), Some(Op::Bool(true))) {
+                    let panic = match args.first() {
+                        Some(text) => quote!(::core::panic!("{}", #text)),
+                        None => quote!(::core::panic!("called `Option::unwrap()` on a `None` value")),
+                    };
+                    self.require(some, panic, Vec::new());
+                }
+                value
+            }
+            ("copied" | "cloned", []) => {
+                let value = self.deref(value);
+                Val::Maybe(vec![Val::Scalar(some), value])
+            }
+            ("as_ref" | "as_mut" | "ok" | "clone", []) => Val::Maybe(parts.to_vec()),
+            ("unwrap_or", [other]) => {
+                let other = self.expr(other).0;
+                self.choose_lazily(some, &mut |_| value.clone(), &mut |_| other.clone())
+            }
+            ("unwrap_or_default", []) => {
+                let zero = match &value {
+                    Val::Scalar(v) => {
+                        let ty = self.s.b.func.ty(*v).clone();
+                        Val::Scalar(self.dummy(&ty))
+                    }
+                    other => other.clone(),
+                };
+                self.choose_lazily(some, &mut |_| value.clone(), &mut |_| zero.clone())
+            }
+            ("unwrap_or_else", [f]) => {
+                let Some(f) = self.callee(f) else { return Val::Never };
+                self.choose_lazily(some, &mut |_| value.clone(), &mut |this| this.apply(&f, Vec::new()))
+            }
+            ("map_or", [other, f]) => {
+                let other = self.expr(other).0;
+                let Some(f) = self.callee(f) else { return Val::Never };
+                self.choose_lazily(some, &mut |this| this.apply(&f, vec![value.clone()]), &mut |_| {
+                    other.clone()
+                })
+            }
+            ("map_or_else", [other, f]) => {
+                let (Some(other), Some(f)) = (self.callee(other), self.callee(f)) else { return Val::Never };
+                self.choose_lazily(some, &mut |this| this.apply(&f, vec![value.clone()]), &mut |this| {
+                    this.apply(&other, Vec::new())
+                })
+            }
+            ("map", [f]) => {
+                let Some(f) = self.callee(f) else { return Val::Never };
+                self.guarded(some, &mut |this| this.apply(&f, vec![value.clone()]))
+            }
+            ("and_then", [f]) => {
+                let Some(f) = self.callee(f) else { return Val::Never };
+                let mut none = |this: &mut Self| {
+                    let no = this.s.b.boolean(false);
+                    Val::Maybe(vec![Val::Scalar(no), Val::Unset])
+                };
+                self.choose_lazily(some, &mut |this| this.apply(&f, vec![value.clone()]), &mut none)
+            }
+            ("filter", [f]) => {
+                let Some(f) = self.callee(f) else { return Val::Never };
+                let keep =
+                    self.choose_lazily(some, &mut |this| this.apply(&f, vec![value.clone()]), &mut |this| {
+                        Val::Scalar(this.s.b.boolean(false))
+                    });
+                Val::Maybe(vec![keep, value])
+            }
+            // Orderings have no `None` that a comparison of numbers could see.
+            _ => {
+                self.error(
+                    e.method.span(),
+                    format!("`{name}` of an active `Option` is not supported"),
+                    "use `match`, `if let`, `unwrap_or` or `map_or`",
+                );
+                Val::Never
+            }
+        }
+    }
+
+    fn choose_lazily(
+        &mut self,
+        cond: Value,
+        then: &mut dyn FnMut(&mut Self) -> Val,
+        otherwise: &mut dyn FnMut(&mut Self) -> Val,
+    ) -> Val {
+        if let Some(Op::Bool(known)) = self.s.b.constant(cond) {
+            return if known { then(self) } else { otherwise(self) };
+        }
+        self.branch(cond, Span::call_site(), &mut |this| (then(this), Flow::Falls), &mut |this| {
+            (otherwise(this), Flow::Falls)
+        })
+        .0
+    }
+}
+
+/// Whether a path ends in this name.
+pub(super) fn is(path: &syn::Path, name: &str) -> bool {
+    path.segments.last().is_some_and(|s| s.ident == name)
+}

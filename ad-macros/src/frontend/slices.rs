@@ -1,0 +1,135 @@
+//! Methods of arrays, slices and vectors beyond indexing: parts, ends, and what moves elements.
+
+use quote::ToTokens;
+use syn::spanned::Spanned;
+
+use super::lower::Lower;
+use super::place::Place;
+use super::value::{Val, View};
+use crate::ir::{Cmp, Op, StoreMode, Value};
+
+impl Lower<'_> {
+    /// A method of a slice; `None` if the macro does not know it.
+    pub(super) fn slice_method(&mut self, view: &View, name: &str, e: &syn::ExprMethodCall) -> Option<Val> {
+        let args: Vec<&syn::Expr> = e.args.iter().collect();
+        let mut number = |this: &mut Self, k: usize| -> Option<Value> {
+            let val = this.expr(args[k]).0;
+            this.scalar(val, args[k].span())
+        };
+        let val = match (name, args.len()) {
+            ("split_at" | "split_at_mut", 1) => {
+                let k = number(self, 0)?;
+                let len = self.len(view);
+                self.check_range(view, None, k);
+                let zero = self.s.b.int("0");
+                let rest = self.op(Op::Sub, &[len, k]);
+                let (a, b) = (self.sub_view(view, zero, k), self.sub_view(view, k, rest));
+                Val::Tuple(vec![Val::View(a), Val::View(b)])
+            }
+            ("first" | "first_mut", 0) => {
+                let zero = self.s.b.int("0");
+                self.get(view, zero)
+            }
+            ("last" | "last_mut", 0) => {
+                let len = self.len(view);
+                let (zero, one) = (self.s.b.int("0"), self.s.b.int("1"));
+                let some = match self.literal_int(len) {
+                    Some(n) => self.s.b.boolean(n > 0),
+                    None => self.op(Op::Cmp(Cmp::Gt), &[len, zero]),
+                };
+                self.guarded(some, &mut |this| {
+                    let k = this.op(Op::Sub, &[len, one]);
+                    this.element(view, k, false)
+                })
+            }
+            ("get", 1) if !matches!(args[0], syn::Expr::Range(_)) => {
+                let k = number(self, 0)?;
+                self.get(view, k)
+            }
+            ("split_first" | "split_last", 0) => {
+                let len = self.len(view);
+                let (zero, one) = (self.s.b.int("0"), self.s.b.int("1"));
+                let some = self.op(Op::Cmp(Cmp::Gt), &[len, zero]);
+                let first = name == "split_first";
+                self.guarded(some, &mut |this| {
+                    let n = this.op(Op::Sub, &[len, one]);
+                    let (at, start) = if first { (zero, one) } else { (n, zero) };
+                    let end = this.element(view, at, false);
+                    let rest = this.sub_view(view, start, n);
+                    Val::Tuple(vec![end, Val::View(rest)])
+                })
+            }
+            ("reverse", 0) => {
+                let len = self.len(view);
+                let (two, one, zero) = (self.s.b.int("2"), self.s.b.int("1"), self.s.b.int("0"));
+                let half = self.op(Op::Div, &[len, two]);
+                let spec = super::loops::RangeSpec::new(zero, half, false);
+                self.range_loop(&spec, &mut |this, i| {
+                    let last = this.op(Op::Sub, &[len, one]);
+                    let j = this.op(Op::Sub, &[last, i]);
+                    if let (Place::Element(buffer, a), Place::Element(_, b)) =
+                        (this.index(view, i), this.index(view, j))
+                    {
+                        let (x, y) = (this.load(buffer, a.clone()), this.load(buffer, b.clone()));
+                        this.store(buffer, a, y, StoreMode::Set);
+                        this.store(buffer, b, x, StoreMode::Set);
+                    }
+                    super::lower::Flow::Falls
+                });
+                Val::unit()
+            }
+            ("concat", 0) => {
+                self.error(e.method.span(), "`concat` is not supported", "copy the parts in a loop");
+                Val::Never
+            }
+            ("map", 1) => {
+                // `[f64; N]::map`
+                let f = self.callee(args[0])?;
+                let it = std::rc::Rc::new(super::iterators::Iter::Map(
+                    std::rc::Rc::new(super::iterators::Iter::Elements { view: view.clone(), mutable: false }),
+                    f,
+                ));
+                let all = self.collect_vec(&it, "array", e.span());
+                if let Val::View(made) = &all
+                    && let crate::ir::Dim::Fixed(n) =
+                        self.s.b.func.buffer(view.buffer).dims[view.prefix.len()].clone()
+                    && view.range.is_none()
+                {
+                    self.s.b.func.buffers[made.buffer.0 as usize].dims[0] = crate::ir::Dim::Fixed(n);
+                }
+                all
+            }
+            ("contains" | "iter" | "sort" | "sort_by" | "sort_unstable_by", _) => {
+                return Some(self.verbatim(
+                    e.to_token_stream(),
+                    e.method.span(),
+                    &format!("`{name}` of active values is not supported"),
+                    "sort outside the function and pass the order in; find the largest with `fold` or `max_by`",
+                ));
+            }
+            _ => return None,
+        };
+        Some(val)
+    }
+
+    /// `x.get(k)`
+    fn get(&mut self, view: &View, k: Value) -> Val {
+        let len = self.len(view);
+        let some = match (self.literal_int(k), self.literal_int(len)) {
+            (Some(k), Some(n)) => self.s.b.boolean(k < n),
+            _ => self.op(Op::Cmp(Cmp::Lt), &[k, len]),
+        };
+        self.guarded(some, &mut |this| this.element(view, k, false))
+    }
+
+    /// Exchanges the contents of two views of one shape.
+    pub(super) fn swap_views(&mut self, a: &View, b: &View) {
+        let (a, b) = (a.clone(), b.clone());
+        self.for_each(&a.clone(), &mut Vec::new(), &mut |this, index| {
+            let (i, j) = (this.absolute(&a, index), this.absolute(&b, index));
+            let (x, y) = (this.load(a.buffer, i.clone()), this.load(b.buffer, j.clone()));
+            this.store(a.buffer, i, y, StoreMode::Set);
+            this.store(b.buffer, j, x, StoreMode::Set);
+        });
+    }
+}
