@@ -25,6 +25,16 @@ impl Diagnostics {
         }
     }
 
+    /// How many errors there are, to go back to.
+    pub(crate) fn mark(&self) -> usize {
+        self.errors.len()
+    }
+
+    /// Forgets what was found since.
+    pub(crate) fn back_to(&mut self, mark: usize) {
+        self.errors.truncate(mark);
+    }
+
     pub(crate) fn push(&mut self, error: syn::Error) {
         self.errors.push(error);
     }

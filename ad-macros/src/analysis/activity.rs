@@ -154,6 +154,8 @@ fn forward_inst(func: &Func, inst: &Inst, act: &mut Activity) {
                 act.mark_buffer(func, *buffer);
             }
         }
+        // New elements are zero, whatever the length.
+        InstKind::Grow { .. } => {}
         InstKind::Push { stack, value } => {
             if act.value(*value) {
                 act.mark_stack(func, *stack);
@@ -245,6 +247,7 @@ fn backward_inst(func: &Func, inst: &Inst, act: &mut Activity) {
                 act.mark(func, *value);
             }
         }
+        InstKind::Grow { .. } => {}
         InstKind::Push { stack, value } => {
             if act.stack(*stack) {
                 act.mark(func, *value);

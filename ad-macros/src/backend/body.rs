@@ -342,6 +342,27 @@ impl<'a> Body<'a> {
                 });
             }
             InstKind::Alloc { buffer, fill } => self.alloc(*buffer, *fill, out),
+            InstKind::Grow { buffer, len } => {
+                self.flush(Some(&[*buffer]), out);
+                let len = self.take(*len).tokens;
+                let name = self.buffer_name(*buffer);
+                let data = self.func.buffer(*buffer);
+                let zero = data.dims[1..].iter().rev().fold(zero_of(&data.elem), |inner, dim| match dim {
+                    Dim::Fixed(n) => {
+                        let n: TokenStream = n.parse().unwrap_or_default();
+                        quote!([#inner; #n])
+                    }
+                    _ => quote!(::ad_runtime::__private::Vec::new()),
+                });
+                out.extend(quote! {
+                    {
+                        let length = #len;
+                        if #name.len() < length {
+                            #name.resize(length, #zero);
+                        }
+                    }
+                });
+            }
             InstKind::Fill { buffer, value } => {
                 self.flush(Some(&[*buffer]), out);
                 let value = self.take(*value).tokens;
@@ -803,6 +824,15 @@ fn fill_all(name: &TokenStream, axes: usize, value: &TokenStream) -> TokenStream
     }
     let inner = fill_all(&quote!(row), axes - 1, value);
     quote!(for row in #name.iter_mut() { #inner })
+}
+
+/// What new elements are.
+fn zero_of(ty: &Type) -> TokenStream {
+    match ty {
+        Type::Float(kind) => expr::float(0.0, kind, false).tokens,
+        Type::Bool => quote!(false),
+        _ => quote!(::core::default::Default::default()),
+    }
 }
 
 /// A name for a nameless intermediate, from what computes it.

@@ -80,11 +80,11 @@ fn parameter_type(sig: &Signature, func: &Func, p: &Param) -> TokenStream {
             let storage = func.buffer(b).storage;
             let ty = &param.ty;
             match (&param.class, storage) {
-                (Class::RefVec { elem } | Class::RefSlice { elem }, Storage::Output) => {
-                    let elem = float_type(elem);
+                (Class::RefVec { .. }, Storage::Output) => {
+                    let elem = vec_elem(ty);
                     quote!(&mut [#elem])
                 }
-                (Class::RefArray { .. }, Storage::Output) => {
+                (Class::RefArray { .. } | Class::RefSlice { .. }, Storage::Output) => {
                     let inner = referent(ty);
                     quote!(&mut #inner)
                 }
@@ -120,6 +120,19 @@ fn referent(ty: &syn::Type) -> TokenStream {
         }
         other => quote!(#other),
     }
+}
+
+/// The elements of a `&Vec<T>`.
+fn vec_elem(ty: &syn::Type) -> TokenStream {
+    if let syn::Type::Reference(r) = ty
+        && let syn::Type::Path(p) = &*r.elem
+        && let Some(last) = p.path.segments.last()
+        && let syn::PathArguments::AngleBracketed(args) = &last.arguments
+    {
+        let args = &args.args;
+        return quote!(#args);
+    }
+    referent(ty)
 }
 
 fn float_of(ty: &Type) -> TokenStream {

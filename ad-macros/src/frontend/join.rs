@@ -59,7 +59,15 @@ impl Lower<'_> {
         for i in 0..before.len() {
             let [t, e] =
                 [0, 1].map(|k| if sides[k].diverges { Val::Never } else { sides[k].after[i].clone() });
-            let joined = if t == e { Joined::Known(t) } else { self.join(&mut join, t, e, Some(i), span) };
+            // What only the other side goes on with is as it was.
+            let kept = |k: usize, val: &Val| sides[1 - k].diverges && *val == before[i];
+            let joined = if t == e || kept(0, &t) {
+                Joined::Known(t)
+            } else if kept(1, &e) {
+                Joined::Known(e)
+            } else {
+                self.join(&mut join, t, e, Some(i), span)
+            };
             vars.push(joined);
         }
         let [t, e] = [0, 1].map(|k| sides[k].val.clone());

@@ -86,6 +86,8 @@ pub(super) struct Lower<'a> {
     /// The type that a `let` wants.
     pub(super) expected: Option<syn::Type>,
     pub(super) sampled: Sampled,
+    /// What the elements of vectors that grow are, by the `let` that makes them.
+    pub(super) rows: HashMap<usize, super::vectors::Row>,
 }
 
 /// Lowers a body.
@@ -113,6 +115,7 @@ pub(super) fn function(sig: &Signature, body: &syn::Block, diagnostics: &mut Dia
         depth: 0,
         expected: None,
         sampled: Sampled::default(),
+        rows: HashMap::new(),
     };
     lower.params();
     let no = lower.s.b.boolean(false);
@@ -146,7 +149,7 @@ impl Lower<'_> {
                 _ => None,
             };
             let buffer = |b: &mut Builder, (dims, elem): (Vec<Dim>, Type), storage: Storage| {
-                b.func.new_buffer(BufferData { name: name.clone(), elem, dims, storage })
+                b.func.new_buffer(BufferData { name: name.clone(), elem, dims, storage, grows: false })
             };
             let shape_of = |ty: Option<&syn::Type>| ty.and_then(shape);
             let b = &mut self.s.b;
@@ -244,6 +247,10 @@ impl Lower<'_> {
                 (Ret::Scalar, Val::Scalar(v)) => {
                     let v = self.as_output(v);
                     Binding::Value(v)
+                }
+                (Ret::Vec, Val::View(view)) if view.range.is_some() || view.by_ref => {
+                    let copy = self.copy_of(&view, "result");
+                    Binding::Buffer(copy.buffer)
                 }
                 (Ret::Array | Ret::Vec, Val::View(view))
                     if !view.by_ref && view.prefix.is_empty() && view.range.is_none() =>

@@ -40,6 +40,9 @@ impl Lower<'_> {
                 };
             }
         }
+        if let Some(val) = self.vector_method(e) {
+            return val;
+        }
         let (receiver, _) = self.expr(&e.receiver);
         let receiver = match receiver {
             Val::View(view) if self.rank(&view) == 0 => self.deref(Val::View(view)),
@@ -118,7 +121,7 @@ impl Lower<'_> {
                         self.guarded(v, &mut |this| this.apply(&f, Vec::new()))
                     } else {
                         let val = self.expr(&e.args[0]).0;
-                        Val::Maybe(vec![Val::Scalar(v), val])
+                        Val::Maybe(vec![Val::Scalar(v), val, Val::Unset])
                     };
                 }
                 if let syn::Expr::Lit(_) | syn::Expr::Path(_) | syn::Expr::Field(_) = &*e.receiver {
@@ -149,6 +152,7 @@ impl Lower<'_> {
                 );
                 Val::Never
             }
+            Val::Vacant(_) => Val::Never,
             Val::Tuple(_) | Val::Unset | Val::Closure(_) | Val::RefMut(..) => self.foreign_call(e),
         }
     }

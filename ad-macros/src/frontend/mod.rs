@@ -4,7 +4,7 @@
 //! - [`lower`]: the state of lowering: variables and scopes; [`value`]: what they can be; [`join`]: what becomes of them where control flow joins;
 //! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`]: code that runs from top to bottom;
 //! - [`control`], [`matches`], [`loops`], [`iterators`]: code that does not;
-//! - [`closures`], [`patterns`], [`options`], [`slices`]: what people write numbers in;
+//! - [`closures`], [`patterns`], [`options`], [`slices`], [`vectors`]: what people write numbers in;
 //! - [`verbatim`]: what is passed through;
 //! - [`infer`]: which float each float is.
 //!
@@ -29,6 +29,7 @@ pub(crate) mod signature;
 mod slices;
 mod stmt;
 mod value;
+mod vectors;
 mod verbatim;
 
 use crate::diagnostics::Diagnostics;

@@ -15,7 +15,7 @@ impl Lower<'_> {
     pub(super) fn maybe(&mut self, val: Val, span: Span) -> (Value, Val) {
         match val {
             Val::Maybe(parts) => match parts.as_slice() {
-                [Val::Scalar(some), value] => (*some, value.clone()),
+                [Val::Scalar(some), value, ..] => (*some, value.clone()),
                 _ => (self.s.b.boolean(false), Val::Never),
             },
             Val::Scalar(v) if !self.s.b.func.is_float(v) => {
@@ -43,7 +43,7 @@ impl Lower<'_> {
         match e {
             syn::Expr::Path(p) if is(&p.path, "None") => {
                 let no = self.s.b.boolean(false);
-                Some(Val::Maybe(vec![Val::Scalar(no), Val::Unset]))
+                Some(Val::Maybe(vec![Val::Scalar(no), Val::Unset, Val::Unset]))
             }
             syn::Expr::Call(c) => {
                 let syn::Expr::Path(p) = &*c.func else { return None };
@@ -51,15 +51,26 @@ impl Lower<'_> {
                     // What is not active stays one piece of Rust: it may go where an `Option` is wanted.
                     let val = self.expr(&c.args[0]).0;
                     let yes = self.s.b.boolean(true);
-                    return Some(Val::Maybe(vec![Val::Scalar(yes), val]));
+                    return Some(Val::Maybe(vec![Val::Scalar(yes), val, Val::Unset]));
                 }
-                if is(&p.path, "Err") && (self.depth > 0 || !self.tail) {
+                if is(&p.path, "Err") && c.args.len() == 1 {
                     let no = self.s.b.boolean(false);
-                    return Some(Val::Maybe(vec![Val::Scalar(no), Val::Unset]));
+                    let error = self.error_value(&c.args[0]);
+                    return Some(Val::Maybe(vec![Val::Scalar(no), Val::Unset, error]));
                 }
                 None
             }
             _ => None,
+        }
+    }
+
+    /// An error, kept as `Some(error)`: where there is none, `None` stands for it.
+    fn error_value(&mut self, e: &syn::Expr) -> Val {
+        // It may name active values: it only carries them out.
+        let some = quote!(::core::option::Option::Some(#e));
+        match self.verbatim_operands(some, e.span()) {
+            Some(found) => Val::Scalar(self.s.b.op(Op::Verbatim(found.verbatim), &found.args)),
+            None => Val::Never,
         }
     }
 
@@ -84,7 +95,7 @@ impl Lower<'_> {
             None => self.expr(e).0,
         };
         match val {
-            Val::Maybe(parts) => self.value_or_return(&parts, e.span()),
+            Val::Maybe(parts) => self.value_or_return(&parts, e.span(), false),
             // Something inactive of the function's own type.
             Val::Scalar(v) if !self.s.b.func.is_float(v) => {
                 let val = self.question(v);
@@ -98,23 +109,29 @@ impl Lower<'_> {
         }
     }
 
-    fn value_or_return(&mut self, parts: &[Val], span: Span) -> (Val, Flow) {
-        let [Val::Scalar(some), value] = parts else { return (Val::Never, Flow::Falls) };
+    /// `asks`: by `?`, which converts errors.
+    fn value_or_return(&mut self, parts: &[Val], span: Span, asks: bool) -> (Val, Flow) {
+        let [Val::Scalar(some), value, error] = parts else { return (Val::Never, Flow::Falls) };
         if let Some(Op::Bool(true)) = self.s.b.constant(*some) {
             return (value.clone(), Flow::Falls);
         }
-        let exit = match self.sig.wrapper {
-            Some(Wrapper::Option) => quote!(return ::core::option::Option::None),
+        let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+        let (exit, args) = match (self.sig.wrapper, error) {
+            (Some(Wrapper::Option), _) => (quote!(return ::core::option::Option::None), Vec::new()),
+            (_, Val::Scalar(error)) => {
+                let error_value = if asks {
+                    quote!(::core::convert::From::from((#hole).unwrap()))
+                } else {
+                    quote!((#hole).unwrap())
+                };
+                (quote!(return ::core::result::Result::Err(#error_value)), vec![*error])
+            }
             _ => {
-                self.error(
-                    span,
-                    "the macro does not know which error this is",
-                    "test for it before, and `return Err(..)` there",
-                );
+                self.error(span, "there is no error to return here", "say which: `.ok_or(error)?`");
                 return (Val::Never, Flow::Falls);
             }
         };
-        self.require(*some, exit, Vec::new());
+        self.require(*some, exit, args);
         (value.clone(), Flow::Falls)
     }
 
@@ -176,26 +193,8 @@ impl Lower<'_> {
             let value = Verbatim { tokens: quote!((#inner)?), buffers: found.verbatim.buffers };
             return Val::Scalar(self.s.b.op(Op::Verbatim(value), &found.args));
         }
-        // `x.ok_or(error)?`
-        if let syn::Expr::MethodCall(m) = &*e.expr
-            && (m.method == "ok_or" || m.method == "ok_or_else")
-            && m.args.len() == 1
-        {
-            let val = self.expr(&m.receiver).0;
-            let (some, value) = self.maybe(val, m.span());
-            let error = &m.args[0];
-            let tokens = if m.method == "ok_or" {
-                quote!(return ::core::result::Result::Err(::core::convert::From::from(#error)))
-            } else {
-                quote!(return ::core::result::Result::Err(::core::convert::From::from((#error)())))
-            };
-            if let Some(found) = self.verbatim_operands(tokens, error.span()) {
-                self.require(some, found.verbatim.tokens, found.args);
-            }
-            return value;
-        }
         match self.expr(&e.expr).0 {
-            Val::Maybe(parts) => self.value_or_return(&parts, e.span()).0,
+            Val::Maybe(parts) => self.value_or_return(&parts, e.span(), true).0,
             Val::Scalar(v) if !self.is_tainted(v) => self.question(v),
             Val::Never => Val::Never,
             _ => {
@@ -207,7 +206,7 @@ impl Lower<'_> {
 
     /// Methods of an `Option` that the macro follows.
     pub(super) fn maybe_method(&mut self, parts: &[Val], e: &syn::ExprMethodCall) -> Val {
-        let [Val::Scalar(some), value] = parts else { return Val::Never };
+        let [Val::Scalar(some), value, error] = parts else { return Val::Never };
         let (some, value) = (*some, value.clone());
         let name = e.method.to_string();
         let args: Vec<&syn::Expr> = e.args.iter().collect();
@@ -226,9 +225,32 @@ impl Lower<'_> {
             }
             ("copied" | "cloned", []) => {
                 let value = self.deref(value);
-                Val::Maybe(vec![Val::Scalar(some), value])
+                Val::Maybe(vec![Val::Scalar(some), value, error.clone()])
             }
-            ("as_ref" | "as_mut" | "ok" | "clone", []) => Val::Maybe(parts.to_vec()),
+            ("as_ref" | "as_mut" | "clone", []) => Val::Maybe(parts.to_vec()),
+            ("ok", []) => Val::Maybe(vec![Val::Scalar(some), value, Val::Unset]),
+            ("ok_or", [e]) => {
+                let error = self.error_value(e);
+                Val::Maybe(vec![Val::Scalar(some), value, error])
+            }
+            ("ok_or_else", [f]) => {
+                let call: syn::Expr = syn::parse_quote!((#f)());
+                let error = self.error_value(&call);
+                Val::Maybe(vec![Val::Scalar(some), value, error])
+            }
+            ("map_err", [f]) => {
+                let Val::Scalar(old) = error else { return Val::Maybe(parts.to_vec()) };
+                let Some(mut found) = self.verbatim_operands(f.to_token_stream(), f.span()) else {
+                    return Val::Never;
+                };
+                // The old error is one operand more.
+                let hole = syn::Ident::new(&Verbatim::hole(found.args.len()), Span::call_site());
+                let f = &found.verbatim.tokens;
+                found.verbatim.tokens = quote!((#hole).map(#f));
+                found.args.push(*old);
+                let error = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
+                Val::Maybe(vec![Val::Scalar(some), value, Val::Scalar(error)])
+            }
             ("unwrap_or", [other]) => {
                 let other = self.expr(other).0;
                 self.choose_lazily(some, &mut |_| value.clone(), &mut |_| other.clone())
@@ -262,13 +284,16 @@ impl Lower<'_> {
             }
             ("map", [f]) => {
                 let Some(f) = self.callee(f) else { return Val::Never };
-                self.guarded(some, &mut |this| this.apply(&f, vec![value.clone()]))
+                match self.guarded(some, &mut |this| this.apply(&f, vec![value.clone()])) {
+                    Val::Maybe(made) => Val::Maybe(vec![made[0].clone(), made[1].clone(), error.clone()]),
+                    other => other,
+                }
             }
             ("and_then", [f]) => {
                 let Some(f) = self.callee(f) else { return Val::Never };
                 let mut none = |this: &mut Self| {
                     let no = this.s.b.boolean(false);
-                    Val::Maybe(vec![Val::Scalar(no), Val::Unset])
+                    Val::Maybe(vec![Val::Scalar(no), Val::Unset, error.clone()])
                 };
                 self.choose_lazily(some, &mut |this| this.apply(&f, vec![value.clone()]), &mut none)
             }
@@ -278,7 +303,7 @@ impl Lower<'_> {
                     self.choose_lazily(some, &mut |this| this.apply(&f, vec![value.clone()]), &mut |this| {
                         Val::Scalar(this.s.b.boolean(false))
                     });
-                Val::Maybe(vec![keep, value])
+                Val::Maybe(vec![keep, value, Val::Unset])
             }
             // Orderings have no `None` that a comparison of numbers could see.
             _ => {

@@ -56,6 +56,28 @@ impl Lower<'_> {
                 }
             },
             syn::Pat::Tuple(t) => self.bind_parts(pattern, t.elems.iter(), val, copy),
+            syn::Pat::TupleStruct(t) if is(&t.path, "Err") => match val {
+                Val::Maybe(parts) => {
+                    let error = match &parts[2] {
+                        Val::Scalar(e) => Val::Scalar(self.pass(
+                            {
+                                let hole = hole();
+                                quote!((#hole).unwrap())
+                            },
+                            &[*e],
+                            Type::Opaque,
+                        )),
+                        _ => Val::Never,
+                    };
+                    if let Some(inner) = t.elems.first()
+                        && !matches!(inner, syn::Pat::Wild(_))
+                    {
+                        self.bind_pattern(inner, error, false);
+                    }
+                }
+                Val::Scalar(v) => self.bind_foreign(pattern, v),
+                _ => self.misfit(pattern),
+            },
             syn::Pat::TupleStruct(t) if is(&t.path, "Some") || is(&t.path, "Ok") => match val {
                 Val::Maybe(parts) => {
                     if let Some(inner) = t.elems.first() {
@@ -257,6 +279,11 @@ impl Lower<'_> {
             (syn::Pat::Wild(_) | syn::Pat::Rest(_), _) | (_, Val::Never | Val::Unset) => None,
             // An upper-case name is a constant.
             (syn::Pat::Ident(id), Val::Maybe(parts)) if id.ident == "None" => {
+                if let Val::Scalar(some) = parts[0]
+                    && let Some(Op::Bool(false)) = self.s.b.constant(some)
+                {
+                    return None;
+                }
                 let Val::Scalar(some) = parts[0] else { return None };
                 Some(self.op(Op::Not, &[some]))
             }

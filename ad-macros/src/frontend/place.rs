@@ -55,6 +55,15 @@ impl Lower<'_> {
                 Val::View(View { buffer, prefix, range: None, by_ref: true })
             }
             Place::Part(part) => Val::View(View { by_ref: true, ..part }),
+            // What cannot be seen may not be copied either.
+            Place::Element(buffer, index) if self.s.b.func.buffer(buffer).elem == Type::Opaque => {
+                let name = syn::Ident::new(&Verbatim::buffer_hole(0), Span::call_site());
+                let holes = (0..index.len()).map(|k| syn::Ident::new(&Verbatim::hole(k), Span::call_site()));
+                let verbatim = Verbatim { tokens: quote!(&#name #([#holes])*), buffers: vec![buffer] };
+                let v = self.s.b.op(Op::Verbatim(verbatim), &index);
+                self.s.refs.insert(v);
+                Val::Scalar(v)
+            }
             place => self.read(place),
         }
     }
@@ -287,7 +296,7 @@ impl Lower<'_> {
     /// Declares a local buffer and fills it.
     fn declare_buffer(&mut self, name: &str, dims: Vec<Dim>, fill: Value) -> View {
         let elem = self.s.b.func.ty(fill).clone();
-        let data = BufferData { name: name.into(), elem, dims, storage: Storage::Local };
+        let data = BufferData { name: name.into(), elem, dims, storage: Storage::Local, grows: false };
         let buffer = self.s.b.func.new_buffer(data);
         let tainted = self.is_tainted(fill);
         let fill_with = if tainted { self.s.b.float_like(0.0, fill) } else { fill };

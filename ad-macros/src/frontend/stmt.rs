@@ -61,6 +61,18 @@ impl Lower<'_> {
                 self.tail = tail;
                 return result;
             }
+            if let syn::Stmt::Local(local) = stmt
+                && let Some(init) = &local.init
+                && self.is_empty_vector(&init.expr)
+            {
+                self.tail = false;
+                let result = self.empty_vector(local, &init.expr, &mut |this| {
+                    this.tail = tail;
+                    this.stmts(rest)
+                });
+                self.tail = tail;
+                return result;
+            }
             // `if c { ..; exit }` and then the rest: the rest is the other branch.
             if let syn::Stmt::Expr(syn::Expr::If(e), _) = stmt
                 && e.else_branch.is_none()
@@ -404,7 +416,9 @@ impl Lower<'_> {
                 Some(self.pass(quote::quote!(*#hole), &[v], Type::Opaque))
             }
             Val::Scalar(v) => Some(v),
-            Val::Never => Some(self.s.b.float(0.0, Type::Float(crate::ir::FloatKind::Infer))),
+            Val::Never | Val::Vacant(_) => {
+                Some(self.s.b.float(0.0, Type::Float(crate::ir::FloatKind::Infer)))
+            }
             Val::RefMut(..) => {
                 let val = self.deref(val);
                 self.scalar(val, span)
@@ -447,7 +461,7 @@ fn unit_or_never(val: &Val, flow: Flow) -> Val {
 }
 
 /// A pattern and the type it is annotated with.
-fn annotation(pat: &syn::Pat) -> (&syn::Pat, Option<&syn::Type>) {
+pub(super) fn annotation(pat: &syn::Pat) -> (&syn::Pat, Option<&syn::Type>) {
     match pat {
         syn::Pat::Type(t) => (&*t.pat, Some(&*t.ty)),
         other => (other, None),

@@ -28,6 +28,8 @@ pub(super) enum Val {
     Iter(Rc<Iter>),
     /// How the first float compares with the second (`partial_cmp`).
     Order(Value, Value),
+    /// In a trial: an empty vector of which nothing is known yet.
+    Vacant(usize),
     /// Declared and not set.
     Unset,
     /// Control never comes here.
@@ -109,6 +111,7 @@ impl Val {
     pub(super) fn parts(&self) -> Option<&[Val]> {
         match self {
             Val::Tuple(list) | Val::Struct(_, list) | Val::Maybe(list) => Some(list),
+            Val::Columns(inner) => inner.parts(),
             _ => None,
         }
     }
@@ -116,6 +119,7 @@ impl Val {
     pub(super) fn parts_mut(&mut self) -> Option<&mut Vec<Val>> {
         match self {
             Val::Tuple(list) | Val::Struct(_, list) | Val::Maybe(list) => Some(list),
+            Val::Columns(inner) => inner.parts_mut(),
             _ => None,
         }
     }
@@ -125,6 +129,7 @@ impl Val {
         match self {
             Val::Struct(fields, _) => Val::Struct(fields.clone(), parts),
             Val::Maybe(_) => Val::Maybe(parts),
+            Val::Columns(inner) => Val::Columns(Box::new(inner.with_parts(parts))),
             _ => Val::Tuple(parts),
         }
     }
@@ -143,6 +148,7 @@ impl Val {
             (Val::Tuple(a), Val::Tuple(b)) => a.len() == b.len(),
             (Val::Struct(a, _), Val::Struct(b, _)) => a.names == b.names,
             (Val::Maybe(_), Val::Maybe(_)) => true,
+            (Val::Columns(a), Val::Columns(b)) => a.is_like(b),
             _ => false,
         }
     }

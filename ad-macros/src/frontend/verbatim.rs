@@ -267,7 +267,7 @@ impl Fill<'_, '_> {
                 TokenStream::new()
             }
             // An error has been reported where it came from.
-            Val::Never => {
+            Val::Never | Val::Vacant(_) => {
                 self.failed = true;
                 TokenStream::new()
             }

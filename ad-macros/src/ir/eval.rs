@@ -345,6 +345,20 @@ impl<N: Num> Machine<'_, N> {
                 let data = vec![self.get(*fill)?; dims.iter().product()];
                 self.buffers[buffer.0 as usize] = Some(Tensor { dims, data });
             }
+            InstKind::Grow { buffer, len } => {
+                let len = usize::try_from(self.int(*len)?).or_else(|_| wrong("a negative length"))?;
+                let zero = match self.func.buffer(*buffer).elem {
+                    Type::Float(_) => Scalar::F(N::from_f64(0.0)),
+                    Type::Bool => Scalar::B(false),
+                    _ => Scalar::I(0),
+                };
+                let tensor = self.tensor_mut(*buffer)?;
+                let row: usize = tensor.dims[1..].iter().product();
+                if tensor.dims[0] < len {
+                    tensor.dims[0] = len;
+                    tensor.data.resize(len * row, zero);
+                }
+            }
             InstKind::Fill { buffer, value } => {
                 let value = self.get(*value)?;
                 self.tensor_mut(*buffer)?.data.fill(value);

@@ -75,6 +75,8 @@ pub(crate) struct BufferData {
     pub(crate) elem: Type,
     pub(crate) dims: Vec<Dim>,
     pub(crate) storage: Storage,
+    /// Whether some `Grow` makes it longer than its axes say.
+    pub(crate) grows: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -147,6 +147,11 @@ pub(crate) enum InstKind {
         buffer: Buffer,
         fill: Value,
     },
+    /// Makes a local vector at least this long; the elements that come are zero. Those it has stay.
+    Grow {
+        buffer: Buffer,
+        len: Value,
+    },
     /// Sets all elements.
     Fill {
         buffer: Buffer,

@@ -172,6 +172,9 @@ impl Printer<'_> {
             InstKind::Fill { buffer, value } => {
                 writeln!(out, "fill {} = {}", self.buffer(*buffer), self.value(*value))
             }
+            InstKind::Grow { buffer, len } => {
+                writeln!(out, "grow {} to {}", self.buffer(*buffer), self.value(*len))
+            }
             InstKind::Push { stack, value } => {
                 writeln!(out, "push {}, {}", self.stack(*stack), self.value(*value))
             }

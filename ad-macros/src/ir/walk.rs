@@ -18,6 +18,7 @@ impl InstKind {
             }
             InstKind::Alloc { fill: value, .. }
             | InstKind::Fill { value, .. }
+            | InstKind::Grow { len: value, .. }
             | InstKind::Push { value, .. } => f(*value),
             InstKind::Pop { .. } | InstKind::PushBuffer { .. } | InstKind::PopBuffer { .. } => {}
             InstKind::Window { start, len, .. } => {
@@ -68,6 +69,7 @@ impl InstKind {
             }
             InstKind::Alloc { fill: value, .. }
             | InstKind::Fill { value, .. }
+            | InstKind::Grow { len: value, .. }
             | InstKind::Push { value, .. } => *value = f(*value),
             InstKind::Pop { .. } | InstKind::PushBuffer { .. } | InstKind::PopBuffer { .. } => {}
             InstKind::Window { start, len, .. } => {
@@ -97,6 +99,7 @@ impl InstKind {
             | InstKind::Store { buffer, .. }
             | InstKind::Alloc { buffer, .. }
             | InstKind::Fill { buffer, .. }
+            | InstKind::Grow { buffer, .. }
             | InstKind::PushBuffer { buffer, .. }
             | InstKind::PopBuffer { buffer, .. } => f(*buffer),
             InstKind::Window { window, of, .. } => {
@@ -125,6 +128,7 @@ impl InstKind {
             | InstKind::Store { buffer, .. }
             | InstKind::Alloc { buffer, .. }
             | InstKind::Fill { buffer, .. }
+            | InstKind::Grow { buffer, .. }
             | InstKind::PushBuffer { buffer, .. }
             | InstKind::PopBuffer { buffer, .. } => *buffer = f(*buffer),
             InstKind::Window { window, of, .. } => {
@@ -160,6 +164,7 @@ impl InstKind {
         match self {
             InstKind::Store { buffer, .. }
             | InstKind::Fill { buffer, .. }
+            | InstKind::Grow { buffer, .. }
             | InstKind::PopBuffer { buffer, .. } => vec![*buffer],
             InstKind::Window { of, mutable: true, .. } => vec![*of],
             InstKind::Call(call) => call

@@ -148,7 +148,9 @@ impl Live {
         let result = inst.results.iter().any(|r| self.is(*r));
         match &inst.kind {
             InstKind::Pure(..) | InstKind::Load { .. } => result,
-            InstKind::Store { buffer, .. } | InstKind::Fill { buffer, .. } => self.buffers.contains(buffer),
+            InstKind::Store { buffer, .. }
+            | InstKind::Fill { buffer, .. }
+            | InstKind::Grow { buffer, .. } => self.buffers.contains(buffer),
             InstKind::Alloc { buffer, .. } => self.buffers.contains(buffer),
             InstKind::Push { stack, .. } | InstKind::PushBuffer { stack, .. } => self.stacks.contains(stack),
             InstKind::Pop { stack } => result || self.stacks.contains(stack),

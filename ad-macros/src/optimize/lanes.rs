@@ -205,6 +205,7 @@ impl Widen<'_> {
             elem: elem.clone(),
             dims: vec![Dim::Fixed(WIDTH.to_string().into())],
             storage: Storage::Local,
+            grows: false,
         });
         out.push(Inst { results: Vec::new(), kind: InstKind::Alloc { buffer, fill } });
         buffer

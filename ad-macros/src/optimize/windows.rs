@@ -112,6 +112,7 @@ impl Pass<'_> {
                 elem: data.elem.clone(),
                 dims: vec![Dim::Slice],
                 storage: Storage::Window,
+                grows: false,
             };
             let window = self.func.new_buffer(data);
             let (of, mutable) = (access.buffer, access.written);

@@ -252,6 +252,11 @@ impl Forward<'_> {
                     self.b.effect(InstKind::Fill { buffer: shadow, value });
                 }
             }
+            InstKind::Grow { buffer, len } => {
+                if let Some(shadow) = self.shadow(*buffer) {
+                    self.b.effect(InstKind::Grow { buffer: shadow, len: *len });
+                }
+            }
             InstKind::Alloc { buffer, fill } => {
                 if self.active.buffer(*buffer) {
                     let fill = self.dot_or_zero(*fill);

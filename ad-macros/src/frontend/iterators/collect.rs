@@ -10,7 +10,7 @@ use super::super::lower::{Flow, Lower};
 use super::super::place::Place;
 use super::super::value::{Val, View};
 use super::Iter;
-use crate::ir::{BufferData, Dim, InstKind, Op, Storage, StoreMode, Type, Value};
+use crate::ir::{BufferData, Dim, InstKind, Storage, StoreMode, Type, Value};
 
 impl Lower<'_> {
     /// `it.collect()`
@@ -44,53 +44,50 @@ impl Lower<'_> {
 
     /// All items in a new vector; one vector for each part of a tuple.
     pub(in super::super) fn collect_vec(&mut self, it: &Rc<Iter>, name: &str, span: Span) -> Val {
-        let counted = !it.indexed();
-        let len = if counted {
-            // Run once for the number alone.
-            let zero = self.s.b.int("0_usize");
-            let count = self.new_var("count", true, Val::Scalar(zero));
-            self.drive(it, &mut |this, _| {
-                if let Val::Scalar(now) = this.s.vars[count].val {
-                    let one = this.s.b.int("1");
-                    let next = this.op(Op::Add, &[now, one]);
-                    this.set(count, Val::Scalar(next));
-                }
-                Flow::Falls
-            });
-            match self.s.vars[count].val {
-                Val::Scalar(v) => v,
-                _ => zero,
-            }
-        } else {
-            self.length(it)
-        };
-        let Some(rows) = self.rows_like(it, len, name, span) else { return Val::Never };
-        if counted {
-            let zero = self.s.b.int("0_usize");
-            let at = self.new_var("at", true, Val::Scalar(zero));
-            let rows_of = rows.clone();
-            self.drive(it, &mut |this, v| {
-                if let Val::Scalar(k) = this.s.vars[at].val {
-                    this.put(&rows_of, k, v, span);
-                    let one = this.s.b.int("1");
-                    let next = this.op(Op::Add, &[k, one]);
-                    this.set(at, Val::Scalar(next));
-                }
-                Flow::Falls
-            });
-        } else {
-            let numbered = Iter::Enumerate(it.clone());
-            let rows_of = rows.clone();
-            self.drive(&numbered, &mut |this, v| {
-                if let Val::Tuple(parts) = v
-                    && let [Val::Scalar(k), v] = parts.as_slice()
-                {
-                    this.put(&rows_of, *k, v.clone(), span);
-                }
-                Flow::Falls
-            });
+        if !it.indexed() {
+            // As long as it gets.
+            let sample = self.sample(it);
+            let Some(vector) = self.growing_like(&sample, name, span) else { return Val::Never };
+            let var = self.new_var(name, true, vector);
+            self.extend(var, &[], it, span);
+            return self.s.vars[var].val.clone();
         }
+        let len = self.length(it);
+        let Some(rows) = self.rows_like(it, len, name, span) else { return Val::Never };
+        let numbered = Iter::Enumerate(it.clone());
+        let rows_of = rows.clone();
+        self.drive(&numbered, &mut |this, v| {
+            if let Val::Tuple(parts) = v
+                && let [Val::Scalar(k), v] = parts.as_slice()
+            {
+                this.put(&rows_of, *k, v.clone(), span);
+            }
+            Flow::Falls
+        });
         rows
+    }
+
+    /// An empty vector of items like this one.
+    fn growing_like(&mut self, sample: &Val, name: &str, span: Span) -> Option<Val> {
+        let zero = self.s.b.int("0");
+        let mut rows = self.rows_of(sample, zero, 0, name, span)?;
+        self.mark_growing(&mut rows, zero);
+        Some(rows)
+    }
+
+    fn mark_growing(&mut self, rows: &mut Val, zero: Value) {
+        match rows {
+            Val::View(view) => {
+                self.s.b.func.buffers[view.buffer.0 as usize].grows = true;
+                view.range = Some((zero, zero));
+            }
+            Val::Columns(inner) => self.mark_growing(inner, zero),
+            other => {
+                for part in other.parts_mut().into_iter().flatten() {
+                    self.mark_growing(part, zero);
+                }
+            }
+        }
     }
 
     /// Sets element `k` of what [`Lower::rows_like`] made.
@@ -207,7 +204,7 @@ impl Lower<'_> {
     /// A vector of zeros (of `Default`s where the elements are no floats).
     pub(in super::super) fn new_vector(&mut self, name: &str, dims: Vec<Dim>, elem: Type) -> View {
         let fill = self.dummy(&elem);
-        let data = BufferData { name: name.into(), elem, dims, storage: Storage::Local };
+        let data = BufferData { name: name.into(), elem, dims, storage: Storage::Local, grows: false };
         let buffer = self.s.b.func.new_buffer(data);
         self.s.b.effect(InstKind::Alloc { buffer, fill });
         View { buffer, prefix: Vec::new(), range: None, by_ref: false }

@@ -62,7 +62,7 @@ impl Lower<'_> {
                 if it.endless() {
                     let yes = self.s.b.boolean(true);
                     let v = self.item(it, k);
-                    return Some(Val::Maybe(vec![Val::Scalar(yes), v]));
+                    return Some(Val::Maybe(vec![Val::Scalar(yes), v, Val::Unset]));
                 }
                 let n = self.length(it);
                 let one = self.s.b.int("1");
@@ -146,7 +146,7 @@ impl Lower<'_> {
                     )
                 });
                 let (some, what) = (self.s.vars[some].val.clone(), self.s.vars[what].val.clone());
-                Val::Maybe(vec![some, what])
+                Val::Maybe(vec![some, what, Val::Unset])
             }
             ("collect", []) => return self.collect(it, e),
             ("unzip", []) => {
@@ -256,7 +256,7 @@ impl Lower<'_> {
                 this.replace(acc, next, Span::call_site());
                 Flow::Falls
             });
-            return Val::Maybe(vec![parts[0].clone(), self.s.vars[acc].val.clone()]);
+            return Val::Maybe(vec![parts[0].clone(), self.s.vars[acc].val.clone(), Val::Unset]);
         }
         let no = self.s.b.boolean(false);
         let some = self.new_var("some", true, Val::Scalar(no));
@@ -280,7 +280,7 @@ impl Lower<'_> {
             this.set(some, Val::Scalar(yes));
             Flow::Falls
         });
-        Val::Maybe(vec![self.s.vars[some].val.clone(), self.s.vars[acc].val.clone()])
+        Val::Maybe(vec![self.s.vars[some].val.clone(), self.s.vars[acc].val.clone(), Val::Unset])
     }
 
     /// The item that wins: `better` says whether the second takes the place of the first.
@@ -334,7 +334,7 @@ impl Lower<'_> {
             }
             Flow::Falls
         });
-        Val::Maybe(vec![self.s.vars[some].val.clone(), self.s.vars[best].val.clone()])
+        Val::Maybe(vec![self.s.vars[some].val.clone(), self.s.vars[best].val.clone(), Val::Unset])
     }
 
     /// An item, if there are any.
@@ -354,13 +354,13 @@ impl Lower<'_> {
     pub(in super::super) fn guarded(&mut self, some: Value, value: &mut dyn FnMut(&mut Self) -> Val) -> Val {
         if let Some(Op::Bool(true)) = self.s.b.constant(some) {
             let v = value(self);
-            return Val::Maybe(vec![Val::Scalar(some), v]);
+            return Val::Maybe(vec![Val::Scalar(some), v, Val::Unset]);
         }
         let (val, _) =
             self.branch(some, Span::call_site(), &mut |this| (value(this), Flow::Falls), &mut |_| {
                 (Val::Unset, Flow::Falls)
             });
-        Val::Maybe(vec![Val::Scalar(some), val])
+        Val::Maybe(vec![Val::Scalar(some), val, Val::Unset])
     }
 
     /// `it.next()` of a variable: the variable stands for the rest from then on.
@@ -372,7 +372,7 @@ impl Lower<'_> {
         let val = if it.endless() {
             let yes = self.s.b.boolean(true);
             let v = self.item(it, zero);
-            Val::Maybe(vec![Val::Scalar(yes), v])
+            Val::Maybe(vec![Val::Scalar(yes), v, Val::Unset])
         } else {
             let n = self.length(it);
             self.at(it, n, &mut |_| zero)
@@ -441,6 +441,7 @@ impl Lower<'_> {
                     crate::ir::Verbatim { tokens: quote::quote!(#hole.#method()), buffers: Vec::new() };
                 self.s.b.op_typed(Op::Verbatim(verbatim), &[*v], Type::Bool)
             }
+            Val::Never => self.s.b.boolean(false),
             _ => {
                 self.error(
                     span,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::ir::{
-    Arg, BarArg, Block, Call, CallMode, ForLoop, Inst, InstKind, Op, StoreMode, Type, Value, Verbatim,
+    Arg, BarArg, Block, Buffer, Call, CallMode, ForLoop, Inst, InstKind, Op, StoreMode, Type, Value, Verbatim,
 };
 use crate::rules;
 
@@ -27,12 +27,14 @@ impl Reverse<'_> {
                     && self.active.buffer(*buffer)
                 {
                     let (bars, index) = (self.bar_buf(*buffer), self.vals(index));
+                    self.make_room(*buffer, &index);
                     self.b.store(bars, index, bar, StoreMode::Add);
                 }
             }
             InstKind::Store { buffer, index, value, mode } => {
                 if self.active.buffer(*buffer) {
                     let (bars, index) = (self.bar_buf(*buffer), self.vals(index));
+                    self.make_room(*buffer, &index);
                     if self.is_active(*value) {
                         let bar = self.b.load(bars, index.clone());
                         self.add_bar(*value, bar);
@@ -51,7 +53,8 @@ impl Reverse<'_> {
                     self.b.effect(InstKind::Fill { buffer: bars, value: zero });
                 }
             }
-            InstKind::Alloc { .. } | InstKind::Effect(..) => {}
+            // The adjoint was made as long as it is going to be; what is not there yet is zero.
+            InstKind::Alloc { .. } | InstKind::Grow { .. } | InstKind::Effect(..) => {}
             InstKind::Window { .. } => unreachable!("windows are made after all transforms"),
             InstKind::If { cond, then_block, else_block } => {
                 self.reverse_if(inst, *cond, then_block, else_block);
@@ -89,7 +92,25 @@ impl Reverse<'_> {
             {
                 let bar = self.new_bar_buffer(buffer);
                 self.bar_buffers.insert(buffer, bar);
+                if self.src.buffer(buffer).grows
+                    && let Some(primal) = self.buffers.get(buffer)
+                {
+                    let len = self.b.op(Op::Len(primal, 0), &[]);
+                    self.b.effect(InstKind::Grow { buffer: bar, len });
+                    self.long_enough.insert(bar);
+                }
             }
+        }
+    }
+
+    /// Makes the adjoint of a vector that grows long enough for this element, where its length is not known: the
+    /// vector itself is gone when a saved loop is reversed.
+    fn make_room(&mut self, buffer: Buffer, index: &[Value]) {
+        let bar = self.bar_buf(buffer);
+        if self.src.buffer(buffer).grows && !self.long_enough.contains(&bar) {
+            let one = self.b.int("1");
+            let len = self.b.add(index[0], one);
+            self.b.effect(InstKind::Grow { buffer: bar, len });
         }
     }
 

@@ -52,6 +52,7 @@ pub(crate) fn reverse_with(func: &Func, accumulate: bool, active: &Activity) -> 
         copies: HashMap::new(),
         reloads: HashMap::new(),
         write_only: HashSet::new(),
+        long_enough: HashSet::new(),
     };
     reverse.function(accumulate);
     reverse.b.finish()
@@ -104,6 +105,8 @@ struct Reverse<'a> {
     reloads: HashMap<Value, (Buffer, Value)>,
     /// Buffers that the replays around us leave alone.
     write_only: HashSet<Buffer>,
+    /// Adjoints of vectors that grow, where they are as long as these.
+    long_enough: HashSet<Buffer>,
 }
 
 impl Reverse<'_> {
@@ -185,6 +188,7 @@ impl Reverse<'_> {
                         elem: data.elem.clone(),
                         dims: if fixed { data.dims.clone() } else { vec![Dim::Slice; data.dims.len()] },
                         storage: if by_value { Storage::Owned } else { Storage::Shared },
+                        grows: false,
                     };
                     Binding::Buffer(self.b.func.new_buffer(seed))
                 }
@@ -237,6 +241,7 @@ impl Reverse<'_> {
                 elem: data.elem.clone(),
                 dims: data.dims.clone(),
                 storage: Storage::Output,
+                grows: false,
             };
             let elem = bar.elem.clone();
             let bar = self.b.func.new_buffer(bar);
@@ -354,8 +359,9 @@ impl Reverse<'_> {
     fn new_local_like(&mut self, b: Buffer, name: Rc<str>) -> Buffer {
         let dims = self.local_dims(b);
         let elem = self.src.buffer(b).elem.clone();
+        let grows = self.src.buffer(b).grows;
         let fill = self.zero_of(b, &elem);
-        let new = self.b.func.new_buffer(BufferData { name, elem, dims, storage: Storage::Local });
+        let new = self.b.func.new_buffer(BufferData { name, elem, dims, storage: Storage::Local, grows });
         self.b.effect(InstKind::Alloc { buffer: new, fill });
         new
     }

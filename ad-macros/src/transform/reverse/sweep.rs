@@ -27,7 +27,9 @@ impl Reverse<'_> {
     fn forward_inst(&mut self, inst: &Inst, mode: Mode, repeated: bool, is_exit: bool) {
         match &inst.kind {
             InstKind::Effect(..) if repeated && !is_exit => {}
-            InstKind::Store { buffer, .. } | InstKind::Fill { buffer, .. }
+            InstKind::Store { buffer, .. }
+            | InstKind::Fill { buffer, .. }
+            | InstKind::Grow { buffer, .. }
                 if repeated && self.is_write_only(*buffer) => {}
             InstKind::Alloc { buffer, .. } => {
                 let mut data: BufferData = self.src.buffer(*buffer).clone();

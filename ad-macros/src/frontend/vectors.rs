@@ -1,0 +1,382 @@
+//! Vectors that grow: `Vec::new()`, `push`, `pop`, `extend`.
+//!
+//! A vector that grows is a buffer with room for what has been pushed so far, and a length of its own, which is an
+//! ordinary number: loops carry it and branches choose it. What its elements are is not known where it is made; the
+//! rest of the block is lowered once for trial until something is pushed.
+
+use std::rc::Rc;
+
+use proc_macro2::Span;
+use syn::spanned::Spanned;
+
+use super::lower::{Flow, Lower, VarId};
+use super::place::Place;
+use super::signature::shape;
+use super::value::{Val, View};
+use crate::ir::{BufferData, Cmp, Dim, FloatKind, InstKind, Op, Storage, Type, Value};
+
+/// What the elements of a vector are.
+#[derive(Clone, Debug)]
+pub(super) enum Row {
+    Scalar(Type),
+    /// An array of these axes.
+    Array(Vec<Dim>, Type),
+    /// The parts of a tuple or struct, in the shape of this value.
+    Parts(Val, Vec<Row>),
+}
+
+impl Lower<'_> {
+    /// Whether a `let` makes an empty vector, whose elements only what follows tells.
+    pub(super) fn is_empty_vector(&self, e: &syn::Expr) -> bool {
+        match e {
+            syn::Expr::Call(c) => {
+                let syn::Expr::Path(p) = &*c.func else { return false };
+                let mut segments = p.path.segments.iter().rev();
+                let (last, ty) = (segments.next(), segments.next());
+                let named = |s: Option<&syn::PathSegment>, names: &[&str]| {
+                    s.is_some_and(|s| names.iter().any(|n| s.ident == n))
+                };
+                named(ty, &["Vec"]) && named(last, &["new", "with_capacity", "default"])
+            }
+            syn::Expr::Macro(m) => m.mac.path.is_ident("vec") && m.mac.tokens.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// `let v = Vec::new();` and the rest of the block.
+    pub(super) fn empty_vector(
+        &mut self,
+        local: &syn::Local,
+        init: &syn::Expr,
+        rest: &mut dyn FnMut(&mut Self) -> (Val, Flow),
+    ) -> (Val, Flow) {
+        let key = std::ptr::from_ref(local) as usize;
+        let (pattern, ty) = super::stmt::annotation(&local.pat);
+        let written = ty.cloned().or_else(|| turbofish(init));
+        if !self.rows.contains_key(&key) {
+            if let Some(row) = written.as_ref().and_then(|ty| self.row_of_type(ty)) {
+                self.rows.insert(key, row);
+            } else {
+                // What is wrong will be told when it is lowered for good.
+                let errors = self.diagnostics.mark();
+                let (flag, tail, depth) = (self.returned, self.tail, self.depth);
+                let loops = self.loops.clone();
+                self.trial(|this| {
+                    this.s.b.open(Vec::new());
+                    this.bind_pattern(pattern, Val::Vacant(key), false);
+                    rest(this);
+                });
+                (self.returned, self.tail, self.depth, self.loops) = (flag, tail, depth, loops);
+                self.diagnostics.back_to(errors);
+            }
+        }
+        let row = self.rows.get(&key).cloned().unwrap_or(Row::Scalar(Type::Float(FloatKind::Infer)));
+        let val = self.grown(&row, "vector");
+        self.bind_pattern(pattern, val, true);
+        rest(self)
+    }
+
+    fn row_of_type(&self, ty: &syn::Type) -> Option<Row> {
+        let syn::Type::Path(p) = ty else { return None };
+        let last = p.path.segments.last()?;
+        let syn::PathArguments::AngleBracketed(args) = &last.arguments else { return None };
+        let elem = args.args.iter().find_map(|a| match a {
+            syn::GenericArgument::Type(t) => Some(t),
+            _ => None,
+        })?;
+        if last.ident != "Vec" {
+            return None;
+        }
+        self.row_of_elem(elem)
+    }
+
+    fn row_of_elem(&self, elem: &syn::Type) -> Option<Row> {
+        if let Some(kind) = self.float_kind(elem) {
+            return Some(Row::Scalar(Type::Float(kind)));
+        }
+        if super::stmt::is_integer(elem) {
+            return Some(Row::Scalar(Type::Int));
+        }
+        match elem {
+            syn::Type::Array(_) => {
+                let (dims, elem) = shape(elem)?;
+                Some(Row::Array(dims, elem))
+            }
+            syn::Type::Tuple(t) if !t.elems.is_empty() => {
+                let rows: Option<Vec<Row>> = t.elems.iter().map(|t| self.row_of_elem(t)).collect();
+                let rows = rows?;
+                Some(Row::Parts(Val::Tuple(vec![Val::Unset; rows.len()]), rows))
+            }
+            syn::Type::Path(p) if p.path.is_ident("bool") => Some(Row::Scalar(Type::Bool)),
+            _ => None,
+        }
+    }
+
+    /// What a value would be as an element.
+    fn row_of(&mut self, val: &Val) -> Option<Row> {
+        match val {
+            Val::Scalar(v) => {
+                let ty = if self.s.refs.contains(v) { Type::Opaque } else { self.s.b.func.ty(*v).clone() };
+                Some(Row::Scalar(ty))
+            }
+            Val::View(view) if self.rank(view) == 0 => {
+                Some(Row::Scalar(self.s.b.func.buffer(view.buffer).elem.clone()))
+            }
+            Val::View(view) => {
+                let data = self.s.b.func.buffer(view.buffer).clone();
+                let dims = data.dims[view.prefix.len()..].to_vec();
+                let fixed = view.range.is_none() && dims.iter().all(|d| matches!(d, Dim::Fixed(_)));
+                fixed.then_some(Row::Array(dims, data.elem))
+            }
+            Val::Tuple(list) | Val::Struct(_, list) => {
+                let rows: Option<Vec<Row>> = list.iter().map(|v| self.row_of(v)).collect();
+                Some(Row::Parts(val.emptied(), rows?))
+            }
+            _ => None,
+        }
+    }
+
+    /// An empty vector.
+    fn grown(&mut self, row: &Row, name: &str) -> Val {
+        let (dims, elem) = match row {
+            Row::Scalar(ty) => (Vec::new(), ty.clone()),
+            Row::Array(dims, ty) => (dims.clone(), ty.clone()),
+            Row::Parts(like, rows) => {
+                let columns = rows.iter().map(|r| self.grown(r, name)).collect();
+                return Val::Columns(Box::new(like.with_parts(columns)));
+            }
+        };
+        let zero = self.s.b.int("0");
+        let mut all = vec![Dim::Dyn(zero)];
+        all.extend(dims);
+        let fill = self.dummy(&elem);
+        let data = BufferData { name: name.into(), elem, dims: all, storage: Storage::Local, grows: true };
+        let buffer = self.s.b.func.new_buffer(data);
+        self.s.b.effect(InstKind::Alloc { buffer, fill });
+        Val::View(View { buffer, prefix: Vec::new(), range: Some((zero, zero)), by_ref: false })
+    }
+
+    /// A method that changes the length of a vector; `None` if it is none.
+    pub(super) fn vector_method(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
+        const NAMES: [&str; 8] =
+            ["push", "pop", "extend", "extend_from_slice", "clear", "truncate", "append", "resize"];
+        let name = e.method.to_string();
+        if !NAMES.contains(&name.as_str()) || self.is_foreign(&e.receiver) {
+            return None;
+        }
+        let Some(Place::Variable(var, path)) = self.place_quietly(&e.receiver) else { return None };
+        let (var, path) = match super::loops::part(&mut self.s.vars[var].val, &path).clone() {
+            Val::RefMut(var, path) => (var, path),
+            _ => (var, path),
+        };
+        let target = super::loops::part(&mut self.s.vars[var].val, &path).clone();
+        if !matches!(target, Val::View(_) | Val::Columns(_) | Val::Vacant(_) | Val::Never) {
+            return None;
+        }
+        let args: Vec<&syn::Expr> = e.args.iter().collect();
+        let val = match (name.as_str(), args.as_slice()) {
+            ("push", [a]) => {
+                let val = self.expr(a).0;
+                self.push_to(var, &path, val, e.span());
+                Val::unit()
+            }
+            ("extend" | "extend_from_slice" | "append", [a]) => {
+                let it = self.iterator(a)?;
+                self.extend(var, &path, &it, e.span());
+                Val::unit()
+            }
+            ("pop", []) => self.pop_from(var, &path),
+            ("clear", []) => {
+                let zero = self.s.b.int("0");
+                self.set_length(var, &path, zero);
+                Val::unit()
+            }
+            ("truncate", [n]) => {
+                let n = self.expr(n).0;
+                let n = self.scalar(n, e.span())?;
+                let len = self.length_at(var, &path);
+                let shorter = self.op(Op::Cmp(Cmp::Lt), &[n, len]);
+                let len = self.op(Op::Select, &[shorter, n, len]);
+                self.set_length(var, &path, len);
+                Val::unit()
+            }
+            ("resize", [n, with]) => {
+                let n = self.expr(n).0;
+                let n = self.scalar(n, e.span())?;
+                let with = self.expr(with).0;
+                let len = self.length_at(var, &path);
+                let spec = super::loops::RangeSpec::new(len, n, false);
+                self.range_loop(&spec, &mut |this, _| {
+                    this.push_to(var, &path, with.clone(), e.span());
+                    Flow::Falls
+                });
+                self.set_length(var, &path, n);
+                Val::unit()
+            }
+            _ => return None,
+        };
+        Some(val)
+    }
+
+    /// The place of an expression, without complaint if it is none.
+    fn place_quietly(&mut self, e: &syn::Expr) -> Option<Place> {
+        match e {
+            syn::Expr::Paren(p) => self.place_quietly(&p.expr),
+            syn::Expr::Path(p) => {
+                let var = p.path.get_ident().and_then(|i| self.lookup(&i.to_string()))?;
+                Some(Place::Variable(var, Vec::new()))
+            }
+            syn::Expr::Field(f) => match self.place_quietly(&f.base)? {
+                Place::Variable(mut var, mut path) => {
+                    let mut val = super::loops::part(&mut self.s.vars[var].val, &path).clone();
+                    if let Val::RefMut(to, inner) = val {
+                        (var, path) = (to, inner);
+                        val = super::loops::part(&mut self.s.vars[var].val, &path).clone();
+                    }
+                    path.push(val.field(&f.member)?);
+                    Some(Place::Variable(var, path))
+                }
+                _ => None,
+            },
+            syn::Expr::Unary(u) => self.place_quietly(&u.expr),
+            _ => None,
+        }
+    }
+
+    pub(super) fn extend(&mut self, var: VarId, path: &[usize], it: &Rc<super::iterators::Iter>, span: Span) {
+        self.drive(it, &mut |this, v| {
+            this.push_to(var, path, v, span);
+            Flow::Falls
+        });
+    }
+
+    pub(super) fn push_to(&mut self, var: VarId, path: &[usize], val: Val, span: Span) {
+        let target = super::loops::part(&mut self.s.vars[var].val, path).clone();
+        match target {
+            Val::Vacant(key) => {
+                // In a trial: the shape is all that is wanted.
+                if let Some(row) = self.row_of(&val) {
+                    let known = matches!(self.rows.get(&key), Some(Row::Scalar(Type::Float(k))) if *k != FloatKind::Infer);
+                    if !known {
+                        self.rows.insert(key, row);
+                    }
+                }
+                let row = self.rows.get(&key).cloned();
+                if let Some(row) = row {
+                    let grown = self.grown(&row, "vector");
+                    self.set_at(var, path, grown);
+                }
+            }
+            target => {
+                let pushed = self.pushed(&target, val, span);
+                *super::loops::part(&mut self.s.vars[var].val, path) = pushed;
+            }
+        }
+    }
+
+    /// A vector with one element more.
+    fn pushed(&mut self, target: &Val, val: Val, span: Span) -> Val {
+        match target {
+            Val::View(view) if !view.by_ref && view.prefix.is_empty() => {
+                let len = self.len(view);
+                let start = view.range.map(|(start, _)| start);
+                let one = self.s.b.int("1");
+                let next = self.plus(len, one);
+                let end = match start {
+                    Some(start) => self.plus(start, next),
+                    None => next,
+                };
+                self.s.b.func.buffers[view.buffer.0 as usize].grows = true;
+                self.s.b.effect(InstKind::Grow { buffer: view.buffer, len: end });
+                let zero = self.s.b.int("0");
+                let grown = View { range: Some((start.unwrap_or(zero), next)), ..view.clone() };
+                self.put(&Val::View(grown.clone()), len, val, span);
+                Val::View(grown)
+            }
+            Val::Columns(columns) => {
+                let (list, parts) = (columns.parts().unwrap_or_default().to_vec(), val);
+                let Some(parts) = parts.parts().map(<[Val]>::to_vec) else {
+                    self.error(span, "this does not fit the other elements", "push what the vector holds");
+                    return Val::Never;
+                };
+                let pushed = list.iter().zip(parts).map(|(c, v)| self.pushed(c, v, span)).collect();
+                Val::Columns(Box::new(columns.with_parts(pushed)))
+            }
+            Val::Never => Val::Never,
+            _ => {
+                self.error(
+                    span,
+                    "only a vector made in this function can grow",
+                    "copy it first: `let mut v = x.to_vec();`",
+                );
+                Val::Never
+            }
+        }
+    }
+
+    fn pop_from(&mut self, var: VarId, path: &[usize]) -> Val {
+        let target = super::loops::part(&mut self.s.vars[var].val, path).clone();
+        if matches!(target, Val::Vacant(_) | Val::Never) {
+            return Val::Never;
+        }
+        let len = self.length_of(&target);
+        let (zero, one) = (self.s.b.int("0"), self.s.b.int("1"));
+        let some = self.op(Op::Cmp(Cmp::Gt), &[len, zero]);
+        let taken = self.guarded(some, &mut |this| {
+            let k = this.op(Op::Sub, &[len, one]);
+            let v = this.part_at(&target, k);
+            // The element is moved out: rows are copied, numbers are read now.
+            let v = match v {
+                Val::View(view) if this.rank(&view) > 0 => Val::View(View { by_ref: true, ..view }),
+                other => this.deref(other),
+            };
+            Val::Tuple(vec![v, Val::Scalar(k)])
+        });
+        let Val::Maybe(parts) = taken else { return Val::Never };
+        let (value, shorter) = match parts[1].parts() {
+            Some([v, Val::Scalar(k)]) => (v.clone(), *k),
+            _ => return Val::Never,
+        };
+        let len = self.op(Op::Select, &[some, shorter, zero]);
+        self.set_length(var, path, len);
+        Val::Maybe(vec![parts[0].clone(), value, Val::Unset])
+    }
+
+    fn length_at(&mut self, var: VarId, path: &[usize]) -> Value {
+        let target = super::loops::part(&mut self.s.vars[var].val, path).clone();
+        match target {
+            Val::View(_) | Val::Columns(_) => self.length_of(&target),
+            _ => self.s.b.int("0"),
+        }
+    }
+
+    fn set_length(&mut self, var: VarId, path: &[usize], len: Value) {
+        let target = super::loops::part(&mut self.s.vars[var].val, path).clone();
+        let cut = self.cut(&target, len);
+        *super::loops::part(&mut self.s.vars[var].val, path) = cut;
+    }
+
+    fn cut(&mut self, target: &Val, len: Value) -> Val {
+        match target {
+            Val::View(view) => {
+                let zero = self.s.b.int("0");
+                let start = view.range.map_or(zero, |(start, _)| start);
+                Val::View(View { range: Some((start, len)), ..view.clone() })
+            }
+            Val::Columns(inner) => {
+                let list = inner.parts().unwrap_or_default().to_vec();
+                let list = list.iter().map(|c| self.cut(c, len)).collect();
+                Val::Columns(Box::new(inner.with_parts(list)))
+            }
+            other => other.clone(),
+        }
+    }
+}
+
+/// `Vec::<f64>::new()`
+fn turbofish(e: &syn::Expr) -> Option<syn::Type> {
+    let syn::Expr::Call(c) = e else { return None };
+    let syn::Expr::Path(p) = &*c.func else { return None };
+    let ty = p.path.segments.iter().rev().nth(1)?;
+    matches!(ty.arguments, syn::PathArguments::AngleBracketed(_)).then(|| syn::parse_quote!(#ty))
+}
