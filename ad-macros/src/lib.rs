@@ -12,6 +12,7 @@ mod optimize;
 mod options;
 mod pipeline;
 mod rules;
+mod structs;
 #[cfg(test)]
 mod tests;
 mod transform;
@@ -20,4 +21,10 @@ mod transform;
 #[proc_macro_attribute]
 pub fn differentiable(attributes: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::expand(attributes.into(), item.into()).into()
+}
+
+/// See `ad_runtime::Differentiable`, where users meet it.
+#[proc_macro_derive(Differentiable)]
+pub fn derive_differentiable(item: TokenStream) -> TokenStream {
+    structs::derive(item.into()).into()
 }

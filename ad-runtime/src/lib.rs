@@ -20,7 +20,35 @@
 
 extern crate alloc;
 
-pub use ad_macros::differentiable;
+pub use ad_macros::{Differentiable, differentiable};
+
+/// Structs whose floats are differentiated with respect to: their fields that are floats, arrays or vectors of floats, and
+/// structs that derive this too. All other fields are data.
+///
+/// Derive it above the functions that use the struct, in the same crate. As a parameter `&Params` has a direction
+/// `&Params` and a derivative `&mut Params`, of which the float fields are overwritten; by value, the derivative is
+/// returned as a struct.
+///
+/// ```
+/// use ad_runtime::{Differentiable, differentiable};
+///
+/// #[derive(Clone, Differentiable)]
+/// struct Line {
+///     slope: f64,
+///     offset: f64,
+/// }
+///
+/// #[differentiable(wrt(line))]
+/// fn misfit(line: &Line, x: f64, y: f64) -> f64 {
+///     (line.slope * x + line.offset - y).powi(2)
+/// }
+///
+/// let line = Line { slope: 2.0, offset: 1.0 };
+/// let mut gradient = line.clone();
+/// let value = misfit_grad(&line, 3.0, 6.0, &mut gradient);
+/// assert_eq!((value, gradient.slope, gradient.offset), (1.0, 6.0, 2.0));
+/// ```
+pub trait Differentiable {}
 
 /// Its argument, without derivatives: inside a differentiated function the result counts as a constant.
 ///

@@ -18,7 +18,8 @@ pub(crate) fn possible(sig: &Signature) -> bool {
         && sig.wrapper.is_none()
         && sig.params.iter().all(|p| match &p.class {
             Class::Array { .. } | Class::Output { .. } => false,
-            Class::RefArray { .. } => !is_nested(&p.ty),
+            Class::Record(_) => !p.active,
+            Class::RefArray { .. } | Class::RefSlice { .. } | Class::RefVec { .. } => !is_nested(&p.ty),
             _ => true,
         })
 }
@@ -27,6 +28,8 @@ fn is_nested(ty: &syn::Type) -> bool {
     match ty {
         syn::Type::Reference(r) => is_nested(&r.elem),
         syn::Type::Array(a) => matches!(*a.elem, syn::Type::Array(_)),
+        syn::Type::Slice(s) => matches!(*s.elem, syn::Type::Array(_)),
+        syn::Type::Path(_) => crate::frontend::signature::shape(ty).is_some_and(|(dims, _)| dims.len() > 1),
         _ => false,
     }
 }

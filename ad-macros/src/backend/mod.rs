@@ -30,11 +30,14 @@ use body::Body;
 pub(crate) fn emit(sig: &Signature, product: Product, func: &Func) -> TokenStream {
     let function = Ident::new(&format!("{}_{}", plain(&sig.ident), product.suffix()), sig.ident.span());
     let mut body = Body::new(func);
-    let params = signature::parameters(sig, func, &body);
+    let records = signature::Records::new(sig, func, &mut body);
+    let params = signature::parameters(sig, func, &body, &records);
+    let opened = records.opened(sig, func, &body);
     let checks = signature::length_checks(sig, func, &body, &function);
     let statements = body.statements();
-    let returned = signature::wrapped(sig, signature::returned(func, |binding| body.output(binding)));
-    let ret = signature::wrapped_type(sig, signature::return_type(func)).map(|ty| quote!(-> #ty));
+    let written = records.written(sig, func, &mut body);
+    let returned = signature::wrapped(sig, signature::returned(sig, func, |binding| body.output(binding)));
+    let ret = signature::wrapped_type(sig, signature::return_type(sig, func)).map(|ty| quote!(-> #ty));
     let docs = docs::of(sig, product);
     let (vis, attrs, generics) = (&sig.vis, &sig.attrs, &sig.generics);
     let where_clause = &generics.where_clause;
@@ -49,8 +52,10 @@ pub(crate) fn emit(sig: &Signature, product: Product, func: &Func) -> TokenStrea
         #track
         #allow
         #vis fn #function #generics (#receiver #(#params),*) #ret #where_clause {
+            #opened
             #checks
             #statements
+            #written
             #returned
         }
     }

@@ -6,8 +6,8 @@ use quote::quote;
 
 use super::body::Body;
 use super::expr::float_type;
-use crate::frontend::signature::{Class, Ret, Signature, Wrapper};
-use crate::ir::{Binding, Dim, FloatKind, Func, Mark, Output, Param, Source, Storage, Type};
+use crate::frontend::signature::{Class, Node, Record, Ret, Signature, Wrapper};
+use crate::ir::{Binding, Dim, FloatKind, Func, Mark, Output, Param, Role, Source, Storage, Type};
 
 /// Order of groups of outputs with the same marks: value, slope, curvature, gradient, Hessian-vector product.
 fn rank(marks: &[Mark]) -> usize {
@@ -34,23 +34,165 @@ pub(super) fn ordered(func: &Func) -> Vec<&Param> {
     list
 }
 
-/// The parameters as they are printed. The cotangents of a returned tuple come as a tuple.
-pub(super) fn parameters(sig: &Signature, func: &Func, body: &Body<'_>) -> Vec<TokenStream> {
+/// The parameters as they are printed: by rank, then in the order of the user's. The cotangents of a returned tuple
+/// come as a tuple, the parts of a struct as the struct.
+pub(super) fn parameters(
+    sig: &Signature,
+    func: &Func,
+    body: &Body<'_>,
+    records: &Records,
+) -> Vec<TokenStream> {
     let list = ordered(func);
-    let is_seed = |p: &Param| matches!(p.role.of, Source::Result(_));
-    if !matches!(sig.ret, Ret::Tuple(_)) || !list.iter().any(|p| is_seed(p)) {
-        return list.into_iter().map(|p| parameter(sig, func, body, p)).collect();
+    let is_out = |b: Binding| matches!(b, Binding::Buffer(b) if func.buffer(b).storage == Storage::Output);
+    let key = |marks: &[Mark], out: bool| match (out, marks.is_empty()) {
+        (false, true) => 0,
+        (false, false) => 10 + rank(marks),
+        (true, _) => 20 + rank(marks),
+    };
+    let place = |of: Source| match of {
+        Source::Param(i) | Source::Leaf(i, _) => i,
+        Source::Result(i) => 1000 + i,
+    };
+    let mut printed: Vec<((usize, usize), TokenStream)> = Vec::new();
+    let mut seeds = (Vec::new(), Vec::new(), None);
+    for p in list {
+        let at = (key(&p.role.marks, is_out(p.binding)), place(p.role.of));
+        match p.role.of {
+            Source::Leaf(..) => {}
+            Source::Result(_) if matches!(sig.ret, Ret::Tuple(_)) => {
+                let (name, mutable) = name_of(func, body, p);
+                seeds.0.push(quote!(#mutable #name));
+                seeds.1.push(parameter_type(sig, func, p));
+                seeds.2.get_or_insert(at);
+            }
+            _ => printed.push((at, parameter(sig, func, body, p))),
+        }
     }
-    let (mut names, mut types) = (Vec::new(), Vec::new());
-    for p in list.iter().filter(|p| is_seed(p)) {
-        let (name, mutable) = name_of(func, body, p);
-        names.push(quote!(#mutable #name));
-        types.push(parameter_type(sig, func, p));
+    if let (names, types, Some(at)) = seeds {
+        printed.push((at, quote!((#(#names),*): (#(#types),*))));
     }
-    let mut tuple = Some(quote!((#(#names),*): (#(#types),*)));
-    list.iter()
-        .filter_map(|p| if is_seed(p) { tuple.take() } else { Some(parameter(sig, func, body, p)) })
-        .collect()
+    for r in &records.list {
+        let Some(class) = record_of(sig, r.param) else { continue };
+        let out = r.marks.first() == Some(&Mark::Bar);
+        // By value, adjoints are returned.
+        if out && !class.by_ref {
+            continue;
+        }
+        let (name, ty) = (&r.name, &sig.params[r.param].ty);
+        let tokens = if out {
+            let inner = referent(ty);
+            quote!(#name: &mut #inner)
+        } else {
+            quote!(#name: #ty)
+        };
+        printed.push(((key(&r.marks, out), r.param), tokens));
+    }
+    printed.sort_by_key(|(at, _)| *at);
+    printed.into_iter().map(|(_, tokens)| tokens).collect()
+}
+
+/// The structs and tuples among the parameters, in each form: the primal, its direction, its adjoint.
+pub(super) struct Records {
+    list: Vec<RecordForm>,
+}
+
+struct RecordForm {
+    param: usize,
+    marks: Vec<Mark>,
+    name: Ident,
+}
+
+fn record_of(sig: &Signature, param: usize) -> Option<&Record> {
+    match &sig.params[param].class {
+        Class::Record(record) => Some(record),
+        _ => None,
+    }
+}
+
+impl Records {
+    /// Finds them, and names them.
+    pub(super) fn new(sig: &Signature, func: &Func, body: &mut Body<'_>) -> Records {
+        let mut list: Vec<RecordForm> = Vec::new();
+        let roles = func.params.iter().map(|p| &p.role).chain(func.outputs.iter().map(|o| &o.role));
+        for role in roles {
+            if let Source::Leaf(param, _) = role.of
+                && !list.iter().any(|r| r.param == param && r.marks == role.marks)
+            {
+                let mut name = sig.params[param].ident.to_string();
+                for mark in &role.marks {
+                    name.push_str(if *mark == Mark::Dot { "_dot" } else { "_bar" });
+                }
+                let name =
+                    if role.marks.is_empty() { sig.params[param].ident.clone() } else { body.fresh(&name) };
+                list.push(RecordForm { param, marks: role.marks.clone(), name });
+            }
+        }
+        Records { list }
+    }
+
+    fn name(&self, role: &Role) -> Option<(&Ident, usize)> {
+        let Source::Leaf(param, leaf) = role.of else { return None };
+        self.list.iter().find(|r| r.param == param && r.marks == role.marks).map(|r| (&r.name, leaf))
+    }
+
+    /// Takes them apart, at the top of the function.
+    pub(super) fn opened(&self, sig: &Signature, func: &Func, body: &Body<'_>) -> TokenStream {
+        let mut out = TokenStream::new();
+        for p in &func.params {
+            let Some((record, leaf)) = self.name(&p.role) else { continue };
+            let Some(class) = p.role.of.param().and_then(|i| record_of(sig, i)) else { continue };
+            let place = class.leaves[leaf].access();
+            out.extend(match p.binding {
+                Binding::Value(v) => {
+                    let name = body.value_name(v);
+                    quote!(let #name = #record #place;)
+                }
+                Binding::Buffer(b) => {
+                    let name = body.buffer_name(b);
+                    let all = (func.buffer(b).dims.first() == Some(&Dim::Slice)).then(|| quote!([..]));
+                    match func.buffer(b).storage {
+                        Storage::Output => quote!(let #name = &mut #record #place #all;),
+                        Storage::Owned => quote!(let mut #name = #record #place;),
+                        _ => quote!(let #name = &#record #place #all;),
+                    }
+                }
+            });
+        }
+        out
+    }
+
+    /// Writes the adjoints of numbers in structs by reference, at the end.
+    pub(super) fn written(&self, sig: &Signature, func: &Func, body: &mut Body<'_>) -> TokenStream {
+        let mut out = TokenStream::new();
+        for o in &func.outputs {
+            let Some((record, leaf)) = self.name(&o.role) else { continue };
+            let Some(class) = o.role.of.param().and_then(|i| record_of(sig, i)) else { continue };
+            if class.by_ref {
+                let (place, value) = (class.leaves[leaf].access(), body.output(o.binding));
+                out.extend(quote!(#record #place = #value;));
+            }
+        }
+        out
+    }
+}
+
+/// A struct or tuple by value, made of its leaves. Fields that are no floats are those of the parameter.
+fn rebuilt(ident: &Ident, node: &Node, leaves: &mut dyn FnMut(usize) -> TokenStream) -> TokenStream {
+    match node {
+        Node::Leaf(k) => leaves(*k),
+        Node::Inactive(path, _) => {
+            let place = crate::frontend::signature::access(path);
+            quote!(::core::clone::Clone::clone(&#ident #place))
+        }
+        Node::Parts(path, fields) => {
+            let values: Vec<TokenStream> = fields.iter().map(|(_, n)| rebuilt(ident, n, leaves)).collect();
+            let members = fields.iter().map(|(m, _)| m);
+            match path {
+                Some(path) => quote!(#path { #(#members: #values),* }),
+                None => quote!((#(#values,)*)),
+            }
+        }
+    }
 }
 
 fn name_of(func: &Func, body: &Body<'_>, p: &Param) -> (Ident, Option<TokenStream>) {
@@ -73,7 +215,7 @@ pub(super) fn parameter(sig: &Signature, func: &Func, body: &Body<'_>, p: &Param
 fn parameter_type(sig: &Signature, func: &Func, p: &Param) -> TokenStream {
     let written = match p.role.of {
         Source::Param(i) => Some(&sig.params[i]),
-        Source::Result(_) => None,
+        Source::Result(_) | Source::Leaf(..) => None,
     };
     match (p.binding, written) {
         (Binding::Buffer(b), Some(param)) => {
@@ -155,18 +297,37 @@ pub(super) fn shape_of(func: &Func, b: crate::ir::Buffer) -> TokenStream {
     })
 }
 
+/// What is returned in one place: an output, or those that make up a struct or tuple.
+enum Returned<'o> {
+    One(&'o Output),
+    Record(usize, Vec<&'o Output>),
+}
+
 /// Outputs in groups of equal marks, in the order in which they are returned.
-fn groups(func: &Func) -> Vec<Vec<&Output>> {
+fn groups<'o>(sig: &Signature, func: &'o Func) -> Vec<Vec<Returned<'o>>> {
     let mut list: Vec<&Output> = func.outputs.iter().collect();
     list.sort_by_key(|o| rank(&o.role.marks));
-    let mut groups: Vec<Vec<&Output>> = Vec::new();
+    let mut groups: Vec<(Vec<Mark>, Vec<Returned<'_>>)> = Vec::new();
     for o in list {
-        match groups.last_mut() {
-            Some(group) if group[0].role.marks == o.role.marks => group.push(o),
-            _ => groups.push(vec![o]),
+        let record = match o.role.of {
+            Source::Leaf(i, _) => Some(i),
+            _ => None,
+        };
+        // Those by reference are written, not returned.
+        if record.is_some_and(|i| record_of(sig, i).is_some_and(|r| r.by_ref)) {
+            continue;
+        }
+        if groups.last().is_none_or(|(marks, _)| *marks != o.role.marks) {
+            groups.push((o.role.marks.clone(), Vec::new()));
+        }
+        let Some((_, group)) = groups.last_mut() else { continue };
+        match (record, group.last_mut()) {
+            (Some(i), Some(Returned::Record(same, parts))) if *same == i => parts.push(o),
+            (Some(i), _) => group.push(Returned::Record(i, vec![o])),
+            (None, _) => group.push(Returned::One(o)),
         }
     }
-    groups
+    groups.into_iter().map(|(_, group)| group).collect()
 }
 
 /// A single one as it is, several as a tuple.
@@ -175,13 +336,19 @@ pub(super) fn tuple(mut list: Vec<TokenStream>) -> TokenStream {
 }
 
 /// The return type, `None` for none.
-pub(super) fn return_type(func: &Func) -> Option<TokenStream> {
-    let of = |o: &Output| match o.binding {
-        Binding::Value(v) => float_of(func.ty(v)),
-        Binding::Buffer(b) => shape_of(func, b),
+pub(super) fn return_type(sig: &Signature, func: &Func) -> Option<TokenStream> {
+    let of = |r: Returned<'_>| match r {
+        Returned::One(o) => match o.binding {
+            Binding::Value(v) => float_of(func.ty(v)),
+            Binding::Buffer(b) => shape_of(func, b),
+        },
+        Returned::Record(i, _) => {
+            let ty = &sig.params[i].ty;
+            quote!(#ty)
+        }
     };
     let groups: Vec<TokenStream> =
-        groups(func).into_iter().map(|g| tuple(g.into_iter().map(of).collect())).collect();
+        groups(sig, func).into_iter().map(|g| tuple(g.into_iter().map(of).collect())).collect();
     (!groups.is_empty()).then(|| tuple(groups))
 }
 
@@ -214,9 +381,24 @@ pub(super) fn wrapped(sig: &Signature, value: Option<TokenStream>) -> Option<Tok
 }
 
 /// The returned expression.
-pub(super) fn returned(func: &Func, mut expr: impl FnMut(Binding) -> TokenStream) -> Option<TokenStream> {
+pub(super) fn returned(
+    sig: &Signature,
+    func: &Func,
+    mut expr: impl FnMut(Binding) -> TokenStream,
+) -> Option<TokenStream> {
+    let mut of = |r: Returned<'_>| match r {
+        Returned::One(o) => expr(o.binding),
+        Returned::Record(i, parts) => {
+            let Some(record) = record_of(sig, i) else { return TokenStream::new() };
+            let mut leaf = |k: usize| {
+                let found = parts.iter().find(|o| o.role.of == Source::Leaf(i, k));
+                found.map_or_else(TokenStream::new, |o| expr(o.binding))
+            };
+            rebuilt(&sig.params[i].ident, &record.node, &mut leaf)
+        }
+    };
     let groups: Vec<TokenStream> =
-        groups(func).into_iter().map(|g| tuple(g.into_iter().map(|o| expr(o.binding)).collect())).collect();
+        groups(sig, func).into_iter().map(|g| tuple(g.into_iter().map(&mut of).collect())).collect();
     (!groups.is_empty()).then(|| tuple(groups))
 }
 
@@ -225,7 +407,7 @@ pub(super) fn length_checks(sig: &Signature, func: &Func, body: &Body<'_>, funct
     let function = function.to_string();
     let mut checks = TokenStream::new();
     for p in ordered(func) {
-        let (Binding::Buffer(b), Source::Param(i)) = (p.binding, p.role.of) else { continue };
+        let (Binding::Buffer(b), Some(i)) = (p.binding, p.role.of.param()) else { continue };
         if p.role.marks.is_empty() || func.buffer(b).dims.first() != Some(&Dim::Slice) {
             continue;
         }

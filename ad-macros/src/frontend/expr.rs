@@ -446,7 +446,7 @@ impl Lower<'_> {
         }
         let base = self.expr(&i.expr).0;
         match self.deref(base) {
-            Val::Columns(columns) => {
+            columns @ (Val::Columns(_) | Val::Ragged(_)) => {
                 let index = self.expr(&i.index).0;
                 let Some(index) = self.scalar(index, i.index.span()) else { return Val::Never };
                 self.part_at(&columns, index)

@@ -1,5 +1,6 @@
 //! Where control flow joins: what becomes of variables that the sides have changed.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use proc_macro2::Span;
@@ -52,6 +53,8 @@ impl Lower<'_> {
             names: Vec::new(),
             taints: Vec::new(),
             ints: Vec::new(),
+            refs: Vec::new(),
+            derefs: HashSet::new(),
             yields: Default::default(),
         };
         let diverge = [sides[0].diverges, sides[1].diverges];
@@ -80,7 +83,16 @@ impl Lower<'_> {
             if !side.diverges {
                 for (slot, ty) in join.yields[k].iter().zip(&join.types) {
                     let v = if let Some(v) = slot {
-                        *v
+                        if join.derefs.contains(v) {
+                            self.s.b.open(Vec::new());
+                            let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+                            let read = self.pass(quote::quote!(*#hole), &[*v], ty.clone());
+                            let made = self.s.b.close(Vec::new());
+                            block.insts.extend(made.insts);
+                            read
+                        } else {
+                            *v
+                        }
                     } else {
                         self.s.b.open(Vec::new());
                         let v = self.dummy(ty);
@@ -101,6 +113,9 @@ impl Lower<'_> {
                 self.s.b.name(*r, || name);
             }
             self.taint_from(*r, join.taints[k]);
+            if join.refs.get(k).copied().unwrap_or(false) {
+                self.s.refs.insert(*r);
+            }
             if let Some(int) = join.ints[k].clone() {
                 self.s.ints.insert(*r, int);
             }
@@ -125,7 +140,14 @@ impl Lower<'_> {
             (Val::Never | Val::Unset, other) => self.one_side(join, 1, other, var, span),
             (other, Val::Never | Val::Unset) => self.one_side(join, 0, other, var, span),
             (Val::Scalar(a), Val::Scalar(b)) => {
+                join.refs.resize(join.types.len(), false);
+                // A number and a reference to one: the number is meant.
+                let refs = [a, b].map(|v| self.s.refs.contains(&v));
+                if refs[0] != refs[1] {
+                    join.derefs.insert(if refs[0] { a } else { b });
+                }
                 let slot = self.slot(join, &[a, b], var);
+                join.refs.push(refs[0] && refs[1]);
                 join.yields[0].push(Some(a));
                 join.yields[1].push(Some(b));
                 Joined::Slot(slot)
@@ -172,6 +194,10 @@ impl Lower<'_> {
     fn one_side(&mut self, join: &mut Join, side: usize, val: Val, var: Option<VarId>, span: Span) -> Joined {
         match val {
             Val::Scalar(v) => {
+                // There is nothing that a reference could point to on the other side.
+                if self.s.refs.contains(&v) {
+                    join.derefs.insert(v);
+                }
                 let slot = self.slot(join, &[v], var);
                 join.yields[side].push(Some(v));
                 join.yields[1 - side].push(None);
@@ -291,6 +317,10 @@ struct Join {
     names: Vec<Option<Rc<str>>>,
     taints: Vec<bool>,
     ints: Vec<Option<Rc<str>>>,
+    /// Which results are references to something foreign.
+    refs: Vec<bool>,
+    /// References that are read where a side ends.
+    derefs: HashSet<Value>,
     yields: [Vec<Option<Value>>; 2],
 }
 

@@ -11,7 +11,8 @@ use std::rc::Rc;
 use proc_macro2::{Ident, Span, TokenStream};
 
 use super::iterators::Sampled;
-use super::signature::{Class, Ret, Signature, shape};
+use super::signature::{Class, Node, Record, Ret, Signature, shape};
+use super::stmt::is_integer as is_integer_type;
 use super::value::{Val, View};
 use crate::diagnostics::Diagnostics;
 use crate::ir::{
@@ -172,7 +173,12 @@ impl Lower<'_> {
                     let buf = buffer(b, shape, storage);
                     (Binding::Buffer(buf), whole(buf, storage != Storage::Owned))
                 }
-                Class::Other => {
+                Class::Record(record) if p.active => {
+                    let val = self.record(i, &p.ident, record);
+                    self.bind_param(p, val);
+                    continue;
+                }
+                Class::Other | Class::Record(_) => {
                     // Slices of anything can be indexed and iterated over.
                     let is_slice = matches!(&p.ty, syn::Type::Reference(r) if r.mutability.is_none());
                     if let Some(shape) = shape_of(referent).filter(|(dims, _)| is_slice && dims.len() == 1) {
@@ -207,12 +213,90 @@ impl Lower<'_> {
                 }
             }
             self.s.b.func.params.push(Param { role, binding, active: p.active });
-            match &p.pattern {
-                None => {
-                    let var = self.new_var(&p.ident.to_string(), p.mutable, val);
-                    self.declare(&p.ident.to_string(), var);
+            self.bind_param(p, val);
+        }
+    }
+
+    fn bind_param(&mut self, p: &super::signature::ParamSig, val: Val) {
+        match &p.pattern {
+            None => {
+                let var = self.new_var(&p.ident.to_string(), p.mutable, val);
+                self.declare(&p.ident.to_string(), var);
+            }
+            Some(pattern) => self.bind_pattern(pattern, val, false),
+        }
+    }
+
+    /// An active struct or tuple: a parameter for each float and array in it.
+    fn record(&mut self, i: usize, ident: &Ident, record: &Record) -> Val {
+        let mut leaves = Vec::new();
+        for (k, leaf) in record.leaves.iter().enumerate() {
+            let mut name = ident.to_string();
+            for member in &leaf.path {
+                name.push('_');
+                name.push_str(&quote::quote!(#member).to_string());
+            }
+            let name: Rc<str> = name.into();
+            let (binding, val) = match (self.float_kind(&leaf.ty), shape(&leaf.ty)) {
+                (Some(kind), _) => {
+                    let v = self.s.b.func.new_value(Type::Float(kind), Some(name));
+                    self.s.tainted.insert(v);
+                    (Binding::Value(v), Val::Scalar(v))
                 }
-                Some(pattern) => self.bind_pattern(pattern, val, false),
+                (None, Some((dims, elem))) => {
+                    let storage = if record.by_ref { Storage::Shared } else { Storage::Owned };
+                    let data = BufferData { name, elem, dims, storage, grows: false };
+                    let b = self.s.b.func.new_buffer(data);
+                    self.s.tainted_buffers.insert(b);
+                    (Binding::Buffer(b), whole(b, false))
+                }
+                (None, None) => unreachable!("a leaf is a float or an array of floats"),
+            };
+            let role = Role::primal(Source::Leaf(i, k));
+            self.s.b.func.params.push(Param { role, binding, active: true });
+            leaves.push(val);
+        }
+        self.record_node(ident, &record.node, &leaves)
+    }
+
+    fn record_node(&mut self, ident: &Ident, node: &Node, leaves: &[Val]) -> Val {
+        match node {
+            Node::Leaf(k) => leaves[*k].clone(),
+            Node::Inactive(path, ty) => {
+                let place = super::signature::access(path);
+                let known = if is_integer_type(ty) {
+                    Some(Type::Int)
+                } else {
+                    matches!(ty, syn::Type::Path(p) if p.path.is_ident("bool")).then_some(Type::Bool)
+                };
+                match known {
+                    Some(kind) => {
+                        let v = self.pass(quote::quote!(#ident #place), &[], kind);
+                        if is_integer_type(ty) {
+                            self.s.ints.insert(v, quote::quote!(#ty).to_string().into());
+                        }
+                        Val::Scalar(v)
+                    }
+                    None => {
+                        let v = self.pass(quote::quote!(&#ident #place), &[], Type::Opaque);
+                        self.s.refs.insert(v);
+                        Val::Scalar(v)
+                    }
+                }
+            }
+            Node::Parts(path, fields) => {
+                let mut parts: Vec<(String, Val)> = Vec::new();
+                for (member, node) in fields {
+                    let val = self.record_node(ident, node, leaves);
+                    parts.push((quote::quote!(#member).to_string(), val));
+                }
+                let Some(path) = path else {
+                    return Val::Tuple(parts.into_iter().map(|(_, v)| v).collect());
+                };
+                // The order of all values of a struct type, see `struct_expr`.
+                parts.sort_by(|a, b| a.0.cmp(&b.0));
+                let (names, parts) = parts.into_iter().unzip();
+                Val::Struct(Rc::new(super::value::Fields { path: path.clone(), names }), parts)
             }
         }
     }

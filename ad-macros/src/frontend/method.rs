@@ -90,8 +90,24 @@ impl Lower<'_> {
                     None => self.view_method(&view, &name, e),
                 }
             }
-            Val::Columns(_) => match (name.as_str(), e.args.len()) {
+            Val::Columns(_) | Val::Ragged(_) => match (name.as_str(), e.args.len()) {
                 ("len", 0) => Val::Scalar(self.length_of(&receiver)),
+                ("is_empty", 0) => {
+                    let (len, zero) = (self.length_of(&receiver), self.s.b.int("0"));
+                    Val::Scalar(self.op(Op::Cmp(crate::ir::Cmp::Eq), &[len, zero]))
+                }
+                ("first" | "last", 0) => self.end_row(&receiver, name == "first"),
+                ("get", 1) => {
+                    let k = self.expr(&e.args[0]).0;
+                    let Some(k) = self.scalar(k, e.span()) else { return Val::Never };
+                    let len = self.length_of(&receiver);
+                    let some = self.op(Op::Cmp(crate::ir::Cmp::Lt), &[k, len]);
+                    self.guarded(some, &mut |this| this.part_at(&receiver, k))
+                }
+                ("swap", 2) => {
+                    self.swap_rows(&receiver, e);
+                    Val::unit()
+                }
                 ("clone" | "to_vec", 0) => self.own(receiver, true, "copy"),
                 _ => match self.source(&receiver, e) {
                     Some(val) => val,

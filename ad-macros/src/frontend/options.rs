@@ -181,8 +181,8 @@ impl Lower<'_> {
             );
             return Val::Never;
         }
-        if let Some(found) = self.verbatim_operands(e.expr.to_token_stream(), e.span())
-            && !found.tainted
+        if self.is_passive(e.expr.to_token_stream())
+            && let Some(found) = self.verbatim_operands(e.expr.to_token_stream(), e.span())
             && !super::iterators::is_chain(&e.expr)
             && !matches!(&*e.expr, syn::Expr::MethodCall(m) if !self.is_foreign(&m.receiver))
         {

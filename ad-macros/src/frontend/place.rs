@@ -73,10 +73,30 @@ impl Lower<'_> {
         match columns {
             Val::View(view) => self.element(view, k, false),
             Val::Columns(inner) => self.part_at(inner, k),
+            Val::Ragged(parts) => Val::View(self.ragged_row(parts, k)),
             other => {
                 let list = other.parts().unwrap_or_default().to_vec();
                 other.with_parts(list.iter().map(|c| self.part_at(c, k)).collect())
             }
+        }
+    }
+
+    /// Row `k` of a vector of vectors.
+    pub(super) fn ragged_row(&mut self, parts: &[Val], k: Value) -> View {
+        let mut at = |this: &mut Self, part: &Val| match part {
+            Val::View(view) => match this.index(view, k) {
+                Place::Element(buffer, index) => this.load(buffer, index),
+                _ => k,
+            },
+            _ => k,
+        };
+        let (start, len) = (at(self, &parts[1]), at(self, &parts[2]));
+        for v in [start, len] {
+            self.s.ints.insert(v, "usize".into());
+        }
+        match &parts[0] {
+            Val::View(data) => View { range: Some((start, len)), by_ref: true, ..data.clone() },
+            _ => unreachable!("the elements are a buffer"),
         }
     }
 
@@ -85,6 +105,7 @@ impl Lower<'_> {
         match columns {
             Val::View(view) => self.len(view),
             Val::Columns(inner) => self.length_of(inner),
+            Val::Ragged(parts) => self.length_of(&parts[1]),
             other => match other.parts().and_then(|list| list.first()).cloned() {
                 Some(first) => self.length_of(&first),
                 None => self.s.b.int("0"),
@@ -117,6 +138,11 @@ impl Lower<'_> {
                         let (val, _) = self.expr(&i.index);
                         let index = self.scalar(val, i.index.span())?;
                         Some(self.index(&base, index))
+                    }
+                    Val::Ragged(parts) => {
+                        let (val, _) = self.expr(&i.index);
+                        let index = self.scalar(val, i.index.span())?;
+                        Some(Place::Part(self.ragged_row(&parts, index)))
                     }
                     Val::Columns(columns) => {
                         let (val, _) = self.expr(&i.index);
@@ -369,6 +395,20 @@ impl Lower<'_> {
         }
         if from == to {
             return;
+        }
+        let (from, to) = (from.clone(), to.clone());
+        self.for_each(&to.clone(), &mut Vec::new(), &mut |this, index| {
+            let source = this.absolute(&from, index);
+            let v = this.load(from.buffer, source);
+            let target = this.absolute(&to, index);
+            this.store(to.buffer, target, v, StoreMode::Set);
+        });
+    }
+
+    /// Copies a row to a place of the same buffer that does not overlap it, or of another.
+    pub(super) fn copy_within(&mut self, from: &View, to: &View, span: Span) {
+        if from.buffer != to.buffer {
+            return self.copy_view(from, to, span);
         }
         let (from, to) = (from.clone(), to.clone());
         self.for_each(&to.clone(), &mut Vec::new(), &mut |this, index| {

@@ -59,8 +59,98 @@ pub(crate) enum Class {
     RefVec { elem: FloatKind },
     /// `&mut [f64]`, `&mut [f64; N]`: an output.
     Output { elem: FloatKind },
+    /// A struct that derives `Differentiable`, by value or reference, or a tuple of floats.
+    Record(Record),
     /// Integers, bools, slices of them, anything else.
     Other,
+}
+
+/// A parameter that consists of parts.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) by_ref: bool,
+    pub(crate) node: Node,
+    /// The floats and arrays of floats in it, in order.
+    pub(crate) leaves: Vec<Leaf>,
+}
+
+/// A part of a record.
+#[derive(Clone, Debug)]
+pub(crate) enum Node {
+    Leaf(usize),
+    /// A struct (of this type) or tuple (`None`), with its fields in their order.
+    Parts(Option<syn::Path>, Vec<(syn::Member, Node)>),
+    /// A field that is no float: where it is, and its type.
+    Inactive(Vec<syn::Member>, syn::Type),
+}
+
+/// A float or an array of floats in a record.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaf {
+    pub(crate) path: Vec<syn::Member>,
+    pub(crate) ty: syn::Type,
+}
+
+impl Leaf {
+    /// `.position.x`
+    pub(crate) fn access(&self) -> proc_macro2::TokenStream {
+        access(&self.path)
+    }
+}
+
+/// `.position.x`
+pub(crate) fn access(path: &[syn::Member]) -> proc_macro2::TokenStream {
+    quote::quote!(#(.#path)*)
+}
+
+impl Node {
+    /// Whether something in it is no float.
+    pub(crate) fn has_inactive(&self) -> bool {
+        match self {
+            Node::Leaf(_) => false,
+            Node::Inactive(..) => true,
+            Node::Parts(_, fields) => fields.iter().any(|(_, n)| n.has_inactive()),
+        }
+    }
+}
+
+/// The parts of a struct or tuple type.
+fn record(ty: &syn::Type, by_ref: bool) -> Option<Record> {
+    let mut leaves = Vec::new();
+    let node = node(ty, &[], &mut leaves)?;
+    (matches!(node, Node::Parts(..)) && !leaves.is_empty()).then_some(Record { by_ref, node, leaves })
+}
+
+fn node(ty: &syn::Type, path: &[syn::Member], leaves: &mut Vec<Leaf>) -> Option<Node> {
+    let is_float_array =
+        matches!(shape(ty), Some((dims, Type::Float(_))) if !dims[1..].contains(&Dim::Slice));
+    if !path.is_empty() && (float_kind(ty).is_some() || is_float_array) {
+        leaves.push(Leaf { path: path.to_vec(), ty: ty.clone() });
+        return Some(Node::Leaf(leaves.len() - 1));
+    }
+    let fields: Vec<(syn::Member, syn::Type)> = match ty {
+        syn::Type::Tuple(t) if !t.elems.is_empty() => {
+            t.elems.iter().enumerate().map(|(k, t)| (syn::Member::from(k), t.clone())).collect()
+        }
+        syn::Type::Path(p) => {
+            let name = p.path.segments.last()?.ident.to_string();
+            let Some(item) = crate::structs::find(&name) else {
+                return (!path.is_empty()).then(|| Node::Inactive(path.to_vec(), ty.clone()));
+            };
+            item.fields.members().zip(item.fields.iter().map(|f| f.ty.clone())).collect()
+        }
+        _ => return (!path.is_empty()).then(|| Node::Inactive(path.to_vec(), ty.clone())),
+    };
+    let name = match ty {
+        syn::Type::Path(p) => Some(p.path.clone()),
+        _ => None,
+    };
+    let mut parts = Vec::new();
+    for (member, ty) in fields {
+        let path = [path, std::slice::from_ref(&member)].concat();
+        parts.push((member, node(&ty, &path, leaves)?));
+    }
+    Some(Node::Parts(name, parts))
 }
 
 /// What the function returns.
@@ -92,7 +182,7 @@ pub(super) fn float_kind(ty: &syn::Type) -> Option<FloatKind> {
 }
 
 /// Shape of an array, slice or vector: its axes, outermost first, and its elements.
-pub(super) fn shape(ty: &syn::Type) -> Option<(Vec<Dim>, Type)> {
+pub(crate) fn shape(ty: &syn::Type) -> Option<(Vec<Dim>, Type)> {
     let (dim, inner) = match ty {
         syn::Type::Array(a) => {
             let len = &a.len;
@@ -133,6 +223,16 @@ fn vec_elem(p: &syn::TypePath) -> Option<&syn::Type> {
 fn classify(ty: &syn::Type) -> Class {
     if let Some(kind) = float_kind(ty) {
         return Class::Scalar(kind);
+    }
+    let by_ref = matches!(ty, syn::Type::Reference(r) if r.mutability.is_none());
+    let inner = match ty {
+        syn::Type::Reference(r) => &*r.elem,
+        other => other,
+    };
+    if (by_ref || !matches!(ty, syn::Type::Reference(_)))
+        && let Some(record) = record(inner, by_ref)
+    {
+        return Class::Record(record);
     }
     match ty {
         syn::Type::Reference(r) => match shape(&r.elem) {
@@ -319,7 +419,7 @@ fn activity(params: &mut [ParamSig], options: &Options, at: Span, diagnostics: &
         diagnostics.error(
             at,
             "there is nothing to differentiate with respect to: no parameter is a float, or an array or slice of floats",
-            "take `f64`, `f32`, `&[f64]`, `&[f64; N]`, `[f64; N]` or `&Vec<f64>` (generic floats and structs are not supported yet)",
+            "take `f64`, `f32`, `&[f64]`, `&[f64; N]`, `[f64; N]` or `&Vec<f64>` or a struct of these that derives `Differentiable`, above this function in the same crate",
         );
     } else if options.wrt.as_ref().is_some_and(Vec::is_empty) {
         diagnostics.error(at, "`wrt()` names no parameter", format!("name some of {}", floats.join(", ")));

@@ -112,6 +112,55 @@ impl Lower<'_> {
         Some(val)
     }
 
+    /// `rows.first()`, `rows.last()` of a vector that is kept in parts.
+    pub(super) fn end_row(&mut self, rows: &Val, first: bool) -> Val {
+        let len = self.length_of(rows);
+        let (zero, one) = (self.s.b.int("0"), self.s.b.int("1"));
+        let some = self.op(Op::Cmp(Cmp::Gt), &[len, zero]);
+        self.guarded(some, &mut |this| {
+            let k = if first { zero } else { this.op(Op::Sub, &[len, one]) };
+            this.part_at(rows, k)
+        })
+    }
+
+    /// `rows.swap(i, j)` of a vector that is kept in parts.
+    pub(super) fn swap_rows(&mut self, rows: &Val, e: &syn::ExprMethodCall) {
+        let mut index = Vec::new();
+        for a in &e.args {
+            let val = self.expr(a).0;
+            match self.scalar(val, a.span()) {
+                Some(v) => index.push(v),
+                None => return,
+            }
+        }
+        self.swap_in(rows, index[0], index[1], false);
+    }
+
+    fn swap_in(&mut self, rows: &Val, i: Value, j: Value, is_data: bool) {
+        match rows {
+            Val::View(view) if !is_data => match (self.index(view, i), self.index(view, j)) {
+                (Place::Element(buffer, a), Place::Element(_, b)) => {
+                    let (x, y) = (self.load(buffer, a.clone()), self.load(buffer, b.clone()));
+                    self.store(buffer, a, y, StoreMode::Set);
+                    self.store(buffer, b, x, StoreMode::Set);
+                }
+                (Place::Part(a), Place::Part(b)) => self.swap_views(&a, &b),
+                _ => {}
+            },
+            // Rows change places: their elements stay where they are.
+            Val::Ragged(parts) => {
+                for (k, part) in parts.iter().enumerate() {
+                    self.swap_in(part, i, j, k == 0);
+                }
+            }
+            other => {
+                for part in other.parts().unwrap_or_default().to_vec() {
+                    self.swap_in(&part, i, j, is_data);
+                }
+            }
+        }
+    }
+
     /// `x.get(k)`
     fn get(&mut self, view: &View, k: Value) -> Val {
         let len = self.len(view);

@@ -399,7 +399,7 @@ impl Lower<'_> {
                 }
             }
             Val::Columns(parts) => Val::Columns(Box::new(self.own(*parts, mutable, name))),
-            Val::Maybe(_) | Val::Tuple(_) | Val::Struct(..) => {
+            Val::Maybe(_) | Val::Tuple(_) | Val::Struct(..) | Val::Ragged(_) => {
                 let list = val.parts().unwrap_or_default().to_vec();
                 val.with_parts(list.into_iter().map(|v| self.own(v, mutable, name)).collect())
             }
@@ -431,7 +431,7 @@ impl Lower<'_> {
                 let val = self.deref(Val::View(view));
                 self.scalar(val, span)
             }
-            Val::View(View { .. }) | Val::Tuple(_) | Val::Columns(_) | Val::Struct(..) => {
+            Val::View(View { .. }) | Val::Tuple(_) | Val::Columns(_) | Val::Ragged(_) | Val::Struct(..) => {
                 self.error(span, "a number is wanted here", "take an element or a part, as in `a[i]`");
                 None
             }

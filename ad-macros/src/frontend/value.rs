@@ -22,6 +22,8 @@ pub(super) enum Val {
     Maybe(Vec<Val>),
     /// A vector of tuples or structs: the same with a vector for each part.
     Columns(Box<Val>),
+    /// A vector of vectors of any lengths: all their elements one after the other, where each begins, how long it is.
+    Ragged(Vec<Val>),
     /// `&mut` of a variable, or of a part of one.
     RefMut(VarId, Vec<usize>),
     Closure(Rc<Closure>),
@@ -110,7 +112,7 @@ impl Val {
     /// The parts of what consists of several values.
     pub(super) fn parts(&self) -> Option<&[Val]> {
         match self {
-            Val::Tuple(list) | Val::Struct(_, list) | Val::Maybe(list) => Some(list),
+            Val::Tuple(list) | Val::Struct(_, list) | Val::Maybe(list) | Val::Ragged(list) => Some(list),
             Val::Columns(inner) => inner.parts(),
             _ => None,
         }
@@ -118,7 +120,7 @@ impl Val {
 
     pub(super) fn parts_mut(&mut self) -> Option<&mut Vec<Val>> {
         match self {
-            Val::Tuple(list) | Val::Struct(_, list) | Val::Maybe(list) => Some(list),
+            Val::Tuple(list) | Val::Struct(_, list) | Val::Maybe(list) | Val::Ragged(list) => Some(list),
             Val::Columns(inner) => inner.parts_mut(),
             _ => None,
         }
@@ -129,6 +131,7 @@ impl Val {
         match self {
             Val::Struct(fields, _) => Val::Struct(fields.clone(), parts),
             Val::Maybe(_) => Val::Maybe(parts),
+            Val::Ragged(_) => Val::Ragged(parts),
             Val::Columns(inner) => Val::Columns(Box::new(inner.with_parts(parts))),
             _ => Val::Tuple(parts),
         }
@@ -147,7 +150,7 @@ impl Val {
         match (self, other) {
             (Val::Tuple(a), Val::Tuple(b)) => a.len() == b.len(),
             (Val::Struct(a, _), Val::Struct(b, _)) => a.names == b.names,
-            (Val::Maybe(_), Val::Maybe(_)) => true,
+            (Val::Maybe(_), Val::Maybe(_)) | (Val::Ragged(_), Val::Ragged(_)) => true,
             (Val::Columns(a), Val::Columns(b)) => a.is_like(b),
             _ => false,
         }
@@ -170,7 +173,7 @@ impl Val {
 
     /// Whether a view is in it.
     pub(super) fn holds_view(&self) -> bool {
-        matches!(self, Val::View(_) | Val::Columns(_))
+        matches!(self, Val::View(_) | Val::Columns(_) | Val::Ragged(_))
             || self.parts().is_some_and(|list| list.iter().any(Val::holds_view))
     }
 

@@ -21,6 +21,8 @@ pub(super) enum Row {
     Scalar(Type),
     /// An array of these axes.
     Array(Vec<Dim>, Type),
+    /// A vector of its own length.
+    Vector(Type),
     /// The parts of a tuple or struct, in the shape of this value.
     Parts(Val, Vec<Row>),
 }
@@ -108,6 +110,10 @@ impl Lower<'_> {
                 Some(Row::Parts(Val::Tuple(vec![Val::Unset; rows.len()]), rows))
             }
             syn::Type::Path(p) if p.path.is_ident("bool") => Some(Row::Scalar(Type::Bool)),
+            syn::Type::Path(_) => match self.row_of_type(elem)? {
+                Row::Scalar(ty) => Some(Row::Vector(ty)),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -126,7 +132,11 @@ impl Lower<'_> {
                 let data = self.s.b.func.buffer(view.buffer).clone();
                 let dims = data.dims[view.prefix.len()..].to_vec();
                 let fixed = view.range.is_none() && dims.iter().all(|d| matches!(d, Dim::Fixed(_)));
-                fixed.then_some(Row::Array(dims, data.elem))
+                if fixed {
+                    Some(Row::Array(dims, data.elem))
+                } else {
+                    (self.rank(view) == 1).then_some(Row::Vector(data.elem))
+                }
             }
             Val::Tuple(list) | Val::Struct(_, list) => {
                 let rows: Option<Vec<Row>> = list.iter().map(|v| self.row_of(v)).collect();
@@ -137,10 +147,16 @@ impl Lower<'_> {
     }
 
     /// An empty vector.
-    fn grown(&mut self, row: &Row, name: &str) -> Val {
+    pub(super) fn grown(&mut self, row: &Row, name: &str) -> Val {
         let (dims, elem) = match row {
             Row::Scalar(ty) => (Vec::new(), ty.clone()),
             Row::Array(dims, ty) => (dims.clone(), ty.clone()),
+            Row::Vector(ty) => {
+                let data = self.grown(&Row::Scalar(ty.clone()), name);
+                let starts = self.grown(&Row::Scalar(Type::Int), "starts");
+                let lens = self.grown(&Row::Scalar(Type::Int), "lens");
+                return Val::Ragged(vec![data, starts, lens]);
+            }
             Row::Parts(like, rows) => {
                 let columns = rows.iter().map(|r| self.grown(r, name)).collect();
                 return Val::Columns(Box::new(like.with_parts(columns)));
@@ -170,7 +186,7 @@ impl Lower<'_> {
             _ => (var, path),
         };
         let target = super::loops::part(&mut self.s.vars[var].val, &path).clone();
-        if !matches!(target, Val::View(_) | Val::Columns(_) | Val::Vacant(_) | Val::Never) {
+        if !matches!(target, Val::View(_) | Val::Columns(_) | Val::Ragged(_) | Val::Vacant(_) | Val::Never) {
             return None;
         }
         let args: Vec<&syn::Expr> = e.args.iter().collect();
@@ -293,6 +309,23 @@ impl Lower<'_> {
                 self.put(&Val::View(grown.clone()), len, val, span);
                 Val::View(grown)
             }
+            Val::Ragged(parts) => {
+                let Val::View(row) = self.deref(val) else {
+                    self.error(span, "this is no vector", "push a vector or slice");
+                    return Val::Never;
+                };
+                let (Val::View(data), len) = (parts[0].clone(), self.len(&row)) else { return Val::Never };
+                let start = self.len(&data);
+                let end = self.plus(start, len);
+                self.s.b.effect(InstKind::Grow { buffer: data.buffer, len: end });
+                let zero = self.s.b.int("0");
+                let all = View { range: Some((zero, end)), ..data };
+                let to = self.sub_view(&all, start, len);
+                self.copy_within(&row, &to, span);
+                let starts = self.pushed(&parts[1], Val::Scalar(start), span);
+                let lens = self.pushed(&parts[2], Val::Scalar(len), span);
+                Val::Ragged(vec![Val::View(all), starts, lens])
+            }
             Val::Columns(columns) => {
                 let (list, parts) = (columns.parts().unwrap_or_default().to_vec(), val);
                 let Some(parts) = parts.parts().map(<[Val]>::to_vec) else {
@@ -345,7 +378,7 @@ impl Lower<'_> {
     fn length_at(&mut self, var: VarId, path: &[usize]) -> Value {
         let target = super::loops::part(&mut self.s.vars[var].val, path).clone();
         match target {
-            Val::View(_) | Val::Columns(_) => self.length_of(&target),
+            Val::View(_) | Val::Columns(_) | Val::Ragged(_) => self.length_of(&target),
             _ => self.s.b.int("0"),
         }
     }
@@ -362,6 +395,11 @@ impl Lower<'_> {
                 let zero = self.s.b.int("0");
                 let start = view.range.map_or(zero, |(start, _)| start);
                 Val::View(View { range: Some((start, len)), ..view.clone() })
+            }
+            Val::Ragged(parts) => {
+                let starts = self.cut(&parts[1], len);
+                let lens = self.cut(&parts[2], len);
+                Val::Ragged(vec![parts[0].clone(), starts, lens])
             }
             Val::Columns(inner) => {
                 let list = inner.parts().unwrap_or_default().to_vec();

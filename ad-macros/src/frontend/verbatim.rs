@@ -257,7 +257,7 @@ impl Fill<'_, '_> {
                 let some = self.hole(some);
                 quote!((if #some { ::core::option::Option::Some(#value) } else { #none }))
             }
-            Val::Columns(_) | Val::Iter(_) | Val::Maybe(_) | Val::Order(..) => {
+            Val::Columns(_) | Val::Ragged(_) | Val::Iter(_) | Val::Maybe(_) | Val::Order(..) => {
                 self.tainted |= self.lower.val_tainted(val);
                 self.refuse(
                     span,

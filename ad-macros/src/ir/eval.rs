@@ -348,7 +348,7 @@ impl<N: Num> Machine<'_, N> {
             InstKind::Grow { buffer, len } => {
                 let len = usize::try_from(self.int(*len)?).or_else(|_| wrong("a negative length"))?;
                 let zero = match self.func.buffer(*buffer).elem {
-                    Type::Float(_) => Scalar::F(N::from_f64(0.0)),
+                    Type::Float(_) => Scalar::F(N::constant(0.0)),
                     Type::Bool => Scalar::B(false),
                     _ => Scalar::I(0),
                 };

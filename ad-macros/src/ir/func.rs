@@ -19,6 +19,8 @@ pub(crate) enum Mark {
 pub(crate) enum Source {
     /// The i-th parameter.
     Param(usize),
+    /// A number or array in the i-th parameter, which is a struct or tuple: the k-th in it.
+    Leaf(usize, usize),
     /// The i-th component of what the function returns.
     Result(usize),
 }
@@ -27,6 +29,16 @@ pub(crate) enum Source {
 pub(crate) struct Role {
     pub(crate) of: Source,
     pub(crate) marks: Vec<Mark>,
+}
+
+impl Source {
+    /// The parameter that it is, or is part of.
+    pub(crate) fn param(self) -> Option<usize> {
+        match self {
+            Source::Param(i) | Source::Leaf(i, _) => Some(i),
+            Source::Result(_) => None,
+        }
+    }
 }
 
 impl Role {

@@ -32,6 +32,7 @@ impl Display for Role {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.of {
             Source::Param(i) => write!(f, "param {i}")?,
+            Source::Leaf(i, k) => write!(f, "param {i}.{k}")?,
             Source::Result(i) => write!(f, "result {i}")?,
         }
         for mark in &self.marks {

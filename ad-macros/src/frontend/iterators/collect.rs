@@ -9,6 +9,7 @@ use syn::spanned::Spanned;
 use super::super::lower::{Flow, Lower};
 use super::super::place::Place;
 use super::super::value::{Val, View};
+use super::super::vectors::Row;
 use super::Iter;
 use crate::ir::{BufferData, Dim, InstKind, Storage, StoreMode, Type, Value};
 
@@ -55,6 +56,11 @@ impl Lower<'_> {
         let len = self.length(it);
         let Some(rows) = self.rows_like(it, len, name, span) else { return Val::Never };
         let numbered = Iter::Enumerate(it.clone());
+        if matches!(rows, Val::Ragged(_)) {
+            let var = self.new_var(name, true, rows);
+            self.extend(var, &[], it, span);
+            return self.s.vars[var].val.clone();
+        }
         let rows_of = rows.clone();
         self.drive(&numbered, &mut |this, v| {
             if let Val::Tuple(parts) = v
@@ -68,7 +74,7 @@ impl Lower<'_> {
     }
 
     /// An empty vector of items like this one.
-    fn growing_like(&mut self, sample: &Val, name: &str, span: Span) -> Option<Val> {
+    pub(super) fn growing_like(&mut self, sample: &Val, name: &str, span: Span) -> Option<Val> {
         let zero = self.s.b.int("0");
         let mut rows = self.rows_of(sample, zero, 0, name, span)?;
         self.mark_growing(&mut rows, zero);
@@ -82,6 +88,7 @@ impl Lower<'_> {
                 view.range = Some((zero, zero));
             }
             Val::Columns(inner) => self.mark_growing(inner, zero),
+            Val::Ragged(_) => {}
             other => {
                 for part in other.parts_mut().into_iter().flatten() {
                     self.mark_growing(part, zero);
@@ -122,7 +129,12 @@ impl Lower<'_> {
             let mut seen = Val::Never;
             this.s.b.open(Vec::new());
             this.drive(it, &mut |this, v| {
-                seen = this.deref(v);
+                let v = this.deref(v);
+                // Of a chain, the part that shows what the items are.
+                let blind = |v: &Val| matches!(v, Val::Scalar(v) if *this.s.b.func.ty(*v) == Type::Opaque);
+                if !blind(&v) || seen == Val::Never {
+                    seen = v;
+                }
                 types = this.s.b.func.values.iter().map(|v| v.ty.clone()).collect();
                 buffers = this.s.b.func.buffers.clone();
                 Flow::Falls
@@ -169,12 +181,9 @@ impl Lower<'_> {
                         Dim::Slice => false,
                     };
                     if !known {
-                        self.error(
-                            span,
-                            "the rows of this vector may differ in length",
-                            "use arrays as rows, or one flat vector and compute the index",
-                        );
-                        return None;
+                        // Rows of any length: filled by pushing.
+                        return (view.prefix.len() + 1 == data.dims.len())
+                            .then(|| self.grown(&Row::Vector(data.elem.clone()), name));
                     }
                     dims.push(dim);
                 }

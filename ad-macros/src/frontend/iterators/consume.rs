@@ -149,6 +149,30 @@ impl Lower<'_> {
                 Val::Maybe(vec![some, what, Val::Unset])
             }
             ("collect", []) => return self.collect(it, e),
+            ("partition", [f]) => {
+                let f = self.callee(f)?;
+                let sample = self.sample(it);
+                let mut vars = Vec::new();
+                for name in ["yes", "no"] {
+                    let vector = self.growing_like(&sample, name, e.span())?;
+                    vars.push(self.new_var(name, true, vector));
+                }
+                self.drive(it, &mut |this, v| {
+                    let keep = this.ask(&f, v.clone());
+                    this.when(
+                        keep,
+                        &mut |this| {
+                            this.push_to(vars[0], &[], v.clone(), Span::call_site());
+                            Flow::Falls
+                        },
+                        &mut |this| {
+                            this.push_to(vars[1], &[], v.clone(), Span::call_site());
+                            Flow::Falls
+                        },
+                    )
+                });
+                Val::Tuple(vars.into_iter().map(|v| self.s.vars[v].val.clone()).collect())
+            }
             ("unzip", []) => {
                 let all = self.collect_vec(it, "column", e.span());
                 match all {

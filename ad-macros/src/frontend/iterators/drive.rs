@@ -118,8 +118,12 @@ impl<'a> Lower<'a> {
                 let [x, _] = Self::holes();
                 self.count_by(quote!(#x.len()), &[*base])
             }
-            Iter::Windows { view, size } => {
-                let total = self.len(view);
+            Iter::Windows { .. } | Iter::RowWindows { .. } => {
+                let (total, size) = match it {
+                    Iter::Windows { view, size } => (self.len(view), size),
+                    Iter::RowWindows { rows, size } => (self.length_of(rows), size),
+                    _ => unreachable!(),
+                };
                 match self.literal_int(*size) {
                     Some(size) => {
                         let lost = self.s.b.int(&(size - 1).to_string());
@@ -203,6 +207,7 @@ impl<'a> Lower<'a> {
                 Val::Scalar(v)
             }
             Iter::Windows { view, size } => Val::View(self.sub_view(view, k, *size)),
+            Iter::RowWindows { rows, size } => self.sub_rows(rows, k, *size),
             Iter::Chunks { view, size, exact } => {
                 let start = self.times(k, *size);
                 let len = if *exact {
@@ -264,6 +269,22 @@ impl<'a> Lower<'a> {
             None => start,
         };
         View { range: Some((start, len)), by_ref: true, ..view.clone() }
+    }
+
+    /// Rows `start .. start + len` of a vector that is kept in parts.
+    fn sub_rows(&mut self, rows: &Val, start: Value, len: Value) -> Val {
+        match rows {
+            Val::View(view) => Val::View(self.sub_view(view, start, len)),
+            Val::Ragged(parts) => {
+                let starts = self.sub_rows(&parts[1], start, len);
+                let lens = self.sub_rows(&parts[2], start, len);
+                Val::Ragged(vec![parts[0].clone(), starts, lens])
+            }
+            other => {
+                let list = other.parts().unwrap_or_default().to_vec();
+                other.with_parts(list.iter().map(|p| self.sub_rows(p, start, len)).collect())
+            }
+        }
     }
 
     // ---------------------------------------------------------------------------------------- loops

@@ -54,6 +54,10 @@ pub(super) enum Iter {
         view: View,
         size: Value,
     },
+    RowWindows {
+        rows: Box<Val>,
+        size: Value,
+    },
     Chunks {
         view: View,
         size: Value,
@@ -92,6 +96,7 @@ impl Iter {
             | Iter::Columns(_)
             | Iter::Foreign { .. }
             | Iter::Windows { .. }
+            | Iter::RowWindows { .. }
             | Iter::Chunks { .. }
             | Iter::Once(_)
             | Iter::Repeat(_) => true,

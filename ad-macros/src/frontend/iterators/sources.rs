@@ -85,6 +85,10 @@ impl Lower<'_> {
             ("iter_mut", 0) => return self.iterate(receiver.clone(), true, e.span()).map(Val::Iter),
             ("windows", 1) => match receiver {
                 Val::View(view) => Iter::Windows { view: view.clone(), size: self.number(&e.args[0])? },
+                // Windows of rows: of where they begin and how long they are.
+                Val::Ragged(_) | Val::Columns(_) => {
+                    Iter::RowWindows { rows: Box::new(receiver.clone()), size: self.number(&e.args[0])? }
+                }
                 _ => return None,
             },
             ("chunks" | "chunks_exact" | "chunks_mut" | "chunks_exact_mut", 1) => match receiver {
@@ -130,6 +134,7 @@ impl Lower<'_> {
             Val::Iter(it) => Some(it),
             Val::View(view) if self.rank(&view) > 0 => Some(Rc::new(Iter::Elements { view, mutable })),
             Val::Columns(parts) => Some(Rc::new(Iter::Columns(parts))),
+            Val::Ragged(_) => Some(Rc::new(Iter::Columns(Box::new(val)))),
             Val::Scalar(base) if !self.s.b.func.is_float(base) => {
                 let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
                 let owned = !self.s.refs.contains(&base);
