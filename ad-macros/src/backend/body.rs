@@ -269,7 +269,8 @@ impl<'a> Body<'a> {
     ) {
         let uses = self.uses.get(&v).copied().unwrap_or_default();
         let constant = operands.is_empty() && reads.is_empty();
-        if constant && self.is_literal(&expr) {
+        let generic = constant && expr::is_generic_constant(&expr);
+        if generic || constant && self.is_literal(&expr) {
             self.constants.insert(v, expr);
             return;
         }
@@ -334,10 +335,14 @@ impl<'a> Body<'a> {
                 // The value is computed before the element is named: what waits may read the old element.
                 let keep = [index.as_slice(), &[*value]].concat();
                 self.flush_written(&[*buffer], &keep, out);
-                let value = self.take(*value).tokens;
+                let value = self.take(*value);
+                let sum = *mode == StoreMode::Add && expr::is_generic(&self.func.buffer(*buffer).elem);
+                let value = if sum { value.at(Prec::Mul) } else { value.tokens };
                 let element = self.element(*buffer, index);
                 out.extend(match mode {
                     StoreMode::Set => quote!(#element = #value;),
+                    // A generic float has no `+=`.
+                    StoreMode::Add if sum => quote!(#element = #element + #value;),
                     StoreMode::Add => quote!(#element += #value;),
                 });
             }
@@ -514,8 +519,6 @@ impl<'a> Body<'a> {
                 Expr::atom(quote!((if #c { #a } else { #b })))
             }
             Op::Unary(_) | Op::Binary(_) | Op::Powi | Op::MulAdd | Op::Clamp | Op::Test(_) => {
-                let receiver = self.receiver(args[0]);
-                let rest: Vec<TokenStream> = args[1..].iter().map(|a| self.take(*a).tokens).collect();
                 let name = match op {
                     Op::Unary(f) => f.method(),
                     Op::Binary(f) => f.method(),
@@ -525,7 +528,19 @@ impl<'a> Body<'a> {
                     Op::Test(name) => name,
                     _ => "",
                 };
+                if let Type::Float(kind @ crate::ir::FloatKind::Param(_)) = self.func.ty(args[0]) {
+                    let args: Vec<TokenStream> = args.iter().map(|a| self.take(*a).tokens).collect();
+                    return expr::generic_function(kind, name, &args);
+                }
+                let receiver = self.receiver(args[0]);
+                let rest: Vec<TokenStream> = args[1..].iter().map(|a| self.take(*a).tokens).collect();
                 receiver.method(name, &rest)
+            }
+            // An exponent that becomes a factor.
+            Op::Cast(_) if let crate::ir::FloatKind::Param(_) = kind => {
+                let a = self.take(args[0]).tokens;
+                let ty = expr::float_type(&kind);
+                Expr::atom(quote!(::ad_runtime::__private::cast::<#ty>(#a)))
             }
             Op::Cast(to) => {
                 let a = self.take_at(args[0], Prec::Cast);
@@ -678,17 +693,18 @@ impl<'a> Body<'a> {
             let expr = self.take(*y).tokens;
             if *target != expr.to_string() {
                 assigned.insert(target.to_string());
-                parts.push((target.clone(), expr));
+                parts.push((target.clone(), expr, expr::is_generic(self.func.ty(*y))));
             }
         }
         self.flush(None, out);
         if clash {
-            let (targets, values): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+            let (targets, values): (Vec<_>, Vec<_>) = parts.into_iter().map(|(t, v, _)| (t, v)).unzip();
             out.extend(quote!((#(#targets),*) = (#(#values),*);));
             return;
         }
-        for (target, value) in parts {
-            out.extend(add_assign(&target, &value).unwrap_or_else(|| quote!(#target = #value;)));
+        for (target, value, generic) in parts {
+            let short = if generic { None } else { add_assign(&target, &value) };
+            out.extend(short.unwrap_or_else(|| quote!(#target = #value;)));
         }
     }
 
@@ -820,6 +836,15 @@ fn hint(tokens: &TokenStream) -> String {
             let index: String =
                 index.stream().to_string().chars().filter(|c| c.is_alphanumeric()).take(8).collect();
             format!("{b}_{index}")
+        }
+        // `<T as Real>::sin(x)`
+        [.., TokenTree::Punct(colon), TokenTree::Ident(f), TokenTree::Group(args)]
+            if colon.as_char() == ':' =>
+        {
+            match syn::parse2::<Ident>(args.stream()) {
+                Ok(x) => format!("{f}_{x}"),
+                Err(_) => f.to_string(),
+            }
         }
         [.., TokenTree::Punct(dot), TokenTree::Ident(f), TokenTree::Group(_)] if dot.as_char() == '.' => {
             f.to_string()

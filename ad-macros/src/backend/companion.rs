@@ -12,9 +12,11 @@ use super::expr::float_type;
 use crate::frontend::signature::{Class, Ret, Signature};
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
 
-/// Whether a function can have companions: one float comes back, and all active parameters are scalars or slices.
+/// Whether a function can have companions: one float comes back, all active parameters are scalars or slices, and of
+/// types that the slots are for.
 pub(crate) fn possible(sig: &Signature) -> bool {
     matches!(sig.ret, Ret::Scalar)
+        && sig.floats.is_empty()
         && sig.params.iter().all(|p| match &p.class {
             Class::Array { .. } | Class::Output { .. } => false,
             Class::RefArray { .. } => !is_nested(&p.ty),

@@ -30,7 +30,7 @@ impl Lower<'_> {
         self.differentiable_call(c, callee)
     }
 
-    fn float_call(&mut self, c: &syn::ExprCall, kind: FloatKind, name: &str) -> Val {
+    pub(super) fn float_call(&mut self, c: &syn::ExprCall, kind: FloatKind, name: &str) -> Val {
         let args: Vec<&syn::Expr> = c.args.iter().collect();
         if name == "from" && args.len() == 1 {
             let val = self.expr(args[0]).0;
@@ -131,7 +131,15 @@ impl Lower<'_> {
                 }
             }
         }
-        let ty = kind.unwrap_or(Type::Float(FloatKind::F64));
+        if let Some(Type::Float(FloatKind::Param(_))) = kind {
+            self.error(
+                c.func.span(),
+                format!("`{last}` is called with a generic float: calls between generic functions are not differentiated yet"),
+                "write its code here, or make both functions take `f64`",
+            );
+            return Val::Never;
+        }
+        let ty = kind.unwrap_or_else(|| Type::Float(self.sig.floats.default()));
         let call = Call {
             callee: callee.to_token_stream(),
             mode: CallMode::Primal,

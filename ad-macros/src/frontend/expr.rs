@@ -44,6 +44,9 @@ impl Lower<'_> {
 
     /// An expression without control flow of its own.
     fn plain(&mut self, e: &syn::Expr) -> Val {
+        if let Some(val) = self.generic(e) {
+            return val;
+        }
         match e {
             syn::Expr::Lit(l) => self.literal(l),
             syn::Expr::Path(p) => self.path(p),
@@ -328,7 +331,7 @@ impl Lower<'_> {
         let val = self.deref(val);
         let Some(v) = self.scalar(val, c.expr.span()) else { return Val::Never };
         let to = &c.ty;
-        if let Some(kind) = float_kind(to)
+        if let Some(kind) = float_kind(to, &self.sig.floats)
             && *self.s.b.func.ty(v) == Type::Float(kind)
         {
             return Val::Scalar(v);

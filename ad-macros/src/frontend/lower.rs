@@ -150,7 +150,7 @@ impl Lower<'_> {
             let buffer = |b: &mut Builder, (dims, elem): (Vec<Dim>, Type), storage: Storage| {
                 b.func.new_buffer(BufferData { name: name.clone(), elem, dims, storage })
             };
-            let shape_of = |ty: Option<&syn::Type>| ty.and_then(shape);
+            let shape_of = |ty: Option<&syn::Type>| ty.and_then(|ty| shape(ty, &sig.floats));
             let b = &mut self.s.b;
             let (binding, val) = match &p.class {
                 Class::Scalar(kind) => {

@@ -7,7 +7,7 @@ use super::lower::{Lower, Val, View};
 use crate::ir::{Binary, FloatKind, Op, Type, Unary, Value};
 
 /// Questions about a float that answer with a bool.
-const TESTS: [&str; 8] = [
+pub(super) const TESTS: [&str; 8] = [
     "is_nan",
     "is_finite",
     "is_infinite",
@@ -83,7 +83,7 @@ impl Lower<'_> {
         }
     }
 
-    fn is_float_method(&self, name: &str) -> bool {
+    pub(super) fn is_float_method(&self, name: &str) -> bool {
         Unary::from_method(name).is_some()
             || Binary::from_method(name).is_some()
             || ["powi", "mul_add", "clamp", "sin_cos"].contains(&name)
@@ -141,6 +141,7 @@ impl Lower<'_> {
             ("powi", 1) => Op::Powi,
             ("mul_add", 2) => Op::MulAdd,
             ("clamp", 2) => Op::Clamp,
+            (_, n) if let Some(op) = super::generic::operator(name, n) => op,
             (_, 0) if Unary::from_method(name).is_some() => match Unary::from_method(name) {
                 Some(f) => Op::Unary(f),
                 None => return Val::Never,

@@ -3,6 +3,7 @@
 //! - [`signature`]: parameters, activity, results;
 //! - [`lower`]: the state of lowering: variables and scopes; [`join`]: what becomes of them where control flow joins;
 //! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`]: code that runs from top to bottom;
+//! - [`generic`]: what stands for constants and functions of generic floats;
 //! - [`control`], [`matches`], [`loops`], [`heads`]: code that does not;
 //! - [`verbatim`]: what is passed through;
 //! - [`infer`]: which float each float is.
@@ -13,6 +14,7 @@
 mod calls;
 mod control;
 mod expr;
+mod generic;
 mod heads;
 mod infer;
 mod join;

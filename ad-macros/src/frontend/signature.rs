@@ -3,6 +3,7 @@
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 
+use super::generic::Floats;
 use crate::diagnostics::Diagnostics;
 use crate::ir::{Dim, FloatKind, Type};
 use crate::options::Options;
@@ -12,6 +13,8 @@ pub(crate) struct Signature {
     pub(crate) ident: syn::Ident,
     pub(crate) vis: syn::Visibility,
     pub(crate) generics: syn::Generics,
+    /// The type parameters that are floats.
+    pub(crate) floats: Floats,
     /// Attributes that the generated functions carry too (`#[inline]`, `#[cfg(..)]`, `#[must_use]`, ...).
     pub(crate) attrs: Vec<syn::Attribute>,
     /// `self` in its form, for methods.
@@ -67,21 +70,21 @@ pub(crate) enum Ret {
 }
 
 /// The float a type names.
-pub(super) fn float_kind(ty: &syn::Type) -> Option<FloatKind> {
+pub(super) fn float_kind(ty: &syn::Type, floats: &Floats) -> Option<FloatKind> {
     match ty {
         syn::Type::Path(p) if p.qself.is_none() => match p.path.segments.last()?.ident.to_string().as_str() {
             "f64" => Some(FloatKind::F64),
             "f32" => Some(FloatKind::F32),
-            _ => None,
+            _ => floats.named(&p.path),
         },
-        syn::Type::Paren(p) => float_kind(&p.elem),
-        syn::Type::Group(g) => float_kind(&g.elem),
+        syn::Type::Paren(p) => float_kind(&p.elem, floats),
+        syn::Type::Group(g) => float_kind(&g.elem, floats),
         _ => None,
     }
 }
 
 /// Shape of an array, slice or vector: its axes, outermost first, and its elements.
-pub(super) fn shape(ty: &syn::Type) -> Option<(Vec<Dim>, Type)> {
+pub(super) fn shape(ty: &syn::Type, floats: &Floats) -> Option<(Vec<Dim>, Type)> {
     let (dim, inner) = match ty {
         syn::Type::Array(a) => {
             let len = &a.len;
@@ -89,15 +92,15 @@ pub(super) fn shape(ty: &syn::Type) -> Option<(Vec<Dim>, Type)> {
         }
         syn::Type::Slice(s) => (Dim::Slice, &*s.elem),
         syn::Type::Path(p) => (Dim::Slice, vec_elem(p)?),
-        syn::Type::Paren(p) => return shape(&p.elem),
-        syn::Type::Group(g) => return shape(&g.elem),
+        syn::Type::Paren(p) => return shape(&p.elem, floats),
+        syn::Type::Group(g) => return shape(&g.elem, floats),
         _ => return None,
     };
-    if let Some((mut dims, elem)) = shape(inner) {
+    if let Some((mut dims, elem)) = shape(inner, floats) {
         dims.insert(0, dim);
         Some((dims, elem))
     } else {
-        let elem = float_kind(inner).map_or(Type::Opaque, Type::Float);
+        let elem = float_kind(inner, floats).map_or(Type::Opaque, Type::Float);
         Some((vec![dim], elem))
     }
 }
@@ -115,12 +118,12 @@ fn vec_elem(p: &syn::TypePath) -> Option<&syn::Type> {
     }
 }
 
-fn classify(ty: &syn::Type) -> Class {
-    if let Some(kind) = float_kind(ty) {
+fn classify(ty: &syn::Type, floats: &Floats) -> Class {
+    if let Some(kind) = float_kind(ty, floats) {
         return Class::Scalar(kind);
     }
     match ty {
-        syn::Type::Reference(r) => match shape(&r.elem) {
+        syn::Type::Reference(r) => match shape(&r.elem, floats) {
             Some((dims, Type::Float(elem))) => {
                 // Inner vectors have no length of their own to give an adjoint.
                 if dims[1..].contains(&Dim::Slice) {
@@ -136,7 +139,7 @@ fn classify(ty: &syn::Type) -> Class {
             }
             _ => Class::Other,
         },
-        syn::Type::Array(_) => match shape(ty) {
+        syn::Type::Array(_) => match shape(ty, floats) {
             Some((_, Type::Float(elem))) => Class::Array { elem },
             _ => Class::Other,
         },
@@ -168,6 +171,7 @@ pub(super) fn read(
     if let Some(token) = &sig.variadic {
         diagnostics.error(token.span(), "a variadic function is not differentiated", "take a slice");
     }
+    let floats = Floats::of(&sig.generics);
     let mut receiver = None;
     let mut params = Vec::new();
     for (i, input) in sig.inputs.iter().enumerate() {
@@ -182,11 +186,11 @@ pub(super) fn read(
                 }
                 receiver = Some(r.clone());
             }
-            syn::FnArg::Typed(p) => params.push(param(i, p, diagnostics)),
+            syn::FnArg::Typed(p) => params.push(param(i, p, &floats, diagnostics)),
         }
     }
     activity(&mut params, options, sig.ident.span(), diagnostics);
-    let ret = ret(&sig.output, diagnostics)?;
+    let ret = ret(&sig.output, &floats, diagnostics)?;
     let outputs = params.iter().any(|p| matches!(p.class, Class::Output { .. }));
     if ret == Ret::Unit && !outputs {
         diagnostics.error(
@@ -222,6 +226,7 @@ pub(super) fn read(
         ident: sig.ident.clone(),
         vis: item.vis.clone(),
         generics: sig.generics.clone(),
+        floats,
         attrs,
         receiver,
         params,
@@ -229,14 +234,14 @@ pub(super) fn read(
     })
 }
 
-fn param(i: usize, p: &syn::PatType, diagnostics: &mut Diagnostics) -> ParamSig {
+fn param(i: usize, p: &syn::PatType, floats: &Floats, diagnostics: &mut Diagnostics) -> ParamSig {
     let ty = (*p.ty).clone();
-    let class = classify(&ty);
+    let class = classify(&ty, floats);
     if let syn::Type::Reference(r) = &ty
         && r.mutability.is_some()
         && matches!(class, Class::Other)
     {
-        let instead = if float_kind(&r.elem).is_some() {
+        let instead = if float_kind(&r.elem, floats).is_some() {
             "return the value, or take `&mut [f64; 1]`"
         } else {
             "an output is `&mut [f64]` or `&mut [f64; N]`; return everything else"
@@ -294,34 +299,35 @@ fn activity(params: &mut [ParamSig], options: &Options, at: Span, diagnostics: &
         diagnostics.error(
             at,
             "there is nothing to differentiate with respect to: no parameter is a float, or an array or slice of floats",
-            "take `f64`, `f32`, `&[f64]`, `&[f64; N]`, `[f64; N]` or `&Vec<f64>` (generic floats and structs are not supported yet)",
+            "take `f64`, `f32`, `&[f64]`, `&[f64; N]`, `[f64; N]` or `&Vec<f64>` (or of a type parameter `T: num_traits::Float`; structs are not supported yet)",
         );
     } else if options.wrt.as_ref().is_some_and(Vec::is_empty) {
         diagnostics.error(at, "`wrt()` names no parameter", format!("name some of {}", floats.join(", ")));
     }
 }
 
-fn ret(output: &syn::ReturnType, diagnostics: &mut Diagnostics) -> Option<Ret> {
+fn ret(output: &syn::ReturnType, floats: &Floats, diagnostics: &mut Diagnostics) -> Option<Ret> {
     match output {
         syn::ReturnType::Default => Some(Ret::Unit),
-        syn::ReturnType::Type(_, ty) => ret_type(ty, true, diagnostics),
+        syn::ReturnType::Type(_, ty) => ret_type(ty, true, floats, diagnostics),
     }
 }
 
-fn ret_type(ty: &syn::Type, outer: bool, diagnostics: &mut Diagnostics) -> Option<Ret> {
-    if float_kind(ty).is_some() {
+fn ret_type(ty: &syn::Type, outer: bool, floats: &Floats, diagnostics: &mut Diagnostics) -> Option<Ret> {
+    if float_kind(ty, floats).is_some() {
         return Some(Ret::Scalar);
     }
     match ty {
         syn::Type::Tuple(t) if t.elems.is_empty() => return Some(Ret::Unit),
         syn::Type::Tuple(t) if outer => {
-            let list: Option<Vec<Ret>> = t.elems.iter().map(|e| ret_type(e, false, diagnostics)).collect();
+            let list: Option<Vec<Ret>> =
+                t.elems.iter().map(|e| ret_type(e, false, floats, diagnostics)).collect();
             return list.map(Ret::Tuple);
         }
-        syn::Type::Paren(p) => return ret_type(&p.elem, outer, diagnostics),
+        syn::Type::Paren(p) => return ret_type(&p.elem, outer, floats, diagnostics),
         _ => {}
     }
-    match (ty, shape(ty)) {
+    match (ty, shape(ty, floats)) {
         (syn::Type::Array(_), Some((dims, Type::Float(_)))) if !dims.contains(&Dim::Slice) => {
             Some(Ret::Array)
         }

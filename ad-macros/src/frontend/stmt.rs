@@ -148,7 +148,7 @@ impl Lower<'_> {
     fn item(&mut self, item: &syn::Item) {
         match item {
             syn::Item::Const(c) => {
-                self.consts.insert(c.ident.to_string(), float_kind(&c.ty));
+                self.consts.insert(c.ident.to_string(), float_kind(&c.ty, &self.sig.floats));
                 self.items.push(without_semicolon(item.to_token_stream()));
             }
             syn::Item::Use(_) => self.items.push(without_semicolon(item.to_token_stream())),
@@ -182,7 +182,7 @@ impl Lower<'_> {
             return Flow::Falls;
         }
         let (val, flow) = self.expr(&init.expr);
-        let val = match (val, ty.and_then(float_kind)) {
+        let val = match (val, ty.and_then(|ty| float_kind(ty, &self.sig.floats))) {
             (Val::Scalar(v), Some(kind)) => {
                 // An annotation tells which float a literal is, and that a verbatim value is one.
                 let data = &mut self.s.b.func.values[v.0 as usize];
