@@ -18,6 +18,8 @@ use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use num_traits::Zero;
+
 /// The direction of a scalar: itself, or `()` for zero.
 #[diagnostic::on_unimplemented(
     message = "this argument is not the scalar that the called function differentiates"
@@ -61,51 +63,62 @@ pub trait Unused {}
 impl Inactive for () {}
 impl Unused for () {}
 
-macro_rules! slots {
-    ($($float:ty),*) => {$(
-        impl Dot<$float> for $float {
-            #[inline(always)]
-            fn tangent(self) -> $float {
-                self
-            }
-        }
-        impl Dot<$float> for () {
-            #[inline(always)]
-            fn tangent(self) -> $float {
-                0.0
-            }
-        }
-        impl DotSlice<$float> for &[$float] {
-            #[inline(always)]
-            fn tangent(&self, _length: usize) -> Cow<'_, [$float]> {
-                Cow::Borrowed(self)
-            }
-        }
-        impl DotSlice<$float> for () {
-            fn tangent(&self, length: usize) -> Cow<'_, [$float]> {
-                Cow::Owned(vec![0.0; length])
-            }
-        }
-        impl<'a> BarSlice<$float> for &'a mut [$float] {
-            type Store = &'a mut [$float];
-            #[inline(always)]
-            fn cotangent(self, _length: usize) -> &'a mut [$float] {
-                self
-            }
-        }
-        impl BarSlice<$float> for &mut Vec<$float> {
-            type Store = Self;
-            #[inline(always)]
-            fn cotangent(self, _length: usize) -> Self {
-                self
-            }
-        }
-        impl BarSlice<$float> for () {
-            type Store = Vec<$float>;
-            fn cotangent(self, length: usize) -> Vec<$float> {
-                vec![0.0; length]
-            }
-        }
-    )*};
+/// The direction of a scalar whose type is a parameter of the caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Active<F>(pub F);
+
+impl<F> Dot<F> for Active<F> {
+    #[inline(always)]
+    fn tangent(self) -> F {
+        self.0
+    }
 }
-slots!(f64, f32);
+impl Dot<f64> for f64 {
+    #[inline(always)]
+    fn tangent(self) -> f64 {
+        self
+    }
+}
+impl Dot<f32> for f32 {
+    #[inline(always)]
+    fn tangent(self) -> f32 {
+        self
+    }
+}
+impl<F: Zero> Dot<F> for () {
+    #[inline(always)]
+    fn tangent(self) -> F {
+        F::zero()
+    }
+}
+impl<F: Clone> DotSlice<F> for &[F] {
+    #[inline(always)]
+    fn tangent(&self, _length: usize) -> Cow<'_, [F]> {
+        Cow::Borrowed(self)
+    }
+}
+impl<F: Clone + Zero> DotSlice<F> for () {
+    fn tangent(&self, length: usize) -> Cow<'_, [F]> {
+        Cow::Owned(vec![F::zero(); length])
+    }
+}
+impl<'a, F> BarSlice<F> for &'a mut [F] {
+    type Store = &'a mut [F];
+    #[inline(always)]
+    fn cotangent(self, _length: usize) -> &'a mut [F] {
+        self
+    }
+}
+impl<F> BarSlice<F> for &mut Vec<F> {
+    type Store = Self;
+    #[inline(always)]
+    fn cotangent(self, _length: usize) -> Self {
+        self
+    }
+}
+impl<F: Clone + Zero> BarSlice<F> for () {
+    type Store = Vec<F>;
+    fn cotangent(self, length: usize) -> Vec<F> {
+        vec![F::zero(); length]
+    }
+}

@@ -76,6 +76,9 @@ pub use tape::Tape;
 pub mod __private {
     pub use alloc::vec;
     pub use alloc::vec::Vec;
+    use num_traits::ToPrimitive;
+    pub use num_traits::real::Real;
+    pub use num_traits::{Float, Zero};
 
     /// Panics unless an argument is as long as the parameter it belongs to.
     #[inline]
@@ -96,14 +99,94 @@ pub mod __private {
     }
 
     /// A zeroed vector as long as a slice.
-    pub fn zeros_like<F: Copy + Default>(slice: &[F]) -> Vec<F> {
-        vec![F::default(); slice.len()]
+    pub fn zeros_like<F: Copy + Zero>(slice: &[F]) -> Vec<F> {
+        vec![F::zero(); slice.len()]
+    }
+
+    /// Rows of the lengths of these, filled.
+    pub fn rows_like<F: Copy, R: AsRef<[F]>>(rows: &[R], fill: F) -> Vec<Vec<F>> {
+        rows.iter().map(|row| vec![fill; row.as_ref().len()]).collect()
     }
 
     /// Adds a slice to another.
-    pub fn add_to<F: Copy + core::ops::AddAssign>(sum: &mut [F], part: &[F]) {
+    pub fn add_to<F: Copy + core::ops::Add<Output = F>>(sum: &mut [F], part: &[F]) {
         for (sum, part) in sum.iter_mut().zip(part) {
-            *sum += *part;
+            *sum = *sum + *part;
         }
+    }
+
+    // What `f64` has and `num_traits::real::Real` has not, as std defines it.
+
+    /// A constant of a generic float.
+    ///
+    /// # Panics
+    /// If it has no such value: `f32` and `f64` have all.
+    #[inline(always)]
+    pub fn float<T: Real>(c: f64) -> T {
+        match T::from(c) {
+            Some(c) => c,
+            None => panic!("a generic float has no value for the constant {c}"),
+        }
+    }
+
+    /// `n as T`
+    ///
+    /// # Panics
+    /// If the type has no such value: `f32` and `f64` have all.
+    #[inline(always)]
+    pub fn cast<T: Real>(n: impl ToPrimitive) -> T {
+        match T::from(n) {
+            Some(n) => n,
+            None => panic!("a generic float has no value for an integer"),
+        }
+    }
+
+    /// `f64::is_nan`
+    #[inline(always)]
+    pub fn is_nan<T: Real>(x: T) -> bool {
+        x.partial_cmp(&x).is_none()
+    }
+
+    /// `f64::clamp`
+    #[inline(always)]
+    #[track_caller]
+    pub fn clamp<T: Real>(x: T, min: T, max: T) -> T {
+        assert!(min <= max, "min > max, or either was NaN");
+        if x < min {
+            min
+        } else if x > max {
+            max
+        } else {
+            x
+        }
+    }
+
+    /// `f64::copysign`
+    #[inline(always)]
+    pub fn copysign<T: Real>(x: T, sign: T) -> T {
+        if x.is_sign_negative() == sign.is_sign_negative() { x } else { -x }
+    }
+
+    /// `f64::rem_euclid`
+    #[inline]
+    pub fn rem_euclid<T: Real>(x: T, y: T) -> T {
+        let r = x % y;
+        if r < T::zero() { r + y.abs() } else { r }
+    }
+
+    /// `f64::div_euclid`
+    #[inline]
+    pub fn div_euclid<T: Real>(x: T, y: T) -> T {
+        let q = (x / y).trunc();
+        if x % y < T::zero() { if y > T::zero() { q - T::one() } else { q + T::one() } } else { q }
+    }
+
+    /// `f64::round_ties_even`
+    #[inline]
+    pub fn round_ties_even<T: Real>(x: T) -> T {
+        let two = T::one() + T::one();
+        let round = x.round();
+        let is_tie = (x - x.trunc()).abs() == T::one() / two;
+        if is_tie && round % two != T::zero() { copysign(round - x.signum(), x) } else { round }
     }
 }

@@ -270,7 +270,9 @@ impl<'a> Planner<'a> {
     /// Whether whole contents can be pushed: vectors of one axis, and arrays.
     fn can_copy(&self, b: Buffer) -> bool {
         let dims = &self.func.buffer(b).dims;
-        !self.func.buffer(b).grows && dims.len() == 1 || dims.iter().all(|d| matches!(d, Dim::Fixed(_)))
+        let data = self.func.buffer(b);
+        !data.grows && data.field.is_none() && !data.is_ragged() && dims.len() == 1
+            || dims.iter().all(|d| matches!(d, Dim::Fixed(_)))
     }
 
     /// Arrays of at most 16 elements: their copy costs as much as a few saved scalars.

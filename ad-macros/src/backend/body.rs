@@ -95,7 +95,25 @@ impl<'a> Body<'a> {
                     let name = body.names.fresh(func.value(v).name.as_deref().unwrap_or("arg"));
                     body.values.insert(v, name);
                 }
-                Binding::Buffer(b) => body.declare(b),
+                Binding::Buffer(b) => {
+                    // The fields of a slice of structs share its variable.
+                    let shared = func.buffer(b).field.is_some().then(|| {
+                        func.params.iter().find_map(|q| match q.binding {
+                            Binding::Buffer(other)
+                                if q.role.of.param() == p.role.of.param() && q.role.marks == p.role.marks =>
+                            {
+                                body.buffers.get(&other).cloned()
+                            }
+                            _ => None,
+                        })
+                    });
+                    match shared.flatten() {
+                        Some(name) => {
+                            body.buffers.insert(b, name);
+                        }
+                        None => body.declare(b),
+                    }
+                }
             }
         }
         body
@@ -269,7 +287,8 @@ impl<'a> Body<'a> {
     ) {
         let uses = self.uses.get(&v).copied().unwrap_or_default();
         let constant = operands.is_empty() && reads.is_empty();
-        if constant && self.is_literal(&expr) {
+        let generic = constant && expr::is_generic_constant(&expr);
+        if generic || constant && self.is_literal(&expr) {
             self.constants.insert(v, expr);
             return;
         }
@@ -334,10 +353,14 @@ impl<'a> Body<'a> {
                 // The value is computed before the element is named: what waits may read the old element.
                 let keep = [index.as_slice(), &[*value]].concat();
                 self.flush_written(&[*buffer], &keep, out);
-                let value = self.take(*value).tokens;
+                let value = self.take(*value);
+                let sum = *mode == StoreMode::Add && expr::is_generic(&self.func.buffer(*buffer).elem);
+                let value = if sum { value.at(Prec::Mul) } else { value.tokens };
                 let element = self.element(*buffer, index);
                 out.extend(match mode {
                     StoreMode::Set => quote!(#element = #value;),
+                    // A generic float has no `+=`.
+                    StoreMode::Add if sum => quote!(#element = #element + #value;),
                     StoreMode::Add => quote!(#element += #value;),
                 });
             }
@@ -368,6 +391,15 @@ impl<'a> Body<'a> {
                 let value = self.take(*value).tokens;
                 let name = self.buffer_name(*buffer);
                 let axes = self.func.buffer(*buffer).dims.len();
+                if let Some(field) = self.field(*buffer) {
+                    let set = if axes == 1 {
+                        quote!(row #field = #value;)
+                    } else {
+                        fill_all(&quote!(row #field), axes - 1, &value)
+                    };
+                    out.extend(quote!(for row in #name.iter_mut() { #set }));
+                    return;
+                }
                 out.extend(fill_all(&quote!(#name), axes, &value));
             }
             InstKind::Push { stack, value } => {
@@ -444,7 +476,18 @@ impl<'a> Body<'a> {
     fn element(&mut self, b: Buffer, index: &[Value]) -> TokenStream {
         let name = self.buffer_name(b);
         let index: Vec<TokenStream> = index.iter().map(|i| self.take(*i).tokens).collect();
-        quote!(#name #([#index])*)
+        match self.field(b) {
+            Some(field) => {
+                let (first, rest) = (&index[0], &index[1..]);
+                quote!(#name[#first] #field #([#rest])*)
+            }
+            None => quote!(#name #([#index])*),
+        }
+    }
+
+    /// The field of the structs that a buffer stands for.
+    fn field(&self, b: Buffer) -> Option<TokenStream> {
+        self.func.buffer(b).field.as_ref().map(|f| f.parse().unwrap_or_default())
     }
 
     fn alloc(&mut self, b: Buffer, fill: Value, out: &mut TokenStream) {
@@ -468,6 +511,11 @@ impl<'a> Body<'a> {
             }
         }
         let name = self.buffer_name(b);
+        if let Some(like) = data.like {
+            let like = self.buffer_name(like);
+            out.extend(quote!(let mut #name = ::ad_runtime::__private::rows_like(#like, #init);));
+            return;
+        }
         let ty = ty.map(|t| quote!(: #t));
         out.extend(quote!(let mut #name #ty = #init;));
     }
@@ -535,8 +583,6 @@ impl<'a> Body<'a> {
                 Expr::atom(quote!((if #c { #a } else { #b })))
             }
             Op::Unary(_) | Op::Binary(_) | Op::Powi | Op::MulAdd | Op::Clamp | Op::Test(_) => {
-                let receiver = self.receiver(args[0]);
-                let rest: Vec<TokenStream> = args[1..].iter().map(|a| self.take(*a).tokens).collect();
                 let name = match op {
                     Op::Unary(f) => f.method(),
                     Op::Binary(f) => f.method(),
@@ -546,7 +592,27 @@ impl<'a> Body<'a> {
                     Op::Test(name) => name,
                     _ => "",
                 };
+                if let Type::Float(kind @ crate::ir::FloatKind::Param(_)) = self.func.ty(args[0]) {
+                    let args: Vec<TokenStream> = args.iter().map(|a| self.take(*a).tokens).collect();
+                    return expr::generic_function(kind, name, &args);
+                }
+                let receiver = self.receiver(args[0]);
+                let rest: Vec<TokenStream> = args[1..].iter().map(|a| self.take(*a).tokens).collect();
                 receiver.method(name, &rest)
+            }
+            // An exponent that becomes a factor.
+            Op::Cast(_) if let crate::ir::FloatKind::Param(_) = kind => {
+                let a = self.take(args[0]).tokens;
+                let ty = expr::float_type(&kind);
+                Expr::atom(quote!(::ad_runtime::__private::cast::<#ty>(#a)))
+            }
+            Op::Cast(_)
+                if matches!(self.func.ty(args[0]), Type::Float(crate::ir::FloatKind::Param(_)))
+                    && matches!(self.func.ty(result), Type::Float(_)) =>
+            {
+                let a = self.take(args[0]).tokens;
+                let ty = expr::float_type(&kind);
+                Expr::atom(quote!(::ad_runtime::__private::cast::<#ty>(#a)))
             }
             Op::Cast(to) => {
                 let a = self.take_at(args[0], Prec::Cast);
@@ -699,17 +765,18 @@ impl<'a> Body<'a> {
             let expr = self.take(*y).tokens;
             if *target != expr.to_string() {
                 assigned.insert(target.to_string());
-                parts.push((target.clone(), expr));
+                parts.push((target.clone(), expr, expr::is_generic(self.func.ty(*y))));
             }
         }
         self.flush(None, out);
         if clash {
-            let (targets, values): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+            let (targets, values): (Vec<_>, Vec<_>) = parts.into_iter().map(|(t, v, _)| (t, v)).unzip();
             out.extend(quote!((#(#targets),*) = (#(#values),*);));
             return;
         }
-        for (target, value) in parts {
-            out.extend(add_assign(&target, &value).unwrap_or_else(|| quote!(#target = #value;)));
+        for (target, value, generic) in parts {
+            let short = if generic { None } else { add_assign(&target, &value) };
+            out.extend(short.unwrap_or_else(|| quote!(#target = #value;)));
         }
     }
 
@@ -850,6 +917,15 @@ fn hint(tokens: &TokenStream) -> String {
             let index: String =
                 index.stream().to_string().chars().filter(|c| c.is_alphanumeric()).take(8).collect();
             format!("{b}_{index}")
+        }
+        // `<T as Real>::sin(x)`
+        [.., TokenTree::Punct(colon), TokenTree::Ident(f), TokenTree::Group(args)]
+            if colon.as_char() == ':' =>
+        {
+            match syn::parse2::<Ident>(args.stream()) {
+                Ok(x) => format!("{f}_{x}"),
+                Err(_) => f.to_string(),
+            }
         }
         [.., TokenTree::Punct(dot), TokenTree::Ident(f), TokenTree::Group(_)] if dot.as_char() == '.' => {
             f.to_string()

@@ -6,7 +6,7 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::quote;
 
 use super::body::{Body, is_reference};
-use crate::ir::{Arg, BarArg, Buffer, Call, CallMode, Value};
+use crate::ir::{Arg, BarArg, Buffer, Call, CallMode, FloatKind, Type, Value};
 
 /// The name of a companion.
 pub(super) fn companion(function: &str, mode: CallMode) -> Ident {
@@ -55,7 +55,11 @@ pub(super) fn call(body: &mut Body<'_>, call: &Call, results: &[Value], out: &mu
     for group in &call.dots {
         for dot in group {
             args.push(match dot {
-                Some(Arg::Value(v)) => body.argument(*v),
+                Some(Arg::Value(v)) => {
+                    let generic = matches!(body.func.ty(*v), Type::Float(FloatKind::Param(_)));
+                    let dot = body.argument(*v);
+                    if generic { quote!(::ad_runtime::call::Active(#dot)) } else { dot }
+                }
                 Some(arg) => {
                     let place = place(body, arg, true);
                     quote!(&#place)

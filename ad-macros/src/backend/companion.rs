@@ -9,16 +9,17 @@ use quote::{format_ident, quote};
 
 use super::body::Body;
 use super::expr::float_type;
-use crate::frontend::signature::{Class, Ret, Signature};
+use crate::frontend::signature::{Class, Floats, Ret, Signature};
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
 
-/// Whether a function can have companions: one float comes back, and all active parameters are scalars or slices.
+/// Whether a function can have companions: one float comes back, all active parameters are scalars or slices, and of
+/// types that the slots are for.
 pub(crate) fn possible(sig: &Signature) -> bool {
     matches!(sig.ret, Ret::Scalar)
         && sig.wrapper.is_none()
         && sig.params.iter().all(|p| match &p.class {
             Class::Array { .. } | Class::Output { .. } => false,
-            Class::Record(_) => !p.active,
+            Class::Record(_) | Class::Records(..) => !p.active,
             Class::RefArray { .. } | Class::RefSlice { .. } | Class::RefVec { .. } => !is_nested(&p.ty),
             _ => true,
         })
@@ -29,7 +30,9 @@ fn is_nested(ty: &syn::Type) -> bool {
         syn::Type::Reference(r) => is_nested(&r.elem),
         syn::Type::Array(a) => matches!(*a.elem, syn::Type::Array(_)),
         syn::Type::Slice(s) => matches!(*s.elem, syn::Type::Array(_)),
-        syn::Type::Path(_) => crate::frontend::signature::shape(ty).is_some_and(|(dims, _)| dims.len() > 1),
+        syn::Type::Path(_) => {
+            crate::frontend::signature::shape(ty, &Floats::default()).is_some_and(|(dims, _)| dims.len() > 1)
+        }
         _ => false,
     }
 }

@@ -1,6 +1,6 @@
 //! Expressions: tokens with a precedence, so that parentheses stand only where they are needed.
 
-use proc_macro2::{Literal, TokenStream, TokenTree};
+use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 
 use crate::ir::{Cmp, FloatKind, Type};
@@ -95,6 +95,10 @@ pub(super) fn scalar_type(ty: &Type) -> Option<TokenStream> {
 /// A float constant, exactly; with a suffix so that it can be a receiver.
 pub(super) fn float(c: f64, kind: &FloatKind, suffix: bool) -> Expr {
     let ty = float_type(kind);
+    if let FloatKind::Param(_) = kind {
+        let c = float(c, &FloatKind::F64, true).tokens;
+        return Expr::atom(quote!(::ad_runtime::__private::float::<#ty>(#c)));
+    }
     if c.is_nan() {
         return Expr::atom(quote!(#ty::NAN));
     }
@@ -115,4 +119,32 @@ pub(super) fn float(c: f64, kind: &FloatKind, suffix: bool) -> Expr {
     } else {
         Expr::atom(TokenTree::from(literal))
     }
+}
+
+pub(super) fn is_generic(ty: &Type) -> bool {
+    matches!(ty, Type::Float(FloatKind::Param(_)))
+}
+
+/// Whether an expression is a constant as [`float`] prints it for generic floats.
+pub(super) fn is_generic_constant(expr: &Expr) -> bool {
+    expr.tokens.to_string().starts_with(&quote!(::ad_runtime::__private::float::).to_string())
+}
+
+/// A function of generic floats. By its path: another trait in scope may have a method of that name.
+pub(super) fn generic_function(kind: &FloatKind, name: &str, args: &[TokenStream]) -> Expr {
+    // What `Real` has not, although `f64` has.
+    const HELPERS: [&str; 6] = ["clamp", "copysign", "div_euclid", "is_nan", "rem_euclid", "round_ties_even"];
+    let ty = float_type(kind);
+    let function = Ident::new(name, Span::call_site());
+    if HELPERS.contains(&name) {
+        return Expr::atom(quote!(::ad_runtime::__private::#function::<#ty>(#(#args),*)));
+    }
+    if name == "is_zero" {
+        return Expr::atom(quote!(<#ty as ::ad_runtime::__private::Zero>::is_zero(&#(#args),*)));
+    }
+    let trait_name = match name {
+        "is_finite" | "is_infinite" | "is_normal" | "is_subnormal" => quote!(Float),
+        _ => quote!(Real),
+    };
+    Expr::atom(quote!(<#ty as ::ad_runtime::__private::#trait_name>::#function(#(#args),*)))
 }

@@ -80,7 +80,13 @@ pub(super) fn parameters(
         }
         let (name, ty) = (&r.name, &sig.params[r.param].ty);
         let tokens = if out {
-            let inner = referent(ty);
+            let inner = match &sig.params[r.param].class {
+                Class::Records(_, Dim::Slice) => {
+                    let elem = element_of(ty);
+                    quote!([#elem])
+                }
+                _ => referent(ty),
+            };
             quote!(#name: &mut #inner)
         } else {
             quote!(#name: #ty)
@@ -104,7 +110,7 @@ struct RecordForm {
 
 fn record_of(sig: &Signature, param: usize) -> Option<&Record> {
     match &sig.params[param].class {
-        Class::Record(record) => Some(record),
+        Class::Record(record) | Class::Records(record, _) => Some(record),
         _ => None,
     }
 }
@@ -122,8 +128,15 @@ impl Records {
                 for mark in &role.marks {
                     name.push_str(if *mark == Mark::Dot { "_dot" } else { "_bar" });
                 }
-                let name =
-                    if role.marks.is_empty() { sig.params[param].ident.clone() } else { body.fresh(&name) };
+                let shared = func.params.iter().find_map(|p| match p.binding {
+                    Binding::Buffer(b) if p.role == *role && func.buffer(b).field.is_some() => Some(b),
+                    _ => None,
+                });
+                let name = match shared {
+                    Some(b) => body.buffer_name(b),
+                    None if role.marks.is_empty() => sig.params[param].ident.clone(),
+                    None => body.fresh(&name),
+                };
                 list.push(RecordForm { param, marks: role.marks.clone(), name });
             }
         }
@@ -142,6 +155,10 @@ impl Records {
             let Some((record, leaf)) = self.name(&p.role) else { continue };
             let Some(class) = p.role.of.param().and_then(|i| record_of(sig, i)) else { continue };
             let place = class.leaves[leaf].access();
+            // A slice of structs stays together.
+            if matches!(p.binding, Binding::Buffer(b) if func.buffer(b).field.is_some()) {
+                continue;
+            }
             out.extend(match p.binding {
                 Binding::Value(v) => {
                     let name = body.value_name(v);
@@ -260,6 +277,20 @@ fn referent(ty: &syn::Type) -> TokenStream {
             let inner = &r.elem;
             quote!(#inner)
         }
+        other => quote!(#other),
+    }
+}
+
+/// The elements of a `&[T]` or `&Vec<T>`.
+fn element_of(ty: &syn::Type) -> TokenStream {
+    match ty {
+        syn::Type::Reference(r) => match &*r.elem {
+            syn::Type::Slice(s) => {
+                let elem = &s.elem;
+                quote!(#elem)
+            }
+            _ => vec_elem(ty),
+        },
         other => quote!(#other),
     }
 }
@@ -408,6 +439,10 @@ pub(super) fn length_checks(sig: &Signature, func: &Func, body: &Body<'_>, funct
     let mut checks = TokenStream::new();
     for p in ordered(func) {
         let (Binding::Buffer(b), Some(i)) = (p.binding, p.role.of.param()) else { continue };
+        // All fields of a slice of structs are as long as the first.
+        if func.buffer(b).field.is_some() && matches!(p.role.of, Source::Leaf(_, k) if k > 0) {
+            continue;
+        }
         if p.role.marks.is_empty() || func.buffer(b).dims.first() != Some(&Dim::Slice) {
             continue;
         }

@@ -55,7 +55,7 @@ impl Lower<'_> {
         self.differentiable_call(c, callee)
     }
 
-    fn float_call(&mut self, c: &syn::ExprCall, kind: FloatKind, name: &str) -> Val {
+    pub(super) fn float_call(&mut self, c: &syn::ExprCall, kind: FloatKind, name: &str) -> Val {
         let args: Vec<&syn::Expr> = c.args.iter().collect();
         if name == "from" && args.len() == 1 {
             let val = self.expr(args[0]).0;
@@ -119,7 +119,7 @@ impl Lower<'_> {
                 let val = self.expr(a).0;
                 let val = self.deref(val);
                 let v = self.scalar(val, a.span())?;
-                Some(Val::Scalar(self.constant(v)))
+                Some(Val::Scalar(self.held(v)))
             }
             _ if list.len() == 1 && name.starts_with(char::is_uppercase) => {
                 let mut parts = Vec::new();
@@ -136,7 +136,7 @@ impl Lower<'_> {
     }
 
     /// The same number, without derivatives.
-    fn constant(&mut self, v: Value) -> Value {
+    fn held(&mut self, v: Value) -> Value {
         let ty = self.s.b.func.ty(v).clone();
         let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
         self.pass(quote::quote!(#hole), &[v], ty)
@@ -202,7 +202,7 @@ impl Lower<'_> {
                 }
             }
         }
-        let ty = kind.unwrap_or(Type::Float(FloatKind::F64));
+        let ty = kind.unwrap_or_else(|| Type::Float(self.sig.floats.default()));
         let call = Call {
             callee: callee.to_token_stream(),
             mode: CallMode::Primal,

@@ -48,7 +48,7 @@ impl Lower<'_> {
 
     /// An expression without control flow of its own.
     fn plain(&mut self, e: &syn::Expr) -> Val {
-        if let Some(val) = self.variant(e) {
+        if let Some(val) = self.generic(e).or_else(|| self.variant(e)) {
             return val;
         }
         match e {

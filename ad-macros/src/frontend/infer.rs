@@ -13,6 +13,8 @@ pub(super) fn infer(mut func: Func) -> Func {
             Binding::Value(v) => kind_of(func.ty(v)),
             Binding::Buffer(b) => kind_of(&func.buffer(b).elem),
         })
+        // No literal is of a generic type by itself.
+        .filter(|kind| !matches!(kind, FloatKind::Param(_)))
         .unwrap_or(FloatKind::F64);
     let values = func.values.len();
     // One class for each value, then one for each buffer.

@@ -150,9 +150,9 @@ impl Lower<'_> {
                 _ => None,
             };
             let buffer = |b: &mut Builder, (dims, elem): (Vec<Dim>, Type), storage: Storage| {
-                b.func.new_buffer(BufferData { name: name.clone(), elem, dims, storage, grows: false })
+                b.func.new_buffer(BufferData::new(name.clone(), elem, dims, storage))
             };
-            let shape_of = |ty: Option<&syn::Type>| ty.and_then(shape);
+            let shape_of = |ty: Option<&syn::Type>| ty.and_then(|ty| shape(ty, &sig.floats));
             let b = &mut self.s.b;
             let (binding, val) = match &p.class {
                 Class::Scalar(kind) => {
@@ -178,7 +178,12 @@ impl Lower<'_> {
                     self.bind_param(p, val);
                     continue;
                 }
-                Class::Other | Class::Record(_) => {
+                Class::Records(record, dim) if p.active => {
+                    let val = self.records(i, &p.ident, record, dim);
+                    self.bind_param(p, val);
+                    continue;
+                }
+                Class::Other | Class::Record(_) | Class::Records(..) => {
                     // Slices of anything can be indexed and iterated over.
                     let is_slice = matches!(&p.ty, syn::Type::Reference(r) if r.mutability.is_none());
                     if let Some(shape) = shape_of(referent).filter(|(dims, _)| is_slice && dims.len() == 1) {
@@ -237,7 +242,7 @@ impl Lower<'_> {
                 name.push_str(&quote::quote!(#member).to_string());
             }
             let name: Rc<str> = name.into();
-            let (binding, val) = match (self.float_kind(&leaf.ty), shape(&leaf.ty)) {
+            let (binding, val) = match (self.float_kind(&leaf.ty), shape(&leaf.ty, &self.sig.floats)) {
                 (Some(kind), _) => {
                     let v = self.s.b.func.new_value(Type::Float(kind), Some(name));
                     self.s.tainted.insert(v);
@@ -245,7 +250,7 @@ impl Lower<'_> {
                 }
                 (None, Some((dims, elem))) => {
                     let storage = if record.by_ref { Storage::Shared } else { Storage::Owned };
-                    let data = BufferData { name, elem, dims, storage, grows: false };
+                    let data = BufferData::new(name, elem, dims, storage);
                     let b = self.s.b.func.new_buffer(data);
                     self.s.tainted_buffers.insert(b);
                     (Binding::Buffer(b), whole(b, false))
@@ -257,6 +262,28 @@ impl Lower<'_> {
             leaves.push(val);
         }
         self.record_node(ident, &record.node, &leaves)
+    }
+
+    /// An active slice of structs or tuples: a buffer for each float and array in them.
+    fn records(&mut self, i: usize, ident: &Ident, record: &Record, dim: &Dim) -> Val {
+        let mut leaves = Vec::new();
+        for (k, leaf) in record.leaves.iter().enumerate() {
+            let (mut dims, elem) = match (self.float_kind(&leaf.ty), shape(&leaf.ty, &self.sig.floats)) {
+                (Some(kind), _) => (Vec::new(), Type::Float(kind)),
+                (None, Some(shape)) => shape,
+                (None, None) => unreachable!("a leaf is a float or an array of floats"),
+            };
+            dims.insert(0, dim.clone());
+            let field = Some(leaf.access().to_string().replace(' ', "").into());
+            let name = ident.to_string().into();
+            let data = BufferData { field, ..BufferData::new(name, elem, dims, Storage::Shared) };
+            let b = self.s.b.func.new_buffer(data);
+            self.s.tainted_buffers.insert(b);
+            let role = Role::primal(Source::Leaf(i, k));
+            self.s.b.func.params.push(Param { role, binding: Binding::Buffer(b), active: true });
+            leaves.push(whole(b, true));
+        }
+        Val::Columns(Box::new(self.record_node(ident, &record.node, &leaves)))
     }
 
     fn record_node(&mut self, ident: &Ident, node: &Node, leaves: &[Val]) -> Val {

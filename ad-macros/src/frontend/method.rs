@@ -10,7 +10,7 @@ use super::value::{Val, View};
 use crate::ir::{Binary, FloatKind, Op, Type, Unary, Value};
 
 /// Questions about a float that answer with a bool.
-const TESTS: [&str; 8] = [
+pub(super) const TESTS: [&str; 8] = [
     "is_nan",
     "is_finite",
     "is_infinite",
@@ -127,6 +127,14 @@ impl Lower<'_> {
                 let args: Vec<&syn::Expr> = e.args.iter().collect();
                 self.float_method(v, &name, &args, e)
             }
+            Val::Scalar(v)
+                if is_chain(&whole) && !is_chain(&e.receiver) && *self.s.b.func.ty(v) == Type::Opaque =>
+            {
+                match self.foreign_source(e) {
+                    Some(val) => val,
+                    None => self.foreign_call(e),
+                }
+            }
             Val::Scalar(v) => {
                 // An integer, a bool or something opaque: Rust knows the method.
                 if let ("then" | "then_some", 1) = (name.as_str(), e.args.len())
@@ -221,7 +229,7 @@ impl Lower<'_> {
         }
     }
 
-    fn is_float_method(&self, name: &str) -> bool {
+    pub(super) fn is_float_method(&self, name: &str) -> bool {
         Unary::from_method(name).is_some()
             || Binary::from_method(name).is_some()
             || ["powi", "mul_add", "clamp", "sin_cos"].contains(&name)
@@ -278,10 +286,24 @@ impl Lower<'_> {
                 return Val::Tuple(vec![Val::Scalar(sin), Val::Scalar(cos)]);
             }
             ("clone" | "to_owned", 0) => return Val::Scalar(v),
+            ("to_f64" | "to_f32", 0) => {
+                let to = if name == "to_f64" { FloatKind::F64 } else { FloatKind::F32 };
+                let cast = self.convert(v, &to);
+                let yes = self.s.b.boolean(true);
+                return Val::Maybe(vec![Val::Scalar(yes), Val::Scalar(cast), Val::Unset]);
+            }
+            ("into", 0) => {
+                let wanted = self.expected.clone().and_then(|ty| self.float_kind(&ty));
+                return match wanted {
+                    Some(kind) => Val::Scalar(self.convert(v, &kind)),
+                    None => self.unknown_float(name, whole),
+                };
+            }
             ("partial_cmp" | "total_cmp", 1) => return Val::Order(v, values[0]),
             ("powi", 1) => Op::Powi,
             ("mul_add", 2) => Op::MulAdd,
             ("clamp", 2) => Op::Clamp,
+            (_, n) if let Some(op) = super::generic::operator(name, n) => op,
             (_, 0) if Unary::from_method(name).is_some() => match Unary::from_method(name) {
                 Some(f) => Op::Unary(f),
                 None => return Val::Never,
@@ -306,6 +328,22 @@ impl Lower<'_> {
         Val::Scalar(self.op(op, &operands))
     }
 
+    /// A float as another float.
+    pub(super) fn convert(&mut self, v: Value, to: &FloatKind) -> Value {
+        if *self.s.b.func.ty(v) == Type::Float(to.clone()) {
+            return v;
+        }
+        let name: std::rc::Rc<str> = match to {
+            FloatKind::F32 => "f32".into(),
+            FloatKind::Param(name) => name.clone(),
+            _ => "f64".into(),
+        };
+        let tainted = self.is_tainted(v);
+        let cast = self.s.b.op_typed(Op::Cast(name), &[v], Type::Float(to.clone()));
+        self.taint_from(cast, tainted);
+        cast
+    }
+
     fn unknown_float(&mut self, name: &str, whole: &dyn Whole) -> Val {
         self.error(
             whole.place(),
@@ -323,6 +361,12 @@ impl Lower<'_> {
                 let len = self.len(view);
                 let zero = self.s.b.int("0");
                 Val::Scalar(self.op(Op::Cmp(crate::ir::Cmp::Eq), &[len, zero]))
+            }
+            ("to_vec" | "clone" | "to_owned", 0)
+                if self.s.b.func.buffer(view.buffer).is_ragged() && self.rank(view) == 2 =>
+            {
+                let it = super::iterators::Iter::Elements { view: view.clone(), mutable: false };
+                self.collect_vec(&std::rc::Rc::new(it), "copy", e.span())
             }
             ("to_vec" | "clone" | "to_owned", 0) => {
                 let copy = self.copy_of(view, "copy");

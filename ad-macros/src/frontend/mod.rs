@@ -5,6 +5,7 @@
 //! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`]: code that runs from top to bottom;
 //! - [`control`], [`matches`], [`loops`], [`iterators`]: code that does not;
 //! - [`closures`], [`patterns`], [`options`], [`slices`], [`vectors`]: what people write numbers in;
+//! - [`generic`]: what stands for constants and functions of generic floats;
 //! - [`verbatim`]: what is passed through;
 //! - [`infer`]: which float each float is.
 //!
@@ -15,6 +16,7 @@ mod calls;
 mod closures;
 mod control;
 mod expr;
+mod generic;
 mod infer;
 mod iterators;
 mod join;

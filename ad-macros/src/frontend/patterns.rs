@@ -259,7 +259,7 @@ impl Lower<'_> {
                 Val::Tuple(list.into_iter().zip(&t.elems).map(|(v, t)| self.typed(v, t)).collect())
             }
             (Val::View(view), ty) => {
-                if let Some((_, elem)) = super::signature::shape(ty) {
+                if let Some((_, elem)) = super::signature::shape(ty, &self.sig.floats) {
                     let data = &mut self.s.b.func.buffers[view.buffer.0 as usize];
                     if data.elem == Type::Float(FloatKind::Infer) && elem.is_float() {
                         data.elem = elem;

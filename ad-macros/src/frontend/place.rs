@@ -83,7 +83,7 @@ impl Lower<'_> {
 
     /// Row `k` of a vector of vectors.
     pub(super) fn ragged_row(&mut self, parts: &[Val], k: Value) -> View {
-        let mut at = |this: &mut Self, part: &Val| match part {
+        let at = |this: &mut Self, part: &Val| match part {
             Val::View(view) => match this.index(view, k) {
                 Place::Element(buffer, index) => this.load(buffer, index),
                 _ => k,
@@ -305,6 +305,15 @@ impl Lower<'_> {
         match self.s.b.func.buffer(view.buffer).dims[axis].clone() {
             Dim::Fixed(n) => self.fixed_len(&n),
             Dim::Dyn(v) => v,
+            Dim::Slice if axis > 0 => {
+                let name = syn::Ident::new(&Verbatim::buffer_hole(0), Span::call_site());
+                let holes = (0..axis).map(|k| syn::Ident::new(&Verbatim::hole(k), Span::call_site()));
+                let verbatim =
+                    Verbatim { tokens: quote!(#name #([#holes])* .len()), buffers: vec![view.buffer] };
+                let len = self.s.b.op_typed(Op::Verbatim(verbatim), &view.prefix, Type::Int);
+                self.s.ints.insert(len, "usize".into());
+                len
+            }
             Dim::Slice => self.op(Op::Len(view.buffer, axis), &[]),
         }
     }
@@ -322,7 +331,7 @@ impl Lower<'_> {
     /// Declares a local buffer and fills it.
     fn declare_buffer(&mut self, name: &str, dims: Vec<Dim>, fill: Value) -> View {
         let elem = self.s.b.func.ty(fill).clone();
-        let data = BufferData { name: name.into(), elem, dims, storage: Storage::Local, grows: false };
+        let data = BufferData::new(name.into(), elem, dims, Storage::Local);
         let buffer = self.s.b.func.new_buffer(data);
         let tainted = self.is_tainted(fill);
         let fill_with = if tainted { self.s.b.float_like(0.0, fill) } else { fill };

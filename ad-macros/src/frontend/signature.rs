@@ -3,6 +3,7 @@
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 
+pub(crate) use super::generic::Floats;
 use crate::diagnostics::Diagnostics;
 use crate::ir::{Dim, FloatKind, Type};
 use crate::options::Options;
@@ -12,6 +13,8 @@ pub(crate) struct Signature {
     pub(crate) ident: syn::Ident,
     pub(crate) vis: syn::Visibility,
     pub(crate) generics: syn::Generics,
+    /// The type parameters that are floats.
+    pub(crate) floats: Floats,
     /// Attributes that the generated functions carry too (`#[inline]`, `#[cfg(..)]`, `#[must_use]`, ...).
     pub(crate) attrs: Vec<syn::Attribute>,
     /// `self` in its form, for methods.
@@ -61,6 +64,9 @@ pub(crate) enum Class {
     Output { elem: FloatKind },
     /// A struct that derives `Differentiable`, by value or reference, or a tuple of floats.
     Record(Record),
+    /// `&[(f64, f64)]`, `&[Point]`, `&[Point; N]`, `&Vec<Point>`: a slice of such structs or tuples, all of whose fields
+    /// are floats or arrays of floats. The axis is that of the slice.
+    Records(Record, Dim),
     /// Integers, bools, slices of them, anything else.
     Other,
 }
@@ -115,16 +121,16 @@ impl Node {
 }
 
 /// The parts of a struct or tuple type.
-fn record(ty: &syn::Type, by_ref: bool) -> Option<Record> {
+fn record(ty: &syn::Type, by_ref: bool, floats: &Floats) -> Option<Record> {
     let mut leaves = Vec::new();
-    let node = node(ty, &[], &mut leaves)?;
+    let node = node(ty, &[], floats, &mut leaves)?;
     (matches!(node, Node::Parts(..)) && !leaves.is_empty()).then_some(Record { by_ref, node, leaves })
 }
 
-fn node(ty: &syn::Type, path: &[syn::Member], leaves: &mut Vec<Leaf>) -> Option<Node> {
+fn node(ty: &syn::Type, path: &[syn::Member], floats: &Floats, leaves: &mut Vec<Leaf>) -> Option<Node> {
     let is_float_array =
-        matches!(shape(ty), Some((dims, Type::Float(_))) if !dims[1..].contains(&Dim::Slice));
-    if !path.is_empty() && (float_kind(ty).is_some() || is_float_array) {
+        matches!(shape(ty, floats), Some((dims, Type::Float(_))) if !dims[1..].contains(&Dim::Slice));
+    if !path.is_empty() && (float_kind(ty, floats).is_some() || is_float_array) {
         leaves.push(Leaf { path: path.to_vec(), ty: ty.clone() });
         return Some(Node::Leaf(leaves.len() - 1));
     }
@@ -148,7 +154,7 @@ fn node(ty: &syn::Type, path: &[syn::Member], leaves: &mut Vec<Leaf>) -> Option<
     let mut parts = Vec::new();
     for (member, ty) in fields {
         let path = [path, std::slice::from_ref(&member)].concat();
-        parts.push((member, node(&ty, &path, leaves)?));
+        parts.push((member, node(&ty, &path, floats, leaves)?));
     }
     Some(Node::Parts(name, parts))
 }
@@ -168,21 +174,21 @@ pub(crate) enum Ret {
 }
 
 /// The float a type names.
-pub(super) fn float_kind(ty: &syn::Type) -> Option<FloatKind> {
+pub(super) fn float_kind(ty: &syn::Type, floats: &Floats) -> Option<FloatKind> {
     match ty {
         syn::Type::Path(p) if p.qself.is_none() => match p.path.segments.last()?.ident.to_string().as_str() {
             "f64" => Some(FloatKind::F64),
             "f32" => Some(FloatKind::F32),
-            _ => None,
+            _ => floats.named(&p.path),
         },
-        syn::Type::Paren(p) => float_kind(&p.elem),
-        syn::Type::Group(g) => float_kind(&g.elem),
+        syn::Type::Paren(p) => float_kind(&p.elem, floats),
+        syn::Type::Group(g) => float_kind(&g.elem, floats),
         _ => None,
     }
 }
 
 /// Shape of an array, slice or vector: its axes, outermost first, and its elements.
-pub(crate) fn shape(ty: &syn::Type) -> Option<(Vec<Dim>, Type)> {
+pub(crate) fn shape(ty: &syn::Type, floats: &Floats) -> Option<(Vec<Dim>, Type)> {
     let (dim, inner) = match ty {
         syn::Type::Array(a) => {
             let len = &a.len;
@@ -190,20 +196,33 @@ pub(crate) fn shape(ty: &syn::Type) -> Option<(Vec<Dim>, Type)> {
         }
         syn::Type::Slice(s) => (Dim::Slice, &*s.elem),
         syn::Type::Path(p) => (Dim::Slice, vec_elem(p)?),
-        syn::Type::Paren(p) => return shape(&p.elem),
-        syn::Type::Group(g) => return shape(&g.elem),
+        syn::Type::Paren(p) => return shape(&p.elem, floats),
+        syn::Type::Group(g) => return shape(&g.elem, floats),
         _ => return None,
     };
-    if let Some((mut dims, elem)) = shape(inner) {
+    if let Some((mut dims, elem)) = shape(inner, floats) {
         dims.insert(0, dim);
         Some((dims, elem))
     } else {
         let elem = match inner {
             syn::Type::Path(p) if p.path.is_ident("bool") => Type::Bool,
             inner if super::stmt::is_integer(inner) => Type::Int,
-            inner => float_kind(inner).map_or(Type::Opaque, Type::Float),
+            inner => float_kind(inner, floats).map_or(Type::Opaque, Type::Float),
         };
         Some((vec![dim], elem))
+    }
+}
+
+/// The elements of a slice, array or vector, and its axis.
+fn element(ty: &syn::Type) -> Option<(&syn::Type, Dim)> {
+    match ty {
+        syn::Type::Slice(s) => Some((&s.elem, Dim::Slice)),
+        syn::Type::Array(a) => {
+            let len = &a.len;
+            Some((&a.elem, Dim::Fixed(quote::quote!(#len).to_string().into())))
+        }
+        syn::Type::Path(p) => Some((vec_elem(p)?, Dim::Slice)),
+        _ => None,
     }
 }
 
@@ -220,8 +239,8 @@ fn vec_elem(p: &syn::TypePath) -> Option<&syn::Type> {
     }
 }
 
-fn classify(ty: &syn::Type) -> Class {
-    if let Some(kind) = float_kind(ty) {
+fn classify(ty: &syn::Type, floats: &Floats) -> Class {
+    if let Some(kind) = float_kind(ty, floats) {
         return Class::Scalar(kind);
     }
     let by_ref = matches!(ty, syn::Type::Reference(r) if r.mutability.is_none());
@@ -230,15 +249,26 @@ fn classify(ty: &syn::Type) -> Class {
         other => other,
     };
     if (by_ref || !matches!(ty, syn::Type::Reference(_)))
-        && let Some(record) = record(inner, by_ref)
+        && let Some(record) = record(inner, by_ref, floats)
     {
         return Class::Record(record);
     }
+    if by_ref
+        && let Some((elem, dim)) = element(inner)
+        && let Some(record) = record(elem, true, floats)
+        && !record.node.has_inactive()
+        && record.leaves.iter().all(|leaf| {
+            shape(&leaf.ty, floats).is_none_or(|(dims, _)| dims.iter().all(|d| matches!(d, Dim::Fixed(_))))
+        })
+    {
+        return Class::Records(record, dim);
+    }
     match ty {
-        syn::Type::Reference(r) => match shape(&r.elem) {
+        syn::Type::Reference(r) => match shape(&r.elem, floats) {
             Some((dims, Type::Float(elem))) => {
-                // Inner vectors have no length of their own to give an adjoint.
-                if dims[1..].contains(&Dim::Slice) {
+                // Rows of any length: slices and vectors of vectors, to read.
+                let ragged = dims[1..].contains(&Dim::Slice);
+                if ragged && (dims.len() != 2 || r.mutability.is_some() || dims[0] != Dim::Slice) {
                     return Class::Other;
                 }
                 match (&*r.elem, r.mutability.is_some()) {
@@ -251,7 +281,7 @@ fn classify(ty: &syn::Type) -> Class {
             }
             _ => Class::Other,
         },
-        syn::Type::Array(_) => match shape(ty) {
+        syn::Type::Array(_) => match shape(ty, floats) {
             Some((_, Type::Float(elem))) => Class::Array { elem },
             _ => Class::Other,
         },
@@ -283,6 +313,7 @@ pub(super) fn read(
     if let Some(token) = &sig.variadic {
         diagnostics.error(token.span(), "a variadic function is not differentiated", "take a slice");
     }
+    let floats = Floats::of(&sig.generics);
     let mut receiver = None;
     let mut params = Vec::new();
     for (i, input) in sig.inputs.iter().enumerate() {
@@ -297,7 +328,7 @@ pub(super) fn read(
                 }
                 receiver = Some(r.clone());
             }
-            syn::FnArg::Typed(p) => params.push(param(i, p, diagnostics)),
+            syn::FnArg::Typed(p) => params.push(param(i, p, &floats, diagnostics)),
         }
     }
     activity(&mut params, options, sig.ident.span(), diagnostics);
@@ -306,8 +337,8 @@ pub(super) fn read(
         syn::ReturnType::Default => (None, None),
     };
     let ret = match (&wrapper, &output) {
-        (Some((_, inner)), _) => ret_type(inner, true, diagnostics)?,
-        _ => ret(&sig.output, diagnostics)?,
+        (Some((_, inner)), _) => ret_type(inner, true, &floats, diagnostics)?,
+        _ => ret(&sig.output, &floats, diagnostics)?,
     };
     let wrapper = wrapper.map(|(w, _)| w);
     let outputs = params.iter().any(|p| matches!(p.class, Class::Output { .. }));
@@ -345,6 +376,7 @@ pub(super) fn read(
         ident: sig.ident.clone(),
         vis: item.vis.clone(),
         generics: sig.generics.clone(),
+        floats,
         attrs,
         receiver,
         params,
@@ -354,14 +386,14 @@ pub(super) fn read(
     })
 }
 
-fn param(i: usize, p: &syn::PatType, diagnostics: &mut Diagnostics) -> ParamSig {
+fn param(i: usize, p: &syn::PatType, floats: &Floats, diagnostics: &mut Diagnostics) -> ParamSig {
     let ty = (*p.ty).clone();
-    let class = classify(&ty);
+    let class = classify(&ty, floats);
     if let syn::Type::Reference(r) = &ty
         && r.mutability.is_some()
         && matches!(class, Class::Other)
     {
-        let instead = if float_kind(&r.elem).is_some() {
+        let instead = if float_kind(&r.elem, floats).is_some() {
             "return the value, or take `&mut [f64; 1]`"
         } else {
             "an output is `&mut [f64]` or `&mut [f64; N]`; return everything else"
@@ -419,17 +451,17 @@ fn activity(params: &mut [ParamSig], options: &Options, at: Span, diagnostics: &
         diagnostics.error(
             at,
             "there is nothing to differentiate with respect to: no parameter is a float, or an array or slice of floats",
-            "take `f64`, `f32`, `&[f64]`, `&[f64; N]`, `[f64; N]` or `&Vec<f64>` or a struct of these that derives `Differentiable`, above this function in the same crate",
+            "take `f64`, `f32`, `&[f64]`, `&[f64; N]`, `[f64; N]` or `&Vec<f64>` (or of a type parameter `T: num_traits::Float`), or a struct of these that derives `Differentiable`, above this function in the same crate",
         );
     } else if options.wrt.as_ref().is_some_and(Vec::is_empty) {
         diagnostics.error(at, "`wrt()` names no parameter", format!("name some of {}", floats.join(", ")));
     }
 }
 
-fn ret(output: &syn::ReturnType, diagnostics: &mut Diagnostics) -> Option<Ret> {
+fn ret(output: &syn::ReturnType, floats: &Floats, diagnostics: &mut Diagnostics) -> Option<Ret> {
     match output {
         syn::ReturnType::Default => Some(Ret::Unit),
-        syn::ReturnType::Type(_, ty) => ret_type(ty, true, diagnostics),
+        syn::ReturnType::Type(_, ty) => ret_type(ty, true, floats, diagnostics),
     }
 }
 
@@ -449,20 +481,21 @@ fn wrapper(ty: &syn::Type) -> Option<(Wrapper, &syn::Type)> {
     })
 }
 
-fn ret_type(ty: &syn::Type, outer: bool, diagnostics: &mut Diagnostics) -> Option<Ret> {
-    if float_kind(ty).is_some() {
+fn ret_type(ty: &syn::Type, outer: bool, floats: &Floats, diagnostics: &mut Diagnostics) -> Option<Ret> {
+    if float_kind(ty, floats).is_some() {
         return Some(Ret::Scalar);
     }
     match ty {
         syn::Type::Tuple(t) if t.elems.is_empty() => return Some(Ret::Unit),
         syn::Type::Tuple(t) if outer => {
-            let list: Option<Vec<Ret>> = t.elems.iter().map(|e| ret_type(e, false, diagnostics)).collect();
+            let list: Option<Vec<Ret>> =
+                t.elems.iter().map(|e| ret_type(e, false, floats, diagnostics)).collect();
             return list.map(Ret::Tuple);
         }
-        syn::Type::Paren(p) => return ret_type(&p.elem, outer, diagnostics),
+        syn::Type::Paren(p) => return ret_type(&p.elem, outer, floats, diagnostics),
         _ => {}
     }
-    match (ty, shape(ty)) {
+    match (ty, shape(ty, floats)) {
         (syn::Type::Array(_), Some((dims, Type::Float(_)))) if !dims.contains(&Dim::Slice) => {
             Some(Ret::Array)
         }

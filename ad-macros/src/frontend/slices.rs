@@ -12,7 +12,7 @@ impl Lower<'_> {
     /// A method of a slice; `None` if the macro does not know it.
     pub(super) fn slice_method(&mut self, view: &View, name: &str, e: &syn::ExprMethodCall) -> Option<Val> {
         let args: Vec<&syn::Expr> = e.args.iter().collect();
-        let mut number = |this: &mut Self, k: usize| -> Option<Value> {
+        let number = |this: &mut Self, k: usize| -> Option<Value> {
             let val = this.expr(args[k]).0;
             this.scalar(val, args[k].span())
         };
@@ -78,6 +78,7 @@ impl Lower<'_> {
                 });
                 Val::unit()
             }
+            ("iter", 0) => return None,
             ("concat", 0) => {
                 self.error(e.method.span(), "`concat` is not supported", "copy the parts in a loop");
                 Val::Never

@@ -101,7 +101,7 @@ impl Lower<'_> {
         }
         match elem {
             syn::Type::Array(_) => {
-                let (dims, elem) = shape(elem)?;
+                let (dims, elem) = shape(elem, &self.sig.floats)?;
                 Some(Row::Array(dims, elem))
             }
             syn::Type::Tuple(t) if !t.elems.is_empty() => {
@@ -166,7 +166,7 @@ impl Lower<'_> {
         let mut all = vec![Dim::Dyn(zero)];
         all.extend(dims);
         let fill = self.dummy(&elem);
-        let data = BufferData { name: name.into(), elem, dims: all, storage: Storage::Local, grows: true };
+        let data = BufferData { grows: true, ..BufferData::new(name.into(), elem, all, Storage::Local) };
         let buffer = self.s.b.func.new_buffer(data);
         self.s.b.effect(InstKind::Alloc { buffer, fill });
         Val::View(View { buffer, prefix: Vec::new(), range: Some((zero, zero)), by_ref: false })

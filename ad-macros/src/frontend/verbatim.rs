@@ -186,6 +186,14 @@ impl Fill<'_, '_> {
             }
             Val::View(view) => {
                 self.tainted |= self.lower.s.tainted_buffers.contains(&view.buffer);
+                if self.lower.s.b.func.buffer(view.buffer).field.is_some() {
+                    self.refuse(
+                        span,
+                        "the macro keeps this in parts: code that it does not look into cannot use it",
+                        "pass numbers or slices to it",
+                    );
+                    return TokenStream::new();
+                }
                 let at = if let Some(at) = self.buffers.iter().position(|b| *b == view.buffer) {
                     at
                 } else {

@@ -89,6 +89,22 @@ pub(crate) struct BufferData {
     pub(crate) storage: Storage,
     /// Whether some `Grow` makes it longer than its axes say.
     pub(crate) grows: bool,
+    /// Of a parameter that is a slice of structs or tuples: the field that this buffer stands for (`.x`, `.0`). All
+    /// buffers of one parameter share its variable.
+    pub(crate) field: Option<Rc<str>>,
+    /// A local of the lengths of this buffer, whose rows may differ in length.
+    pub(crate) like: Option<Buffer>,
+}
+
+impl BufferData {
+    pub(crate) fn new(name: Rc<str>, elem: Type, dims: Vec<Dim>, storage: Storage) -> BufferData {
+        BufferData { name, elem, dims, storage, grows: false, field: None, like: None }
+    }
+
+    /// Whether rows may differ in length.
+    pub(crate) fn is_ragged(&self) -> bool {
+        self.dims.len() > 1 && self.dims[1..].contains(&Dim::Slice)
+    }
 }
 
 #[derive(Clone, Debug)]

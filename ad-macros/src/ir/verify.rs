@@ -174,6 +174,7 @@ impl Verifier<'_> {
             for dim in &self.func.buffer(buffer).dims {
                 match dim {
                     Dim::Dyn(v) => self.used(*v)?,
+                    Dim::Slice if self.func.buffer(buffer).like.is_some() => {}
                     Dim::Slice => return Err(format!("{buffer} is local and of unknown length")),
                     Dim::Fixed(_) => {}
                 }

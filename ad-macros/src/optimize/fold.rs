@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::ir::{Binding, Block, Cmp, Func, Inst, InstKind, Op, Type, Value};
+use crate::ir::{Binding, Block, Cmp, FloatKind, Func, Inst, InstKind, Op, Type, Value};
 
 /// Runs the pass.
 pub(crate) fn fold(mut func: Func) -> Func {
@@ -136,21 +136,23 @@ impl Fold<'_> {
             return self.discrete(op, args);
         }
         let f = |k: usize| self.float(args[k]);
-        let single = self.func.ty(result) == &Type::Float(crate::ir::FloatKind::F32);
+        let single = self.func.ty(result) == &Type::Float(FloatKind::F32);
+        let generic = matches!(self.func.ty(result), Type::Float(FloatKind::Param(_)));
         let round = |c: f64| if single { f64::from(c as f32) } else { c };
         if let (Op::Add | Op::Sub | Op::Mul | Op::Div, [a, b]) = (op, args)
             && let (Some(a), Some(b)) = (self.float(*a), self.float(*b))
         {
             let (a, b) = (round(a), round(b));
-            return Some(Becomes(
-                Op::Float(round(match op {
-                    Op::Add => a + b,
-                    Op::Sub => a - b,
-                    Op::Mul => a * b,
-                    _ => a / b,
-                })),
-                Vec::new(),
-            ));
+            let c = round(match op {
+                Op::Add => a + b,
+                Op::Sub => a - b,
+                Op::Mul => a * b,
+                _ => a / b,
+            });
+            // Of a generic float only what is the same in all types.
+            if !generic || [a, b, c].into_iter().all(|c| f64::from(c as f32) == c) {
+                return Some(Becomes(Op::Float(c), Vec::new()));
+            }
         }
         match op {
             Op::Add if f(0) == Some(0.0) => Some(Same(args[1])),

@@ -200,13 +200,12 @@ impl Widen<'_> {
             Type::Bool => self.op(Op::Bool(false), Vec::new(), Type::Bool, out),
             ty => self.op(Op::Float(0.0), Vec::new(), ty.clone(), out),
         };
-        let buffer = self.func.new_buffer(BufferData {
-            name: format!("{name}_lanes").into(),
-            elem: elem.clone(),
-            dims: vec![Dim::Fixed(WIDTH.to_string().into())],
-            storage: Storage::Local,
-            grows: false,
-        });
+        let buffer = self.func.new_buffer(BufferData::new(
+            format!("{name}_lanes").into(),
+            elem.clone(),
+            vec![Dim::Fixed(WIDTH.to_string().into())],
+            Storage::Local,
+        ));
         out.push(Inst { results: Vec::new(), kind: InstKind::Alloc { buffer, fill } });
         buffer
     }

@@ -107,13 +107,12 @@ impl Pass<'_> {
         let round = l.body.args[0];
         for (access, start) in accesses.iter().zip(starts) {
             let data = self.func.buffer(access.buffer);
-            let data = BufferData {
-                name: format!("{}_part", data.name).into(),
-                elem: data.elem.clone(),
-                dims: vec![Dim::Slice],
-                storage: Storage::Window,
-                grows: false,
-            };
+            let data = BufferData::new(
+                format!("{}_part", data.name).into(),
+                data.elem.clone(),
+                vec![Dim::Slice],
+                Storage::Window,
+            );
             let window = self.func.new_buffer(data);
             let (of, mutable) = (access.buffer, access.written);
             out.push(effect(InstKind::Window { window, of, start, len, mutable }));
@@ -143,6 +142,7 @@ impl Pass<'_> {
             };
             let [index] = index[..] else { continue };
             if declared.contains(buffer)
+                || self.func.buffer(*buffer).field.is_some()
                 || self.form(this, index, 0) != Some(Form::Shifted)
                 || self.is_length(this.hi, *buffer) && index == this.variable
             {

@@ -70,8 +70,9 @@ fn cast(b: &mut Builder, t: Value, to: &Type) -> Value {
     use crate::ir::FloatKind;
     let name = match to {
         _ if b.func.ty(t) == to => return t,
-        Type::Float(FloatKind::F32) => "f32",
-        _ => "f64",
+        Type::Float(FloatKind::F32) => "f32".into(),
+        Type::Float(FloatKind::Param(name)) => name.clone(),
+        _ => "f64".into(),
     };
-    b.op_typed(Op::Cast(name.into()), &[t], to.clone())
+    b.op_typed(Op::Cast(name), &[t], to.clone())
 }

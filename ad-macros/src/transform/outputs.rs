@@ -27,11 +27,14 @@ pub(crate) fn keep_outputs(mut func: Func, keep: impl Fn(&Role) -> bool) -> Func
         let mut builder = Builder::new(func);
         let mut data = builder.func.buffer(b).clone();
         for (axis, dim) in data.dims.iter_mut().enumerate() {
-            if let (Dim::Slice, Some(like)) = (&*dim, like) {
+            if let (Dim::Slice, Some(like), 0) = (&*dim, like, axis) {
                 *dim = Dim::Dyn(builder.op(Op::Len(like, axis), &[]));
             }
         }
         data.storage = Storage::Local;
+        // A local needs no struct around it.
+        data.field = None;
+        data.like = if data.is_ragged() { like } else { None };
         let fill = builder.float(0.0, data.elem.clone());
         builder.func.buffers[b.0 as usize] = data;
         builder.effect(InstKind::Alloc { buffer: b, fill });

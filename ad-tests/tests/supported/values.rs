@@ -187,6 +187,20 @@ fn data_of_any_type() {
 }
 
 #[test]
+fn generic_floats() {
+    use num_traits::Float;
+
+    #[differentiable]
+    fn f<T: Float>(x: T, y: T) -> T {
+        (x * y).sin() * T::from(0.5).unwrap() + T::max(x, T::zero()) * y.powi(2)
+    }
+    check_xy!(0.7, 1.3);
+    let (value, (fx, fy)): (f32, (f32, f32)) = f_grad(0.7, 1.3);
+    let (exact, (gx, gy)): (f64, (f64, f64)) = f_grad(0.7, 1.3);
+    close("f32", &[value, fx, fy].map(f64::from), &[exact, gx, gy], 1e-6);
+}
+
+#[test]
 fn single_precision() {
     #[differentiable]
     fn f(x: f32, y: f32) -> f32 {

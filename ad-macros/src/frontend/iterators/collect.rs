@@ -213,7 +213,7 @@ impl Lower<'_> {
     /// A vector of zeros (of `Default`s where the elements are no floats).
     pub(in super::super) fn new_vector(&mut self, name: &str, dims: Vec<Dim>, elem: Type) -> View {
         let fill = self.dummy(&elem);
-        let data = BufferData { name: name.into(), elem, dims, storage: Storage::Local, grows: false };
+        let data = BufferData::new(name.into(), elem, dims, Storage::Local);
         let buffer = self.s.b.func.new_buffer(data);
         self.s.b.effect(InstKind::Alloc { buffer, fill });
         View { buffer, prefix: Vec::new(), range: None, by_ref: false }

@@ -487,6 +487,6 @@ impl Lower<'_> {
 
     /// The float that a type of the user's names.
     pub(in super::super) fn float_kind(&self, ty: &syn::Type) -> Option<FloatKind> {
-        float_kind(ty)
+        float_kind(ty, &self.sig.floats)
     }
 }

@@ -183,13 +183,9 @@ impl Reverse<'_> {
                     let data = src.buffer(b);
                     let fixed = data.dims.iter().all(|d| matches!(d, Dim::Fixed(_)));
                     let by_value = fixed && data.storage != Storage::Output;
-                    let seed = BufferData {
-                        name: self.bar_name(&data.name),
-                        elem: data.elem.clone(),
-                        dims: if fixed { data.dims.clone() } else { vec![Dim::Slice; data.dims.len()] },
-                        storage: if by_value { Storage::Owned } else { Storage::Shared },
-                        grows: false,
-                    };
+                    let dims = if fixed { data.dims.clone() } else { vec![Dim::Slice; data.dims.len()] };
+                    let storage = if by_value { Storage::Owned } else { Storage::Shared };
+                    let seed = BufferData::new(self.bar_name(&data.name), data.elem.clone(), dims, storage);
                     Binding::Buffer(self.b.func.new_buffer(seed))
                 }
                 _ => continue,
@@ -237,11 +233,13 @@ impl Reverse<'_> {
                 continue;
             }
             let bar = BufferData {
-                name: self.bar_name(&data.name),
-                elem: data.elem.clone(),
-                dims: data.dims.clone(),
-                storage: Storage::Output,
-                grows: false,
+                field: data.field.clone(),
+                ..BufferData::new(
+                    self.bar_name(&data.name),
+                    data.elem.clone(),
+                    data.dims.clone(),
+                    Storage::Output,
+                )
             };
             let elem = bar.elem.clone();
             let bar = self.b.func.new_buffer(bar);
@@ -361,7 +359,8 @@ impl Reverse<'_> {
         let elem = self.src.buffer(b).elem.clone();
         let grows = self.src.buffer(b).grows;
         let fill = self.zero_of(b, &elem);
-        let new = self.b.func.new_buffer(BufferData { name, elem, dims, storage: Storage::Local, grows });
+        let new =
+            self.b.func.new_buffer(BufferData { grows, ..BufferData::new(name, elem, dims, Storage::Local) });
         self.b.effect(InstKind::Alloc { buffer: new, fill });
         new
     }
