@@ -175,6 +175,17 @@ impl Lower<'_> {
     /// Exchanges the contents of two views of one shape.
     pub(super) fn swap_views(&mut self, a: &View, b: &View) {
         let (a, b) = (a.clone(), b.clone());
+        let lengths = (self.len(&a), self.len(&b));
+        if !self.same_length(lengths.0, lengths.1) {
+            let [x, y] = [0, 1]
+                .map(|k| syn::Ident::new(&crate::ir::Verbatim::hole(k), proc_macro2::Span::call_site()));
+            let tokens = quote::quote!(::core::assert_eq!(
+                #x, #y, "a differentiated function exchanges vectors of equal lengths only"
+            ));
+            let verbatim = crate::ir::Verbatim { tokens, buffers: Vec::new() };
+            let kind = crate::ir::InstKind::Effect(verbatim, vec![lengths.0, lengths.1]);
+            self.s.b.effect(kind);
+        }
         self.for_each(&a.clone(), &mut Vec::new(), &mut |this, index| {
             let (i, j) = (this.absolute(&a, index), this.absolute(&b, index));
             let (x, y) = (this.load(a.buffer, i.clone()), this.load(b.buffer, j.clone()));

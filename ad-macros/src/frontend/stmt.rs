@@ -317,7 +317,13 @@ impl Lower<'_> {
                 let old = part(&mut self.s.vars[var].val, &path).clone();
                 match (old, val) {
                     (Val::View(to), Val::View(from)) if !to.by_ref && !from.by_ref => {
-                        self.copy_view(&from, &to, span);
+                        match self.resized(&to, &from) {
+                            Some(to) => {
+                                self.copy_view(&from, &to, span);
+                                self.set_at(var, &path, Val::View(to));
+                            }
+                            None => self.copy_view(&from, &to, span),
+                        }
                     }
                     (_, val) => {
                         let val = self.own(val, false, "copy");

@@ -347,6 +347,44 @@ impl Lower<'_> {
         }
     }
 
+    /// What a vector becomes that takes over the contents of another, if that may have another length.
+    pub(super) fn resized(&mut self, to: &View, from: &View) -> Option<View> {
+        let is_vector = matches!(self.s.b.func.buffer(to.buffer).dims.first(), Some(Dim::Dyn(_)));
+        if !is_vector || !to.prefix.is_empty() || self.rank(from) != self.rank(to) || from == to {
+            return None;
+        }
+        let (old, new) = (self.len(to), self.len(from));
+        if self.same_length(old, new) {
+            return None;
+        }
+        self.s.b.func.buffers[to.buffer.0 as usize].grows = true;
+        let zero = self.s.b.int("0");
+        let start = to.range.map_or(zero, |(start, _)| start);
+        let end = self.plus(start, new);
+        self.s.b.effect(InstKind::Grow { buffer: to.buffer, len: end });
+        Some(View { range: Some((start, new)), ..to.clone() })
+    }
+
+    /// Whether two lengths are known to be equal.
+    pub(super) fn same_length(&self, a: Value, b: Value) -> bool {
+        if a == b || self.literal_int(a).is_some() && self.literal_int(a) == self.literal_int(b) {
+            return true;
+        }
+        match (self.s.b.definition(a), self.s.b.definition(b)) {
+            (Some(InstKind::Pure(Op::Len(a, i), _)), Some(InstKind::Pure(Op::Len(b, j), _))) => {
+                a == b && i == j
+            }
+            (
+                Some(InstKind::Pure(x @ (Op::Add | Op::Sub | Op::Mul | Op::Div), of)),
+                Some(InstKind::Pure(y, other)),
+            ) => {
+                std::mem::discriminant(x) == std::mem::discriminant(y)
+                    && of.iter().zip(other).all(|(a, b)| self.same_length(*a, *b))
+            }
+            _ => false,
+        }
+    }
+
     fn pop_from(&mut self, var: VarId, path: &[usize]) -> Val {
         let target = super::loops::part(&mut self.s.vars[var].val, path).clone();
         if matches!(target, Val::Vacant(_) | Val::Never) {

@@ -144,6 +144,12 @@ impl Builder {
         })
     }
 
+    /// The instruction that defines a value, if it is in an open block.
+    pub(crate) fn definition(&self, v: Value) -> Option<&InstKind> {
+        let mut insts = self.open.iter().rev().flat_map(|block| block.insts.iter().rev());
+        insts.find(|inst| inst.results.contains(&v)).map(|inst| &inst.kind)
+    }
+
     /// Whether a value was loaded from a buffer, in an open block.
     pub(crate) fn is_load(&self, v: Value) -> bool {
         let mut insts = self.open.iter().rev().flat_map(|block| block.insts.iter().rev());

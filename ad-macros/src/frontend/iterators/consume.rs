@@ -261,7 +261,14 @@ impl Lower<'_> {
     /// Gives a variable another value; arrays are copied into the variable's own.
     pub(in super::super) fn replace(&mut self, var: VarId, val: Val, span: Span) {
         match (self.s.vars[var].val.clone(), val) {
-            (Val::View(to), Val::View(from)) if !to.by_ref => self.copy_view(&from, &to, span),
+            (Val::View(to), Val::View(from)) if !to.by_ref => {
+                if let Some(to) = self.resized(&to, &from) {
+                    self.copy_view(&from, &to, span);
+                    self.set(var, Val::View(to));
+                } else {
+                    self.copy_view(&from, &to, span);
+                }
+            }
             (_, val) => self.set(var, val),
         }
     }
