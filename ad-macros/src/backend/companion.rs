@@ -26,15 +26,11 @@ pub(crate) fn possible(sig: &Signature) -> bool {
 }
 
 fn is_nested(ty: &syn::Type) -> bool {
-    match ty {
-        syn::Type::Reference(r) => is_nested(&r.elem),
-        syn::Type::Array(a) => matches!(*a.elem, syn::Type::Array(_)),
-        syn::Type::Slice(s) => matches!(*s.elem, syn::Type::Array(_)),
-        syn::Type::Path(_) => {
-            crate::frontend::signature::shape(ty, &Floats::default()).is_some_and(|(dims, _)| dims.len() > 1)
-        }
-        _ => false,
-    }
+    let inner = match ty {
+        syn::Type::Reference(r) => &*r.elem,
+        other => other,
+    };
+    crate::frontend::signature::shape(inner, &Floats::default()).is_some_and(|(dims, _)| dims.len() > 1)
 }
 
 /// One slot: its parameter in the signature and the code that unpacks it.
@@ -62,6 +58,20 @@ pub(crate) fn emit(sig: &Signature, mode: CallMode, func: &Func) -> TokenStream 
                      unpack: &mut TokenStream,
                      find: &dyn Fn(usize) -> Option<Param>,
                      out: bool| {
+        // The receiver is an argument like the others, and never active.
+        if sig.receiver.is_some() {
+            let ty = format_ident!("Slot{}", slots);
+            let name = body.fresh(&format!("slot_{slots}"));
+            slots += 1;
+            let bound = if out {
+                quote!(::ad_runtime::call::Unused)
+            } else {
+                quote!(::ad_runtime::call::Inactive)
+            };
+            generics.params.push(syn::parse_quote!(#ty: #bound));
+            params.push(quote!(#name: #ty));
+            unpack.extend(quote!(let _ = #name;));
+        }
         for i in 0..sig.params.len() {
             let name = body.fresh(&format!("slot_{slots}"));
             let ty = format_ident!("Slot{}", slots);
@@ -206,6 +216,10 @@ fn bars(sig: &Signature, func: &Func, body: &mut Body<'_>, groups: &[&[Mark]]) -
     for marks in groups {
         let mut group_types = Vec::new();
         let mut group_values = Vec::new();
+        if sig.receiver.is_some() {
+            group_types.push(quote!(()));
+            group_values.push(quote!(()));
+        }
         for i in 0..sig.params.len() {
             let found = func
                 .outputs

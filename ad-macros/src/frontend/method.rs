@@ -25,6 +25,18 @@ impl Lower<'_> {
     pub(super) fn method_call(&mut self, e: &syn::ExprMethodCall) -> Val {
         let name = e.method.to_string();
         let whole = syn::Expr::MethodCall(e.clone());
+        // `self.helper(x)` is `Self::helper(self, x)`.
+        if matches!(&*e.receiver, syn::Expr::Path(p) if p.path.is_ident("self"))
+            && self.sig.receiver.is_some()
+            && e.args.iter().any(|a| !self.is_passive(a.to_token_stream()))
+        {
+            let (method, turbofish, args) = (&e.method, &e.turbofish, &e.args);
+            if let Ok(syn::Expr::Call(call)) =
+                syn::parse2(quote::quote!(Self::#method #turbofish (self, #args)))
+            {
+                return self.call(&call);
+            }
+        }
         // What the macro does not look into stays one piece, but for iterators that something active joins or that a
         // variable holds.
         if self.is_foreign(&e.receiver) && !(self.is_float_method(&name) && self.any_float(&e.args)) {
@@ -108,14 +120,14 @@ impl Lower<'_> {
                     self.swap_rows(&receiver, e);
                     Val::unit()
                 }
-                ("clone" | "to_vec", 0) => self.own(receiver, true, "copy"),
+                ("clone" | "to_vec" | "to_owned", 0) => self.duplicate(receiver, "copy"),
                 _ => match self.source(&receiver, e) {
                     Some(val) => val,
                     None => self.unknown_method(e),
                 },
             },
             Val::Struct(..) | Val::Tuple(_) if name == "clone" && e.args.is_empty() => {
-                self.own(receiver, true, "copy")
+                self.duplicate(receiver, "copy")
             }
             Val::Scalar(v)
                 if self.s.b.func.is_float(v) || self.is_float_method(&name) && self.any_float(&e.args) =>
@@ -210,7 +222,7 @@ impl Lower<'_> {
     }
 
     /// Whether an expression is a place of something that the macro does not look into (`self.x`, `cfg.table`).
-    pub(super) fn is_foreign(&self, e: &syn::Expr) -> bool {
+    pub(super) fn is_foreign(&mut self, e: &syn::Expr) -> bool {
         match e {
             syn::Expr::Path(p) => match p.path.get_ident().and_then(|i| self.lookup(&i.to_string())) {
                 Some(var) => match &self.s.vars[var].val {
@@ -222,7 +234,11 @@ impl Lower<'_> {
             },
             syn::Expr::Field(f) => self.is_foreign(&f.base),
             syn::Expr::Reference(r) => self.is_foreign(&r.expr),
-            syn::Expr::MethodCall(m) => self.is_foreign(&m.receiver),
+            // What a method gives for active arguments is not.
+            syn::Expr::MethodCall(m) => {
+                self.is_foreign(&m.receiver)
+                    && (is_chain(e) || m.args.iter().all(|a| self.is_passive(a.to_token_stream())))
+            }
             syn::Expr::Index(i) => self.is_foreign(&i.expr),
             syn::Expr::Paren(p) => self.is_foreign(&p.expr),
             _ => false,

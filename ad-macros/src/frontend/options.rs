@@ -187,8 +187,10 @@ impl Lower<'_> {
             && !matches!(&*e.expr, syn::Expr::MethodCall(m) if !self.is_foreign(&m.receiver))
         {
             let inner = found.verbatim.tokens.clone();
+            // What a `parse` gives, the annotation of the `let` tells.
+            let ty = self.expected.as_ref().map(|ty| quote!(: #ty));
             let effect =
-                Verbatim { tokens: quote!({ let _ = (#inner)?; }), buffers: found.verbatim.buffers.clone() };
+                Verbatim { tokens: quote!({ let _ #ty = (#inner)?; }), buffers: found.verbatim.buffers.clone() };
             self.s.b.effect(InstKind::Effect(effect, found.args.clone()));
             let value = Verbatim { tokens: quote!((#inner)?), buffers: found.verbatim.buffers };
             return Val::Scalar(self.s.b.op(Op::Verbatim(value), &found.args));

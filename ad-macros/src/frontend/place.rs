@@ -27,7 +27,7 @@ impl Lower<'_> {
     /// Element or row `i` of a view.
     pub(super) fn index(&mut self, view: &View, i: Value) -> Place {
         let at = match view.range {
-            Some((start, _)) => self.op(Op::Add, &[start, i]),
+            Some((start, _)) => self.plus(start, i),
             None => i,
         };
         let mut prefix = view.prefix.clone();
@@ -385,7 +385,7 @@ impl Lower<'_> {
         let mut all = view.prefix.clone();
         all.extend_from_slice(index);
         if let (Some((start, _)), Some(first)) = (view.range, index.first()) {
-            all[view.prefix.len()] = self.op(Op::Add, &[start, *first]);
+            all[view.prefix.len()] = self.plus(start, *first);
         }
         all
     }

@@ -162,7 +162,7 @@ impl Lower<'_> {
         }
     }
 
-    fn is_known_statement(&self, call: &syn::ExprMethodCall) -> bool {
+    fn is_known_statement(&mut self, call: &syn::ExprMethodCall) -> bool {
         const KNOWN: [&str; 14] = [
             "swap",
             "fill",
@@ -316,6 +316,10 @@ impl Lower<'_> {
             (Place::Variable(var, path), val) => {
                 let old = part(&mut self.s.vars[var].val, &path).clone();
                 match (old, val) {
+                    // What it held has been moved to another variable, which must keep it.
+                    (Val::View(to), val @ Val::View(_)) if !to.by_ref && self.is_held(&to, var) => {
+                        self.set_at(var, &path, val);
+                    }
                     (Val::View(to), Val::View(from)) if !to.by_ref && !from.by_ref => {
                         match self.resized(&to, &from) {
                             Some(to) => {
@@ -341,6 +345,12 @@ impl Lower<'_> {
             },
             _ => self.error(span, "the sides of this assignment do not fit", "assign the elements"),
         }
+    }
+
+    /// Whether another variable owns the buffer of a view.
+    fn is_held(&self, view: &View, except: super::lower::VarId) -> bool {
+        let mut vars = self.scopes.iter().flat_map(std::collections::HashMap::values);
+        vars.any(|var| *var != except && owns(&self.s.vars[*var].val, view.buffer))
     }
 
     /// Sets a part of a variable.
@@ -394,7 +404,9 @@ impl Lower<'_> {
             Val::View(view) if !view.by_ref => {
                 let is_var = self.s.vars.iter().any(|v| holds(&v.val, &view));
                 let other_mutable = self.s.vars.iter().any(|v| v.mutable && holds(&v.val, &view));
-                if is_var && (mutable || other_mutable) || !view.prefix.is_empty() {
+                // A vector that is bound anew is moved: nobody sees the old name again.
+                let moves = matches!(self.s.b.func.buffer(view.buffer).dims.first(), Some(crate::ir::Dim::Dyn(_)));
+                if is_var && !moves && (mutable || other_mutable) || !view.prefix.is_empty() {
                     Val::View(self.copy_of(&view, name))
                 } else {
                     // It takes the name of what now holds it.
@@ -408,6 +420,18 @@ impl Lower<'_> {
             Val::Maybe(_) | Val::Tuple(_) | Val::Struct(..) | Val::Ragged(_) => {
                 let list = val.parts().unwrap_or_default().to_vec();
                 val.with_parts(list.into_iter().map(|v| self.own(v, mutable, name)).collect())
+            }
+            other => other,
+        }
+    }
+
+    /// `val.clone()`: copies of all arrays and vectors in it.
+    pub(super) fn duplicate(&mut self, val: Val, name: &str) -> Val {
+        match val {
+            Val::View(view) => Val::View(self.copy_of(&View { by_ref: false, ..view }, name)),
+            val if val.parts().is_some() => {
+                let list = val.parts().unwrap_or_default().to_vec();
+                val.with_parts(list.into_iter().map(|v| self.duplicate(v, name)).collect())
             }
             other => other,
         }
@@ -471,6 +495,14 @@ pub(super) fn annotation(pat: &syn::Pat) -> (&syn::Pat, Option<&syn::Type>) {
     match pat {
         syn::Pat::Type(t) => (&*t.pat, Some(&*t.ty)),
         other => (other, None),
+    }
+}
+
+/// Whether a value, or a part of it, is the owner of a buffer.
+fn owns(val: &Val, buffer: crate::ir::Buffer) -> bool {
+    match val {
+        Val::View(v) => v.buffer == buffer && !v.by_ref && v.prefix.is_empty(),
+        other => other.parts().is_some_and(|list| list.iter().any(|v| owns(v, buffer))),
     }
 }
 

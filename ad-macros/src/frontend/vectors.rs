@@ -317,6 +317,7 @@ impl Lower<'_> {
                 let (Val::View(data), len) = (parts[0].clone(), self.len(&row)) else { return Val::Never };
                 let start = self.len(&data);
                 let end = self.plus(start, len);
+                self.s.b.func.buffers[data.buffer.0 as usize].grows = true;
                 self.s.b.effect(InstKind::Grow { buffer: data.buffer, len: end });
                 let zero = self.s.b.int("0");
                 let all = View { range: Some((zero, end)), ..data };

@@ -135,17 +135,25 @@ impl Fill<'_, '_> {
     fn stream(&mut self, tokens: TokenStream) -> TokenStream {
         let list: Vec<TokenTree> = tokens.into_iter().collect();
         let mut out = TokenStream::new();
-        for i in 0..list.len() {
-            match &list[i] {
+        let mut i = 0;
+        while i < list.len() {
+            let at = i;
+            i += 1;
+            match &list[at] {
                 TokenTree::Ident(ident)
-                    if is_variable(&list, i) && !self.bound.contains(&ident.to_string()) =>
+                    if is_variable(&list, at) && !self.bound.contains(&ident.to_string()) =>
                 {
                     match self.lower.lookup(&ident.to_string()) {
                         Some(var) => {
-                            let val = self.lower.s.vars[var].val.clone();
+                            let mut val = self.lower.s.vars[var].val.clone();
+                            // Of a struct or tuple, the field that is meant.
+                            while let Some(part) = field_at(&list, i, &val) {
+                                val = part;
+                                i += 2;
+                            }
                             out.extend(self.operand(&val, ident.span()));
                         }
-                        None => out.extend([list[i].clone()]),
+                        None => out.extend([list[at].clone()]),
                     }
                 }
                 TokenTree::Group(group) => {
@@ -332,6 +340,19 @@ impl Fill<'_, '_> {
             Err(_) => literal.clone(),
         }
     }
+}
+
+/// The field that `.name` at `i` takes of a struct or tuple.
+fn field_at(list: &[TokenTree], i: usize, val: &Val) -> Option<Val> {
+    let (Some(TokenTree::Punct(dot)), Some(name)) = (list.get(i), list.get(i + 1)) else { return None };
+    if dot.as_char() != '.' {
+        return None;
+    }
+    let member: syn::Member = syn::parse2(name.clone().into()).ok()?;
+    // A method's name is none.
+    let called = matches!(list.get(i + 2), Some(TokenTree::Group(g)) if g.delimiter() == Delimiter::Parenthesis);
+    let k = val.field(&member).filter(|_| !called)?;
+    val.parts().map(|parts| parts[k].clone())
 }
 
 /// Whether the identifier at `i` can name a variable: not a field, method, path segment or field name.

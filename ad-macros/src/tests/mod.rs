@@ -207,7 +207,7 @@ impl Check<'_> {
 fn in_order(outcome: &Outcome<f64>, marks: &[Mark]) -> Vec<f64> {
     let mut found: Vec<_> = outcome.outputs.iter().filter(|(r, _)| r.marks == marks).collect();
     found.sort_by_key(|(r, _)| match r.of {
-        Source::Param(i) => i,
+        Source::Param(i) | Source::Leaf(i, _) => i,
         Source::Result(i) => 100 + i,
     });
     found.iter().flat_map(|(_, item)| item.to_floats()).collect()

@@ -67,9 +67,13 @@ macro_rules! check_slice {
 }
 
 mod buffers;
+mod closures;
 mod control;
+mod data;
 mod functions;
+mod iterators;
 mod methods;
+mod results;
 mod values;
 
 /// The functions generated for one function of n numbers.

@@ -51,7 +51,7 @@ impl Lower<'_> {
             let Some(vector) = self.growing_like(&sample, name, span) else { return Val::Never };
             let var = self.new_var(name, true, vector);
             self.extend(var, &[], it, span);
-            return self.s.vars[var].val.clone();
+            return std::mem::replace(&mut self.s.vars[var].val, Val::Unset);
         }
         let len = self.length(it);
         let Some(rows) = self.rows_like(it, len, name, span) else { return Val::Never };
@@ -59,7 +59,7 @@ impl Lower<'_> {
         if matches!(rows, Val::Ragged(_)) {
             let var = self.new_var(name, true, rows);
             self.extend(var, &[], it, span);
-            return self.s.vars[var].val.clone();
+            return std::mem::replace(&mut self.s.vars[var].val, Val::Unset);
         }
         let rows_of = rows.clone();
         self.drive(&numbered, &mut |this, v| {

@@ -254,7 +254,7 @@ impl Lower<'_> {
         let a = it.clone();
         let arg = e.args.first();
         let made = match (name.as_str(), e.args.len()) {
-            ("into_iter" | "iter" | "by_ref" | "fuse" | "peekable", 0) => return Some(Val::Iter(a)),
+            ("into_iter" | "iter" | "by_ref" | "fuse" | "clone", 0) => return Some(Val::Iter(a)),
             ("copied" | "cloned", 0) => Iter::Deref(a),
             ("enumerate", 0) => Iter::Enumerate(a),
             ("rev", 0) => Iter::Rev(a),

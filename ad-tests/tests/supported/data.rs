@@ -1,0 +1,327 @@
+//! Shapes of data: vectors, rows, structs, tuples.
+
+use ad_runtime::{Differentiable, differentiable};
+
+const X: [f64; 4] = [0.3, -0.8, 1.1, 0.6];
+
+#[test]
+fn vectors_that_grow() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut path = Vec::with_capacity(8);
+        path.push(x[0]);
+        for v in x {
+            let last = path[path.len() - 1];
+            path.push(0.5 * last + v * v);
+            if path.len() > 3 {
+                path.push(v.sin());
+            }
+        }
+        let end = path.pop().unwrap();
+        path.extend(x.iter().map(|v| v * 2.0));
+        path.extend_from_slice(&x[..2]);
+        path.truncate(7);
+        let mut stack: Vec<f64> = Vec::new();
+        stack.extend(path.iter());
+        let mut s = end;
+        while let Some(v) = stack.pop() {
+            s = s * 0.9 + v * v;
+        }
+        s * path.len() as f64 * path.last().unwrap()
+    }
+    check_slice!(X);
+}
+
+#[test]
+fn vectors_of_tuples_and_arrays() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut points: Vec<(f64, f64)> = Vec::new();
+        let mut boxes: Vec<[f64; 2]> = vec![];
+        for w in x.windows(2) {
+            points.push((w[0], w[1] * w[1]));
+            boxes.push([w[0] * w[1], w[1].exp()]);
+        }
+        points[1].0 *= 2.0;
+        boxes[0][1] += x[3];
+        points.iter().map(|&(a, b)| a * b).sum::<f64>() + boxes.iter().map(|b| b[0] * b[1]).sum::<f64>()
+    }
+    check_slice!(X);
+}
+
+#[test]
+fn vectors_of_vectors() {
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], rows: &[Vec<f64>]) -> f64 {
+        let mut m: Vec<Vec<f64>> = rows.iter().map(|r| r.iter().zip(x).map(|(a, b)| a * b).collect()).collect();
+        m.push(x.to_vec());
+        m.swap(0, 2);
+        let mut square = vec![vec![0.0; 2]; 2];
+        square[0][1] = m[0][0];
+        square[1][0] += m[1][1] * m[2][1];
+        m.iter().map(|r| r.iter().product::<f64>()).sum::<f64>() + square[0][1] * square[1][0]
+    }
+    check_slice!(X, &[vec![1.0, 2.0, 0.5], vec![-1.0, 0.3]]);
+}
+
+#[test]
+fn slices_of_vectors_as_parameters() {
+    #[differentiable]
+    fn f(rows: &[Vec<f64>]) -> f64 {
+        rows.iter().map(|r| r.iter().map(|v| v * v).product::<f64>()).sum::<f64>() * rows[1][0]
+    }
+    let rows = vec![vec![0.5, 2.0, -1.0], vec![1.5, 0.7]];
+    let mut g = vec![vec![f64::NAN; 3], vec![f64::NAN; 2]];
+    let value = f_grad(&rows, &mut g);
+    let (a, b) = (0.25 * 4.0 * 1.0, 2.25 * 0.49);
+    assert!((value - (a + b) * 1.5).abs() < 1e-14);
+    assert!((g[0][1] - 2.0 * a / 2.0 * 1.5).abs() < 1e-14);
+    assert!((g[1][0] - (2.0 * b / 1.5 * 1.5 + a + b)).abs() < 1e-13);
+    // Along the first element of the second row: 3 y0² y1² has the second derivative 6 y0 y1².
+    let v = vec![vec![0.0; 3], vec![1.0, 0.0]];
+    let mut hv = g.clone();
+    f_hvp(&rows, &v, &mut hv);
+    assert!((hv[1][0] - 6.0 * 1.5 * 0.49).abs() < 1e-13, "{hv:?}");
+}
+
+#[test]
+fn slices_of_arrays() {
+    #[differentiable]
+    fn f(points: &[[f64; 2]]) -> f64 {
+        points.iter().map(|p| p[0] * p[1].exp()).sum::<f64>() * points.iter().map(|[a, b]| a * b).sum::<f64>()
+    }
+    let points = [[0.5, 1.0], [-0.2, 0.3]];
+    let mut g = [[f64::NAN; 2]; 2];
+    let value = f_grad(&points, &mut g);
+    let (s, t) = (0.5 * 1.0_f64.exp() - 0.2 * 0.3_f64.exp(), 0.5 - 0.06);
+    assert!((value - s * t).abs() < 1e-14);
+    assert!((g[1][0] - (0.3_f64.exp() * t + s * 0.3)).abs() < 1e-14);
+}
+
+#[test]
+fn slices_of_tuples_and_structs() {
+    #[derive(Clone, Copy, Differentiable)]
+    struct Point {
+        x: f64,
+        y: f64,
+    }
+    #[differentiable]
+    fn f(pairs: &[(f64, f64)], points: &[Point]) -> f64 {
+        let a: f64 = pairs.iter().map(|(u, v)| u * v.sin()).sum();
+        let b: f64 = points.iter().map(|p| p.x * p.x * p.y).sum();
+        a * b + points[0].y
+    }
+    let (pairs, points) = ([(0.5, 1.0)], [Point { x: 2.0, y: 3.0 }]);
+    let (mut g, mut h) = ([(0.0, 0.0)], points);
+    let value = f_grad(&pairs, &points, &mut g, &mut h);
+    let (a, b) = (0.5 * 1.0_f64.sin(), 12.0);
+    assert!((value - (a * b + 3.0)).abs() < 1e-14);
+    assert!((g[0].1 - 0.5 * 1.0_f64.cos() * b).abs() < 1e-14);
+    assert!((h[0].x - 12.0 * a).abs() < 1e-14 && (h[0].y - (4.0 * a + 1.0)).abs() < 1e-14);
+    f_hvp(&pairs, &points, &[(0.0, 0.0)], &[Point { x: 1.0, y: 0.0 }], &mut g, &mut h);
+    assert!((h[0].x - 6.0 * a).abs() < 1e-14 && (h[0].y - 4.0 * a).abs() < 1e-14);
+    assert!((g[0].0 - 12.0 * 1.0_f64.sin()).abs() < 1e-14);
+}
+
+#[derive(Clone, Copy)]
+struct Body {
+    position: [f64; 2],
+    speed: f64,
+}
+
+#[test]
+fn local_structs() {
+    struct Pair(f64, f64);
+    #[differentiable]
+    fn f(x: f64, y: f64) -> f64 {
+        let mut b = Body { position: [x, y], speed: 1.0 };
+        for k in 0..2 {
+            b.position[k] += 0.1 * b.speed;
+            b.speed *= b.position[k];
+        }
+        let moved = Body { speed: b.speed + x, ..b };
+        let Body { position: [p, q], speed } = moved;
+        let Pair(u, v) = Pair(p * q, speed);
+        u * v
+    }
+    check_xy!(0.7, 1.4);
+}
+
+#[derive(Clone, Differentiable)]
+struct Inner {
+    rate: f64,
+    table: [f64; 2],
+}
+
+#[derive(Clone, Differentiable)]
+struct Params {
+    weights: Vec<f64>,
+    inner: Inner,
+    offset: f64,
+    power: i32,
+    name: String,
+}
+
+fn params(p: &[f64]) -> Params {
+    Params {
+        weights: vec![p[0], p[1]],
+        inner: Inner { rate: p[2], table: [p[3], p[4]] },
+        offset: p[5],
+        power: 3,
+        name: "model".into(),
+    }
+}
+
+fn flat(p: &Params) -> Vec<f64> {
+    vec![p.weights[0], p.weights[1], p.inner.rate, p.inner.table[0], p.inner.table[1], p.offset]
+}
+
+#[test]
+fn structs_as_parameters() {
+    #[differentiable(wrt(p))]
+    fn f(p: &Params, t: f64) -> f64 {
+        assert!(!p.name.is_empty());
+        let mut q = p.clone();
+        q.inner.rate *= t;
+        let s: f64 = p.weights.iter().map(|w| w * w * q.inner.rate.sin()).sum();
+        let Inner { table, .. } = &p.inner;
+        (s + table[0] * table[1]).powi(p.power) + p.offset * p.offset * p.weights[0]
+    }
+    let x = [0.4, -0.7, 0.9, 1.1, 0.3, -0.2];
+    let grad = |x: &[f64]| {
+        let mut g = params(&[f64::NAN; 6]);
+        let value = f_grad(&params(x), 0.8, &mut g);
+        assert_eq!(value, f(&params(x), 0.8));
+        flat(&g)
+    };
+    let v = [0.3, 1.0, -0.5, 0.2, 0.7, 0.9];
+    let mut hv = params(&[f64::NAN; 6]);
+    f_hvp(&params(&x), 0.8, &params(&v), &mut hv);
+    let by_differences = crate::supported::difference(&x, &v, grad);
+    crate::supported::close("Hv", &flat(&hv), &by_differences, 1e-8);
+    let slope = crate::supported::difference(&x, &v, |x| vec![f(&params(x), 0.8)]);
+    let along: f64 = grad(&x).iter().zip(v).map(|(g, v)| g * v).sum();
+    crate::supported::close("slope", &[along], &slope, 1e-8);
+    let mut other = params(&[f64::NAN; 6]);
+    f_hvp_rev(&params(&x), 0.8, &params(&v), &mut other);
+    crate::supported::close("both orders", &flat(&other), &flat(&hv), 1e-12);
+}
+
+#[test]
+fn structs_and_tuples_by_value() {
+    #[derive(Clone, Copy, Differentiable)]
+    struct Complex {
+        re: f64,
+        im: f64,
+    }
+    #[differentiable]
+    fn f(z: Complex, (a, b): (f64, f64)) -> f64 {
+        z.re * z.re * a + z.im * b * b
+    }
+    let z = Complex { re: 2.0, im: 3.0 };
+    let (value, (g, (ga, gb))) = f_grad(z, (0.5, 4.0));
+    assert_eq!((value, g.re, g.im, ga, gb), (50.0, 2.0, 16.0, 4.0, 24.0));
+    let (h, (ha, hb)) = f_hvp(z, (0.5, 4.0), Complex { re: 1.0, im: 0.0 }, (0.0, 1.0));
+    assert_eq!((h.re, h.im, ha, hb), (1.0, 8.0, 4.0, 6.0));
+}
+
+#[test]
+fn parts_of_slices() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let (a, b) = x.split_at(2);
+        let mut y = [0.0; 4];
+        y[..2].copy_from_slice(b);
+        y[2..].copy_from_slice(a);
+        y.swap(0, 3);
+        y.reverse();
+        for c in y.chunks_mut(2) {
+            c[0] *= c[1];
+        }
+        let mut z = y;
+        z[1..3].fill(x[0]);
+        let [p, .., q] = z;
+        let first = x.first().unwrap() * x.get(1).copied().unwrap_or(1.0);
+        y.iter().zip(&z).map(|(u, v)| u * v * v).sum::<f64>() + p * q * first
+    }
+    check_slice!(X);
+}
+
+struct Model {
+    stiffness: f64,
+    anchors: Vec<f64>,
+}
+
+impl Model {
+    const OFFSET: f64 = 0.25;
+
+    #[differentiable]
+    fn spring(&self, x: f64, anchor: f64) -> f64 {
+        0.5 * self.stiffness * (x - anchor - Self::OFFSET).powi(2)
+    }
+
+    #[differentiable]
+    fn energy(&self, x: &[f64]) -> f64 {
+        x.iter().zip(&self.anchors).map(|(v, a)| self.spring(*v, *a).sin()).sum::<f64>() * x[0]
+    }
+}
+
+#[test]
+fn methods_that_call_methods() {
+    let model = Model { stiffness: 1.7, anchors: vec![0.1, 0.2, 0.4, -0.3] };
+    let grad = |p: &[f64]| {
+        let mut g = vec![f64::NAN; p.len()];
+        model.energy_grad(p, &mut g);
+        g
+    };
+    let v = [0.3, -0.2, 1.0, 0.5];
+    let mut hv = [f64::NAN; 4];
+    model.energy_hvp(&X, &v, &mut hv);
+    crate::supported::close("Hv", &hv, &crate::supported::difference(&X, &v, grad), 1e-8);
+    let slope = crate::supported::difference(&X, &v, |p| vec![model.energy(p)]);
+    let along: f64 = grad(&X).iter().zip(v).map(|(g, v)| g * v).sum();
+    crate::supported::close("slope", &[along], &slope, 1e-8);
+}
+
+#[test]
+fn vectors_moved_and_exchanged() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut a = x.to_vec();
+        let mut b = vec![1.0; x.len()];
+        for k in 0..3 {
+            for i in 0..x.len() {
+                b[i] = b[i] * 0.5 + a[i] * a[(i + 1) % x.len()] + k as f64;
+            }
+            std::mem::swap(&mut a, &mut b);
+        }
+        let kept = a;
+        a = kept.iter().map(|v| v.sin()).collect();
+        let t = a;
+        a = b;
+        b = t;
+        let old = std::mem::replace(&mut b, vec![2.0]);
+        kept.iter().zip(&a).zip(&old).map(|((u, v), w)| u * v * w).sum::<f64>() * b[0]
+    }
+    check_slice!(X);
+}
+
+#[test]
+fn vectors_that_shrink_in_loops() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut level = x.to_vec();
+        let mut s = 0.0;
+        while level.len() > 1 {
+            s += level[0] * level[level.len() - 1];
+            level = level.windows(2).map(|w| w[0] * w[1] + w[1]).collect();
+        }
+        let mut rest = x;
+        while let Some((head, tail)) = rest.split_first() {
+            s = s * 0.5 + head * head;
+            rest = tail;
+        }
+        s * level[0]
+    }
+    check_slice!(X);
+}
