@@ -4,15 +4,43 @@
 // The functions under test are written as users write them.
 #[allow(clippy::all, clippy::pedantic, missing_docs, dead_code)]
 mod ordinary {
+    mod learning;
     mod optimisation;
     mod physics;
+    mod statistics;
 
-    use ad_runtime::{Differentiable, constant, differentiable};
+    use ad_runtime::{Differentiable, differentiable};
     use num_dual::{DualNum, HyperDual64 as D};
+
+    /// As [`check`], for functions in single precision.
+    #[track_caller]
+    fn check_f32(
+        name: &str,
+        x: &[f64],
+        value: impl Fn(&[f64]) -> f64,
+        grad: impl Fn(&[f64], &mut [f64]) -> f64,
+        hvp: impl Fn(&[f64], &[f64], &mut [f64]),
+        reference: impl Fn(&[D]) -> D,
+    ) {
+        check_to(1e-4, name, x, value, grad, hvp, reference);
+    }
+
+    #[track_caller]
+    fn check(
+        name: &str,
+        x: &[f64],
+        value: impl Fn(&[f64]) -> f64,
+        grad: impl Fn(&[f64], &mut [f64]) -> f64,
+        hvp: impl Fn(&[f64], &[f64], &mut [f64]),
+        reference: impl Fn(&[D]) -> D,
+    ) {
+        check_to(1e-9, name, x, value, grad, hvp, reference);
+    }
 
     /// Value, gradient and Hessian-vector product at a point, along two directions.
     #[track_caller]
-    fn check(
+    fn check_to(
+        tolerance: f64,
         name: &str,
         x: &[f64],
         value: impl Fn(&[f64]) -> f64,
@@ -30,22 +58,25 @@ mod ordinary {
                 let y = reference(&dual);
                 g_ref[i] = y.eps1;
                 h_ref[i] = y.eps1eps2;
-                close(name, "value", &[value(x)], &[y.re]);
+                close(tolerance, name, "value", &[value(x)], &[y.re]);
             }
             let (mut g, mut hv) = (vec![f64::NAN; n], vec![f64::NAN; n]);
             let with_grad = grad(x, &mut g);
-            close(name, "value of the gradient", &[with_grad], &[value(x)]);
-            close(name, "gradient", &g, &g_ref);
+            close(tolerance, name, "value of the gradient", &[with_grad], &[value(x)]);
+            close(tolerance, name, "gradient", &g, &g_ref);
             hvp(x, &v, &mut hv);
-            close(name, "Hv", &hv, &h_ref);
+            close(tolerance, name, "Hv", &hv, &h_ref);
         }
     }
 
     #[track_caller]
-    fn close(name: &str, what: &str, a: &[f64], b: &[f64]) {
+    fn close(tolerance: f64, name: &str, what: &str, a: &[f64], b: &[f64]) {
         let scale = b.iter().fold(1e-12_f64, |m, v| m.max(v.abs()));
         for (i, (a, b)) in a.iter().zip(b).enumerate() {
-            assert!((a - b).abs() <= 1e-9 * scale, "{name}, {what}: component {i} is {a:e}, expected {b:e}");
+            assert!(
+                (a - b).abs() <= tolerance * scale,
+                "{name}, {what}: component {i} is {a:e}, expected {b:e}"
+            );
         }
     }
 }

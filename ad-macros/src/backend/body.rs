@@ -494,6 +494,11 @@ impl<'a> Body<'a> {
         self.declare(b);
         let data = self.func.buffer(b);
         let mut init = self.take(fill).tokens;
+        if let Some(like) = data.like {
+            let (name, like) = (self.buffer_name(b), self.buffer_name(like));
+            out.extend(quote!(let mut #name = ::ad_runtime::__private::rows_like(#like, #init);));
+            return;
+        }
         let mut ty = expr::scalar_type(&data.elem);
         for dim in data.dims.iter().rev() {
             match dim {
@@ -511,11 +516,6 @@ impl<'a> Body<'a> {
             }
         }
         let name = self.buffer_name(b);
-        if let Some(like) = data.like {
-            let like = self.buffer_name(like);
-            out.extend(quote!(let mut #name = ::ad_runtime::__private::rows_like(#like, #init);));
-            return;
-        }
         let ty = ty.map(|t| quote!(: #t));
         out.extend(quote!(let mut #name #ty = #init;));
     }

@@ -63,11 +63,8 @@ pub(crate) fn emit(sig: &Signature, mode: CallMode, func: &Func) -> TokenStream 
             let ty = format_ident!("Slot{}", slots);
             let name = body.fresh(&format!("slot_{slots}"));
             slots += 1;
-            let bound = if out {
-                quote!(::ad_runtime::call::Unused)
-            } else {
-                quote!(::ad_runtime::call::Inactive)
-            };
+            let bound =
+                if out { quote!(::ad_runtime::call::Unused) } else { quote!(::ad_runtime::call::Inactive) };
             generics.params.push(syn::parse_quote!(#ty: #bound));
             params.push(quote!(#name: #ty));
             unpack.extend(quote!(let _ = #name;));

@@ -153,6 +153,14 @@ impl Lower<'_> {
             );
             return Val::Never;
         }
+        if segments.len() == 1 && self.lookup(last).is_some() {
+            self.error(
+                c.func.span(),
+                format!("the macro does not see the code of `{last}`, which is called with an active value"),
+                "write a closure in this function, or call a `#[differentiable]` function by its name",
+            );
+            return Val::Never;
+        }
         let mut args = Vec::new();
         let mut kind = None;
         for a in &c.args {
@@ -195,8 +203,8 @@ impl Lower<'_> {
                 _ => {
                     self.error(
                         a.span(),
-                        "tuples are not passed to differentiable functions",
-                        "pass the parts one by one",
+                        "structs, tuples and vectors of them are not passed to other differentiable functions",
+                        "pass the numbers and slices in it one by one, or write the other as a closure or inner function",
                     );
                     return Val::Never;
                 }

@@ -275,6 +275,14 @@ impl Lower<'_> {
                 {
                     return Val::Scalar(self.op(Op::Cmp(is), &[*x, *y]));
                 }
+                if matches!(a, Val::Struct(..)) || matches!(b, Val::Struct(..)) {
+                    self.error(
+                        e.op.span(),
+                        "the macro does not see the operators of your own structs",
+                        "compute with the fields, in a closure or inner function",
+                    );
+                    return Val::Never;
+                }
                 let whole =
                     |v: &Val| matches!(v, Val::Tuple(_) | Val::View(_) | Val::Struct(..) | Val::Columns(_));
                 if matches!(op, Op::Cmp(_)) && (whole(&a) || whole(&b)) {

@@ -8,7 +8,7 @@ use proc_macro2::Span;
 use super::lower::{Flow, Lower, VarId};
 use super::signature::Ret;
 use super::value::{Val, View};
-use crate::ir::{Block, FloatKind, InstKind, Op, Type, Value, Verbatim};
+use crate::ir::{Block, Buffer, BufferData, Dim, FloatKind, InstKind, Op, Storage, Type, Value, Verbatim};
 
 impl Lower<'_> {
     /// Something of a type, for a path on which it is not used.
@@ -55,6 +55,7 @@ impl Lower<'_> {
             ints: Vec::new(),
             refs: Vec::new(),
             derefs: HashSet::new(),
+            copies: Vec::new(),
             yields: Default::default(),
         };
         let diverge = [sides[0].diverges, sides[1].diverges];
@@ -80,6 +81,22 @@ impl Lower<'_> {
         let mut blocks: Vec<Block> = Vec::new();
         for (k, side) in sides.into_iter().enumerate() {
             let mut block = side.block;
+            // Arrays that leave the branch.
+            let copies: Vec<Copy> = join.copies.iter().filter(|c| c.side == k).cloned().collect();
+            for copy in copies {
+                self.s.b.open(Vec::new());
+                let mut to = View { buffer: copy.to, prefix: Vec::new(), range: None, by_ref: false };
+                if let Some(slot) = copy.slot {
+                    let len = self.len(&copy.from);
+                    let zero = self.s.b.int("0");
+                    self.s.b.effect(InstKind::Grow { buffer: copy.to, len });
+                    to.range = Some((zero, len));
+                    join.yields[k][slot] = Some(len);
+                }
+                self.copy_view(&copy.from, &to, span);
+                let made = self.s.b.close(Vec::new());
+                block.insts.extend(made.insts);
+            }
             if !side.diverges {
                 for (slot, ty) in join.yields[k].iter().zip(&join.types) {
                     let v = if let Some(v) = slot {
@@ -120,8 +137,9 @@ impl Lower<'_> {
                 self.s.ints.insert(*r, int);
             }
         }
+        let zero = self.s.b.int("0");
         for (i, joined) in vars.into_iter().enumerate() {
-            self.s.vars[i].val = joined.resolve(&results);
+            self.s.vars[i].val = joined.resolve(&results, zero);
         }
         // A panic on one side is no exit flag: only the other side goes on.
         let flow = match (flows, diverge) {
@@ -131,7 +149,44 @@ impl Lower<'_> {
             ([Flow::Never, Flow::Never], _) => Flow::Never,
             _ => Flow::Maybe,
         };
-        (val.resolve(&results), flow)
+        (val.resolve(&results, zero), flow)
+    }
+
+    /// Whether two arrays or vectors, each made on one side, can be copied into one.
+    fn can_meet(&self, a: &View, b: &View) -> bool {
+        let shape = |v: &View| {
+            let data = self.s.b.func.buffer(v.buffer);
+            let fixed: Option<Vec<Rc<str>>> = data
+                .dims
+                .iter()
+                .map(|d| match d {
+                    Dim::Fixed(n) => Some(n.clone()),
+                    _ => None,
+                })
+                .collect();
+            (fixed, data.dims.len(), data.elem.is_float())
+        };
+        let owned = |v: &View| !v.by_ref && v.prefix.is_empty();
+        let (x, y) = (shape(a), shape(b));
+        let vectors = x.1 == 1 && y.1 == 1 && x.0.is_none() && y.0.is_none();
+        let arrays = x.0.is_some() && x.0 == y.0 && a.range.is_none() && b.range.is_none();
+        owned(a) && owned(b) && x.2 && y.2 && (vectors || arrays)
+    }
+
+    /// The array or vector that both sides are copied into, declared in front of the branch.
+    fn meet(&mut self, a: &View, b: &View) -> Buffer {
+        let (x, y) = (self.s.b.func.buffer(a.buffer).clone(), self.s.b.func.buffer(b.buffer).clone());
+        let elem = if x.elem == Type::Float(FloatKind::Infer) { y.elem } else { x.elem };
+        let vector = !matches!(x.dims[0], Dim::Fixed(_));
+        let dims = if vector { vec![Dim::Dyn(self.s.b.int("0_usize"))] } else { x.dims };
+        let fill = self.s.b.float(0.0, elem.clone());
+        let data = BufferData { grows: vector, ..BufferData::new(x.name, elem, dims, Storage::Local) };
+        let buffer = self.s.b.func.new_buffer(data);
+        if [a, b].iter().any(|v| self.s.tainted_buffers.contains(&v.buffer)) {
+            self.s.tainted_buffers.insert(buffer);
+        }
+        self.s.b.effect(InstKind::Alloc { buffer, fill });
+        buffer
     }
 
     fn join(&mut self, join: &mut Join, t: Val, e: Val, var: Option<VarId>, span: Span) -> Joined {
@@ -178,6 +233,26 @@ impl Lower<'_> {
                     });
                 }
                 Joined::View(View { by_ref: a.by_ref || b.by_ref, ..a }, slots)
+            }
+            (Val::View(a), Val::View(b)) if self.can_meet(&a, &b) => {
+                let meeting = self.meet(&a, &b);
+                let views = [a, b];
+                let vector = self.s.b.func.buffer(meeting).grows;
+                let slot = vector.then(|| {
+                    join.types.push(Type::Int);
+                    join.names.push(None);
+                    join.taints.push(false);
+                    join.ints.push(Some("usize".into()));
+                    join.types.len() - 1
+                });
+                for (side, view) in views.into_iter().enumerate() {
+                    if vector {
+                        // Set when the copy is emitted, at the end of the side.
+                        join.yields[side].push(None);
+                    }
+                    join.copies.push(Copy { side, from: view, to: meeting, slot });
+                }
+                Joined::Meeting(meeting, slot)
             }
             _ => {
                 self.error(
@@ -321,7 +396,19 @@ struct Join {
     refs: Vec<bool>,
     /// References that are read where a side ends.
     derefs: HashSet<Value>,
+    /// Arrays that a side ends with, and where they go.
+    copies: Vec<Copy>,
     yields: [Vec<Option<Value>>; 2],
+}
+
+/// An array that leaves a side of a branch.
+#[derive(Clone)]
+struct Copy {
+    side: usize,
+    from: View,
+    to: Buffer,
+    /// Which result its length is.
+    slot: Option<usize>,
 }
 
 enum Joined {
@@ -329,17 +416,23 @@ enum Joined {
     Slot(usize),
     /// Like the value, with other parts.
     Parts(Val, Vec<Joined>),
+    /// A buffer that both sides were copied into, and which result its length is.
+    Meeting(Buffer, Option<usize>),
     /// The view, with some of its indices from the results.
     View(View, Vec<Option<usize>>),
 }
 
 impl Joined {
-    fn resolve(self, results: &[Value]) -> Val {
+    fn resolve(self, results: &[Value], zero: Value) -> Val {
         match self {
             Joined::Known(val) => val,
             Joined::Slot(k) => Val::Scalar(results[k]),
             Joined::Parts(like, list) => {
-                like.with_parts(list.into_iter().map(|j| j.resolve(results)).collect())
+                like.with_parts(list.into_iter().map(|j| j.resolve(results, zero)).collect())
+            }
+            Joined::Meeting(buffer, slot) => {
+                let range = slot.map(|k| (zero, results[k]));
+                Val::View(View { buffer, prefix: Vec::new(), range, by_ref: false })
             }
             Joined::View(mut view, slots) => {
                 for (k, slot) in slots.into_iter().enumerate() {

@@ -132,7 +132,7 @@ impl<'a> Lower<'a> {
             // A view that a round moves: only one that is set anew before it is used can be lowered.
             (Val::Unset, Val::View(_)) => {}
             (Val::View(_) | _, Val::View(_)) => {
-                let span = Span::call_site();
+                let span = self.here;
                 let name = self.s.vars[var].name.clone();
                 self.error(
                     span,
@@ -186,6 +186,7 @@ impl<'a> Lower<'a> {
 
     pub(super) fn for_expr(&mut self, e: &syn::ExprForLoop) -> (Val, Flow) {
         let tail = std::mem::replace(&mut self.tail, false);
+        let here = std::mem::replace(&mut self.here, e.for_token.span);
         let flow = match self.iterator(&e.expr) {
             Some(it) => {
                 let before = self.exit_flags();
@@ -198,6 +199,7 @@ impl<'a> Lower<'a> {
             None => Flow::Falls,
         };
         self.tail = tail;
+        self.here = here;
         (Val::unit(), flow)
     }
 
@@ -307,7 +309,7 @@ impl<'a> Lower<'a> {
     fn counted_while(&mut self, spec: &RangeSpec, body: &mut dyn FnMut(&mut Self, Value) -> Flow) -> Flow {
         if spec.step.is_some() && (spec.rev || spec.flipped) {
             self.error(
-                Span::call_site(),
+                self.here,
                 "a loop over a stepped and reversed range cannot be left early",
                 "write it as a `while` loop",
             );
@@ -377,6 +379,7 @@ impl<'a> Lower<'a> {
     }
 
     pub(super) fn while_expr(&mut self, e: &syn::ExprWhile) -> (Val, Flow) {
+        self.here = e.while_token.span;
         if let syn::Expr::Let(l) = &*e.cond {
             let body = &e.body;
             // `while let p = v { .. }` is `loop { if let p = v { .. } else { break } }`.
@@ -405,6 +408,7 @@ impl<'a> Lower<'a> {
     }
 
     pub(super) fn loop_expr(&mut self, e: &syn::ExprLoop) -> (Val, Flow) {
+        self.here = e.loop_token.span;
         self.any_loop(e.label.as_ref(), &mut |this, context| this.plain_round(&e.body, context), None)
     }
 

@@ -87,6 +87,8 @@ pub(super) struct Lower<'a> {
     /// The type that a `let` wants.
     pub(super) expected: Option<syn::Type>,
     pub(super) sampled: Sampled,
+    /// The loop or method that is lowered, for errors about what it does as a whole.
+    pub(super) here: Span,
     /// What the elements of vectors that grow are, by the `let` that makes them.
     pub(super) rows: HashMap<usize, super::vectors::Row>,
 }
@@ -116,6 +118,7 @@ pub(super) fn function(sig: &Signature, body: &syn::Block, diagnostics: &mut Dia
         depth: 0,
         expected: None,
         sampled: Sampled::default(),
+        here: Span::call_site(),
         rows: HashMap::new(),
     };
     lower.params();

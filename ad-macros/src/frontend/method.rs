@@ -55,6 +55,17 @@ impl Lower<'_> {
         if let Some(val) = self.vector_method(e) {
             return val;
         }
+        if ["push", "pop", "extend"].contains(&name.as_str())
+            && let syn::Expr::Index(_) = &*e.receiver
+            && !self.is_foreign(&e.receiver)
+        {
+            self.error(
+                e.method.span(),
+                "the rows of a vector of vectors cannot grow here",
+                "build each row in a vector of its own and push it, or keep one flat vector",
+            );
+            return Val::Never;
+        }
         let (receiver, _) = self.expr(&e.receiver);
         let receiver = match receiver {
             Val::View(view) if self.rank(&view) == 0 => self.deref(Val::View(view)),
@@ -67,7 +78,10 @@ impl Lower<'_> {
                 if let Some(val) = self.adapter(&it, e) {
                     return val;
                 }
-                match self.consume(&it, e) {
+                let here = std::mem::replace(&mut self.here, e.method.span());
+                let consumed = self.consume(&it, e);
+                self.here = here;
+                match consumed {
                     Some(val) => val,
                     None => self.verbatim(
                         e.to_token_stream(),
@@ -384,21 +398,19 @@ impl Lower<'_> {
                 let it = super::iterators::Iter::Elements { view: view.clone(), mutable: false };
                 self.collect_vec(&std::rc::Rc::new(it), "copy", e.span())
             }
-            ("to_vec" | "clone" | "to_owned", 0) => {
-                let copy = self.copy_of(view, "copy");
+            ("to_vec" | "clone" | "to_owned" | "into_vec", 0) => {
                 // `to_vec` makes a vector also of an array.
-                let dims = &mut self.s.b.func.buffers[copy.buffer.0 as usize].dims;
-                if name == "to_vec"
-                    && let crate::ir::Dim::Fixed(_) = dims[0]
-                {
-                    self.error(
-                        e.span(),
-                        "`to_vec` of an array is not supported",
-                        "copy the array with `let copy = array;`",
-                    );
-                    return Val::Never;
-                }
-                Val::View(copy)
+                let fixed = !matches!(
+                    self.s.b.func.buffer(view.buffer).dims[view.prefix.len()],
+                    crate::ir::Dim::Slice
+                );
+                let view = if name == "to_vec" && view.range.is_none() && fixed {
+                    let (zero, len) = (self.s.b.int("0"), self.len(view));
+                    View { range: Some((zero, len)), ..view.clone() }
+                } else {
+                    view.clone()
+                };
+                Val::View(self.copy_of(&view, "copy"))
             }
             ("as_slice" | "as_mut_slice" | "as_ref" | "as_mut", 0) => {
                 Val::View(View { by_ref: true, ..view.clone() })

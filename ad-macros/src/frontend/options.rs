@@ -103,7 +103,11 @@ impl Lower<'_> {
             }
             Val::Never => (Val::Never, Flow::Falls),
             other => {
-                self.error(e.span(), "this is no `Option` or `Result`", "wrap it: `Some(..)`, `Ok(..)`");
+                self.error(
+                    e.span(),
+                    "this is no `Option` or `Result` that the macro can follow",
+                    "end with `Some(..)` or `Ok(..)` of a float",
+                );
                 (other, Flow::Falls)
             }
         }
@@ -189,8 +193,10 @@ impl Lower<'_> {
             let inner = found.verbatim.tokens.clone();
             // What a `parse` gives, the annotation of the `let` tells.
             let ty = self.expected.as_ref().map(|ty| quote!(: #ty));
-            let effect =
-                Verbatim { tokens: quote!({ let _ #ty = (#inner)?; }), buffers: found.verbatim.buffers.clone() };
+            let effect = Verbatim {
+                tokens: quote!({ let _ #ty = (#inner)?; }),
+                buffers: found.verbatim.buffers.clone(),
+            };
             self.s.b.effect(InstKind::Effect(effect, found.args.clone()));
             let value = Verbatim { tokens: quote!((#inner)?), buffers: found.verbatim.buffers };
             return Val::Scalar(self.s.b.op(Op::Verbatim(value), &found.args));
@@ -200,7 +206,11 @@ impl Lower<'_> {
             Val::Scalar(v) if !self.is_tainted(v) => self.question(v),
             Val::Never => Val::Never,
             _ => {
-                self.error(e.span(), "the macro does not look into this", "handle the failure before");
+                self.error(
+                    e.span(),
+                    "`?` on what another function gives for an active value is not supported",
+                    "test before the call, and let that function return a float",
+                );
                 Val::Never
             }
         }

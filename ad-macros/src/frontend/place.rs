@@ -541,6 +541,30 @@ impl Lower<'_> {
         if items.contains(&Val::Never) {
             return Val::Never;
         }
+        // Vectors and slices side by side: rows of any length.
+        if let Some(Val::View(view)) = items.first()
+            && self.rank(view) == 1
+            && (view.range.is_some()
+                || !matches!(self.s.b.func.buffer(view.buffer).dims[view.prefix.len()], Dim::Fixed(_)))
+        {
+            let elem = self.s.b.func.buffer(view.buffer).elem.clone();
+            let mut rows = self.grown(&super::vectors::Row::Vector(elem), "rows");
+            for item in items {
+                rows = self.pushed(&rows, item, span);
+            }
+            return rows;
+        }
+        if matches!(items.first(), Some(Val::Tuple(_) | Val::Struct(..))) {
+            let Some(row) = self.row_of(&items[0]) else {
+                self.error(span, "an array of this cannot be followed", "make an array of numbers");
+                return Val::Never;
+            };
+            let mut rows = self.grown(&row, "rows");
+            for item in items {
+                rows = self.pushed(&rows, item, span);
+            }
+            return rows;
+        }
         let Some(first) = items.first().cloned() else {
             self.error(
                 span,

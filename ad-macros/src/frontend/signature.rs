@@ -435,6 +435,15 @@ fn activity(params: &mut [ParamSig], options: &Options, at: Span, diagnostics: &
     for name in options.wrt.iter().flatten() {
         let found = params.iter().find(|p| p.ident == *name);
         let problem = match found.map(|p| &p.class) {
+            None if name == "self" => {
+                diagnostics.error(
+                    name.span(),
+                    "`self` is data to a differentiated method: the macro does not see its fields here",
+                    "write a function that takes the struct: `fn energy(spring: &Spring, x: f64) -> f64`, under \
+                     `#[differentiable(wrt(spring))]`",
+                );
+                continue;
+            }
             None => format!("there is no parameter `{name}`"),
             Some(Class::Output { .. }) => format!("`{name}` is an output"),
             Some(Class::Other) => format!("`{name}` is no float, array or slice of floats"),

@@ -405,7 +405,8 @@ impl Lower<'_> {
                 let is_var = self.s.vars.iter().any(|v| holds(&v.val, &view));
                 let other_mutable = self.s.vars.iter().any(|v| v.mutable && holds(&v.val, &view));
                 // A vector that is bound anew is moved: nobody sees the old name again.
-                let moves = matches!(self.s.b.func.buffer(view.buffer).dims.first(), Some(crate::ir::Dim::Dyn(_)));
+                let moves =
+                    matches!(self.s.b.func.buffer(view.buffer).dims.first(), Some(crate::ir::Dim::Dyn(_)));
                 if is_var && !moves && (mutable || other_mutable) || !view.prefix.is_empty() {
                     Val::View(self.copy_of(&view, name))
                 } else {

@@ -119,7 +119,7 @@ impl Lower<'_> {
     }
 
     /// What a value would be as an element.
-    fn row_of(&mut self, val: &Val) -> Option<Row> {
+    pub(super) fn row_of(&mut self, val: &Val) -> Option<Row> {
         match val {
             Val::Scalar(v) => {
                 let ty = if self.s.refs.contains(v) { Type::Opaque } else { self.s.b.func.ty(*v).clone() };
@@ -291,7 +291,7 @@ impl Lower<'_> {
     }
 
     /// A vector with one element more.
-    fn pushed(&mut self, target: &Val, val: Val, span: Span) -> Val {
+    pub(super) fn pushed(&mut self, target: &Val, val: Val, span: Span) -> Val {
         match target {
             Val::View(view) if !view.by_ref && view.prefix.is_empty() => {
                 let len = self.len(view);

@@ -350,7 +350,8 @@ fn field_at(list: &[TokenTree], i: usize, val: &Val) -> Option<Val> {
     }
     let member: syn::Member = syn::parse2(name.clone().into()).ok()?;
     // A method's name is none.
-    let called = matches!(list.get(i + 2), Some(TokenTree::Group(g)) if g.delimiter() == Delimiter::Parenthesis);
+    let called =
+        matches!(list.get(i + 2), Some(TokenTree::Group(g)) if g.delimiter() == Delimiter::Parenthesis);
     let k = val.field(&member).filter(|_| !called)?;
     val.parts().map(|parts| parts[k].clone())
 }

@@ -53,7 +53,8 @@ fn vectors_of_tuples_and_arrays() {
 fn vectors_of_vectors() {
     #[differentiable(wrt(x))]
     fn f(x: &[f64], rows: &[Vec<f64>]) -> f64 {
-        let mut m: Vec<Vec<f64>> = rows.iter().map(|r| r.iter().zip(x).map(|(a, b)| a * b).collect()).collect();
+        let mut m: Vec<Vec<f64>> =
+            rows.iter().map(|r| r.iter().zip(x).map(|(a, b)| a * b).collect()).collect();
         m.push(x.to_vec());
         m.swap(0, 2);
         let mut square = vec![vec![0.0; 2]; 2];

@@ -9,7 +9,8 @@ const W: [f64; 5] = [1.2, 0.7, -0.5, 2.0, 0.9];
 fn map_and_sum() {
     #[differentiable]
     fn f(x: &[f64]) -> f64 {
-        x.iter().map(|v| v.sin() * v).sum::<f64>() + (0..x.len()).map(|i| x[i].powi(3) * i as f64).sum::<f64>()
+        x.iter().map(|v| v.sin() * v).sum::<f64>()
+            + (0..x.len()).map(|i| x[i].powi(3) * i as f64).sum::<f64>()
     }
     check_slice!(X);
 }
@@ -19,7 +20,8 @@ fn zip_and_enumerate() {
     #[differentiable(wrt(x))]
     fn f(x: &[f64], w: &[f64]) -> f64 {
         let weighted: f64 = x.iter().zip(w).map(|(a, b)| a * a * b).sum();
-        let placed: f64 = x.iter().zip(w.iter()).enumerate().map(|(i, (&a, b))| (a * b).cos() * i as f64).sum();
+        let placed: f64 =
+            x.iter().zip(w.iter()).enumerate().map(|(i, (&a, b))| (a * b).cos() * i as f64).sum();
         weighted * placed
     }
     check_slice!(X, &W);
@@ -52,7 +54,8 @@ fn chain_and_cycle() {
     #[differentiable]
     fn f(x: &[f64]) -> f64 {
         let around: f64 = x.iter().zip(x.iter().cycle().skip(1)).map(|(a, b)| (a - b).powi(2)).sum();
-        x.iter().chain(std::iter::once(&0.5)).chain(x[..2].iter()).map(|v| v.powi(3)).sum::<f64>() + around.sqrt()
+        x.iter().chain(std::iter::once(&0.5)).chain(x[..2].iter()).map(|v| v.powi(3)).sum::<f64>()
+            + around.sqrt()
     }
     check_slice!(X);
 }
@@ -205,7 +208,9 @@ fn collect_and_unzip() {
         let pairs: Vec<(f64, f64)> = squares.iter().copied().zip(sines).collect();
         let (above, below): (Vec<f64>, Vec<f64>) = x.iter().partition(|v| **v > 0.2);
         let mixed: f64 = pairs.iter().map(|(a, b)| a * b).sum();
-        mixed + positive[0] * cosines[1] + above.iter().sum::<f64>() * below.iter().map(|v| v * v).sum::<f64>()
+        mixed
+            + positive[0] * cosines[1]
+            + above.iter().sum::<f64>() * below.iter().map(|v| v * v).sum::<f64>()
     }
     check_slice!(X);
 }

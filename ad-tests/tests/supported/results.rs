@@ -44,11 +44,7 @@ fn results_returned() {
         for (i, v) in x.iter().enumerate() {
             s += check(i, *v)?;
         }
-        if k > 5 {
-            Err(Error::Empty)
-        } else {
-            Ok(s * first * k as f64)
-        }
+        if k > 5 { Err(Error::Empty) } else { Ok(s * first * k as f64) }
     }
     let mut g = [f64::NAN; 2];
     assert_eq!(f_grad(&[4.0, -1.0], "2", &mut g), Err(Error::Negative(1)));

@@ -148,6 +148,15 @@ impl Lower<'_> {
                 let (some, what) = (self.s.vars[some].val.clone(), self.s.vars[what].val.clone());
                 Val::Maybe(vec![some, what, Val::Unset])
             }
+            ("remainder", []) => match &**it {
+                Iter::Chunks { view, size, exact: true } => {
+                    let total = self.len(view);
+                    let rest = self.op(Op::Rem, &[total, *size]);
+                    let start = self.op(Op::Sub, &[total, rest]);
+                    Val::View(self.sub_view(view, start, rest))
+                }
+                _ => return None,
+            },
             ("collect", []) => return self.collect(it, e),
             ("partition", [f]) => {
                 let f = self.callee(f)?;

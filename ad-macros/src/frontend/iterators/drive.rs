@@ -197,11 +197,11 @@ impl<'a> Lower<'a> {
             }
             Iter::Elements { view, mutable } => self.element(view, k, *mutable),
             Iter::Columns(parts) => self.part_at(parts, k),
-            Iter::Foreign { base, owned } => {
+            Iter::Foreign { base, owned, refs } => {
                 let [x, y] = Self::holes();
                 let tokens = if *owned { quote!(#x[#y].clone()) } else { quote!(&#x[#y]) };
                 let v = self.s.b.op(Op::Verbatim(Verbatim { tokens, buffers: Vec::new() }), &[*base, k]);
-                if !*owned {
+                if !*owned || *refs {
                     self.s.refs.insert(v);
                 }
                 Val::Scalar(v)
@@ -448,17 +448,15 @@ impl<'a> Lower<'a> {
             }
             Iter::FlatMap(a, f) => self.drive(a, &mut |this, v| {
                 let inner = this.apply(f, vec![v]);
-                match this.iterate(inner, false, Span::call_site()) {
+                match this.inner(inner, Span::call_site()) {
                     Some(inner) => this.drive(&inner, body),
                     None => Flow::Falls,
                 }
             }),
-            Iter::Flatten(a) => {
-                self.drive(a, &mut |this, v| match this.iterate(v, false, Span::call_site()) {
-                    Some(inner) => this.drive(&inner, body),
-                    None => Flow::Falls,
-                })
-            }
+            Iter::Flatten(a) => self.drive(a, &mut |this, v| match this.inner(v, Span::call_site()) {
+                Some(inner) => this.drive(&inner, body),
+                None => Flow::Falls,
+            }),
             Iter::Enumerate(a) => {
                 let counter = self.counter("k");
                 self.drive(a, &mut |this, v| {
@@ -490,7 +488,7 @@ impl<'a> Lower<'a> {
                     (true, false) => (b, a, true),
                     _ => {
                         self.error(
-                            Span::call_site(),
+                            self.here,
                             "two iterators whose lengths only a run can tell are zipped here",
                             "collect one of them into a `Vec` first",
                         );
@@ -521,7 +519,7 @@ impl<'a> Lower<'a> {
             }
             _ => {
                 self.error(
-                    Span::call_site(),
+                    self.here,
                     "this iterator cannot be turned into a loop",
                     "write the loop over indices",
                 );
@@ -564,7 +562,7 @@ impl<'a> Lower<'a> {
                 let (a, f) = (rev(a), f.clone());
                 self.drive(&a, &mut |this, v| {
                     let inner = this.apply(&f, vec![v]);
-                    match this.iterate(inner, false, Span::call_site()) {
+                    match this.inner(inner, Span::call_site()) {
                         Some(inner) => this.drive(&Iter::Rev(inner), body),
                         None => Flow::Falls,
                     }
@@ -572,7 +570,7 @@ impl<'a> Lower<'a> {
             }
             _ => {
                 self.error(
-                    Span::call_site(),
+                    self.here,
                     "this iterator cannot run backwards here",
                     "collect it into a `Vec` and reverse that",
                 );

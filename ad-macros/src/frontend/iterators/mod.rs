@@ -49,6 +49,8 @@ pub(super) enum Iter {
     Foreign {
         base: Value,
         owned: bool,
+        /// Each item is a reference, kept in a vector of these.
+        refs: bool,
     },
     Windows {
         view: View,

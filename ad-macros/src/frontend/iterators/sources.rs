@@ -125,7 +125,7 @@ impl Lower<'_> {
             return None;
         }
         let base = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
-        Some(Val::Iter(Rc::new(Iter::Foreign { base, owned })))
+        Some(Val::Iter(Rc::new(Iter::Foreign { base, owned, refs: false })))
     }
 
     /// What `for x in val` runs over.
@@ -142,7 +142,7 @@ impl Lower<'_> {
                 let verbatim = Verbatim { tokens, buffers: Vec::new() };
                 let base = self.s.b.op(Op::Verbatim(verbatim), &[base]);
                 let _ = owned;
-                Some(Rc::new(Iter::Foreign { base, owned: false }))
+                Some(Rc::new(Iter::Foreign { base, owned: false, refs: false }))
             }
             Val::Maybe(list) => {
                 // `flatten` and `flat_map` over options: a chain of none or one.
@@ -163,6 +163,24 @@ impl Lower<'_> {
                 );
                 None
             }
+        }
+    }
+
+    /// The items that something in a chain holds: a vector, an option, whatever can be run over.
+    pub(super) fn inner(&mut self, val: Val, span: Span) -> Option<Rc<Iter>> {
+        match val {
+            Val::Scalar(base) if !self.s.b.func.is_float(base) => {
+                let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+                let by_ref = self.s.refs.contains(&base);
+                let of = if by_ref { quote!(#hole) } else { quote!((&#hole)) };
+                let tokens = quote!(
+                    ::core::iter::IntoIterator::into_iter(#of).collect::<::ad_runtime::__private::Vec<_>>()
+                );
+                let verbatim = Verbatim { tokens, buffers: Vec::new() };
+                let base = self.s.b.op(Op::Verbatim(verbatim), &[base]);
+                Some(Rc::new(Iter::Foreign { base, owned: true, refs: true }))
+            }
+            other => self.iterate(other, false, span),
         }
     }
 
@@ -187,7 +205,7 @@ impl Lower<'_> {
             syn::Expr::Field(_) if self.is_foreign(e) => {
                 let found = self.verbatim_operands(quote!(&#e), e.span())?;
                 let base = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
-                Some(Rc::new(Iter::Foreign { base, owned: false }))
+                Some(Rc::new(Iter::Foreign { base, owned: false, refs: false }))
             }
             _ => {
                 let val = self.expr(e).0;
@@ -203,7 +221,7 @@ impl Lower<'_> {
         } else {
             v
         };
-        Some(Rc::new(Iter::Foreign { base, owned: false }))
+        Some(Rc::new(Iter::Foreign { base, owned: false, refs: false }))
     }
 
     /// A range as a value.

@@ -2,7 +2,8 @@ use ad_runtime::differentiable;
 
 #[differentiable]
 fn f(x: &[f64]) -> f64 {
-    x.iter().map(|v| v * v).sum()
+    let squares = x.iter().map(|v| v * v);
+    dbg!(squares).sum()
 }
 
 fn main() {}

@@ -2,8 +2,8 @@ use ad_runtime::differentiable;
 
 #[differentiable]
 fn f(x: f64) -> f64 {
-    let square = |v: f64| v * x;
-    square(x)
+    let handle = std::thread::spawn(move || x * x);
+    handle.join().unwrap()
 }
 
 fn main() {}
