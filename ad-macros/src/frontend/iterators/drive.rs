@@ -199,7 +199,12 @@ impl<'a> Lower<'a> {
             Iter::Columns(parts) => self.part_at(parts, k),
             Iter::Foreign { base, owned, refs } => {
                 let [x, y] = Self::holes();
-                let tokens = if *owned { quote!(#x[#y].clone()) } else { quote!(&#x[#y]) };
+                let tokens = match (owned, refs) {
+                    // References are copied; `clone` would copy what is behind them.
+                    (_, true) => quote!(#x[#y]),
+                    (true, false) => quote!(#x[#y].clone()),
+                    (false, false) => quote!(&#x[#y]),
+                };
                 let v = self.s.b.op(Op::Verbatim(Verbatim { tokens, buffers: Vec::new() }), &[*base, k]);
                 if !*owned || *refs {
                     self.s.refs.insert(v);
