@@ -5,7 +5,7 @@
 //! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`]: code that runs from top to bottom;
 //! - [`control`], [`matches`], [`loops`], [`iterators`]: code that does not;
 //! - [`closures`], [`patterns`], [`options`], [`slices`], [`vectors`]: what people write numbers in;
-//! - [`verbatim`]: what is passed through;
+//! - [`verbatim`]: what is passed through; [`custom`]: functions whose derivatives the user gives;
 //! - [`infer`]: which float each float is.
 //!
 //! Rust's mutable variables become SSA here, `break`, `continue` and `return` become structured control flow, iterators
@@ -14,6 +14,7 @@
 mod calls;
 mod closures;
 mod control;
+mod custom;
 mod expr;
 mod infer;
 mod iterators;
@@ -43,7 +44,10 @@ pub(crate) fn lower(
     diagnostics: &mut Diagnostics,
 ) -> Option<(signature::Signature, Func)> {
     let sig = signature::read(item, options, diagnostics)?;
-    let func = lower::function(&sig, &item.block, diagnostics);
+    let func = match &options.partials {
+        Some(partials) => custom::function(&sig, partials, diagnostics)?,
+        None => lower::function(&sig, &item.block, diagnostics),
+    };
     if !diagnostics.is_empty() {
         return None;
     }

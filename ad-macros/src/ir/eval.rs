@@ -348,7 +348,7 @@ impl<N: Num> Machine<'_, N> {
             InstKind::Grow { buffer, len } => {
                 let len = usize::try_from(self.int(*len)?).or_else(|_| wrong("a negative length"))?;
                 let zero = match self.func.buffer(*buffer).elem {
-                    Type::Float(_) => Scalar::F(N::from_f64(0.0)),
+                    Type::Float(_) => Scalar::F(N::constant(0.0)),
                     Type::Bool => Scalar::B(false),
                     _ => Scalar::I(0),
                 };
@@ -461,6 +461,9 @@ impl<N: Num> Machine<'_, N> {
         let args = self.get_all(args)?;
         if let Op::Verbatim(v) = op {
             return self.verbatim(v, &args);
+        }
+        if let Op::Custom(custom) = op {
+            return wrong(format!("nobody looks into `{}`", custom.callee));
         }
         Ok(match (op, args.as_slice()) {
             (Op::Float(c), []) => F(N::constant(*c)),
