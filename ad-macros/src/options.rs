@@ -1,9 +1,10 @@
-//! The attribute's options: `#[differentiable(wrt(w), only(grad, hvp), dump)]`.
+//! The attribute's options: `#[differentiable(wrt(w), only(grad, hvp), partials(slope), dump)]`.
 
 use darling::ast::NestedMeta;
 use darling::util::{Flag, PathList};
 use darling::{Error, FromMeta};
 use proc_macro2::{Span, TokenStream};
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 
 use crate::diagnostics::Diagnostics;
@@ -16,6 +17,8 @@ pub(crate) struct Options {
     pub(crate) wrt: Option<Vec<syn::Ident>>,
     /// What to generate; everything where it is not given.
     pub(crate) only: Option<Only>,
+    /// The derivatives, where the user gives them.
+    pub(crate) partials: Option<Partials>,
     /// Write IR and generated code to files.
     pub(crate) dump: bool,
 }
@@ -27,10 +30,18 @@ pub(crate) struct Only {
     pub(crate) calls: bool,
 }
 
+/// The list of `partials(..)`.
+pub(crate) struct Partials {
+    pub(crate) paths: Vec<syn::Path>,
+    /// The word `partials`.
+    pub(crate) span: Span,
+}
+
 #[derive(FromMeta)]
 struct Raw {
     wrt: Option<PathList>,
     only: Option<PathList>,
+    partials: Option<syn::Meta>,
     dump: Flag,
 }
 
@@ -81,5 +92,20 @@ pub(crate) fn parse(attributes: TokenStream, diagnostics: &mut Diagnostics) -> O
         }
         only
     });
-    Options { wrt, only, dump: raw.dump.is_present() }
+    let partials = raw.partials.map(|meta| {
+        let paths = Punctuated::<syn::Path, syn::Token![,]>::parse_terminated;
+        let paths = match meta.require_list().and_then(|list| list.parse_args_with(paths)) {
+            Ok(paths) => paths.into_iter().collect(),
+            Err(e) => {
+                diagnostics.error(
+                    e.span(),
+                    "`partials` takes names of functions",
+                    "write them in parentheses, as in `partials(slope)`",
+                );
+                Vec::new()
+            }
+        };
+        Partials { paths, span: meta.path().span() }
+    });
+    Options { wrt, only, partials, dump: raw.dump.is_present() }
 }

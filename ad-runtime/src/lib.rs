@@ -20,7 +20,40 @@
 
 extern crate alloc;
 
-pub use ad_macros::{Differentiable, differentiable};
+/// Generates the derivatives of the function that it stands on. The book lists what they are called and what they take.
+///
+/// # `partials(..)`: derivatives of your own
+///
+/// Where a function cannot be annotated (it is foreign, or an iteration that had better not be differentiated), its
+/// partial derivatives can be named: one function for each active parameter, in order, with the same parameters. They
+/// are differentiable functions themselves, so second order follows. The body is not looked into.
+///
+/// ```
+/// use ad_runtime::differentiable;
+///
+/// #[differentiable(partials(root_slope))]
+/// fn root(x: f64) -> f64 {
+///     x.powf(0.5) // some library's
+/// }
+///
+/// #[differentiable]
+/// fn root_slope(x: f64) -> f64 {
+///     0.5 / root(x)
+/// }
+///
+/// #[differentiable]
+/// fn f(x: f64, y: f64) -> f64 {
+///     root(x) * y
+/// }
+/// assert_eq!(f_grad(4.0, 3.0), (6.0, (0.75, 2.0)));
+/// assert_eq!(f_hvp(4.0, 3.0, 1.0, 0.0), (-0.09375, 0.25));
+/// ```
+///
+/// The active parameters and the result are floats. Everything else is data; `wrt(..)` leaves floats out. In an `impl`
+/// block the partials are named `Self::slope`.
+pub use ad_macros::differentiable;
+
+pub use ad_macros::Differentiable;
 
 /// Structs whose floats are differentiated with respect to: their fields that are floats, arrays or vectors of floats, and
 /// structs that derive this too. All other fields are data.

@@ -97,7 +97,7 @@ impl Plan {
     }
 }
 
-/// Operations that cost more to repeat than to save: the calls into libm.
+/// Operations that cost more to repeat than to save: the calls into libm, and of what is not known.
 pub(crate) fn is_expensive(op: &Op) -> bool {
     match op {
         Op::Unary(f) => !matches!(
@@ -116,6 +116,7 @@ pub(crate) fn is_expensive(op: &Op) -> bool {
                 | Unary::Fract
         ),
         Op::Binary(f) => !matches!(f, Binary::Min | Binary::Max | Binary::Copysign | Binary::AbsSub),
+        Op::Custom(_) => true,
         _ => false,
     }
 }

@@ -72,6 +72,7 @@ impl<'a> Body<'a> {
                 body.names.reserve_all(v.tokens.clone());
             }
             InstKind::Call(call) => body.names.reserve_all(call.callee.clone()),
+            InstKind::Pure(Op::Custom(custom), _) => body.names.reserve_all(custom.callee.clone()),
             _ => {}
         });
         for buffer in &func.buffers {
@@ -623,6 +624,11 @@ impl<'a> Body<'a> {
                 let name = self.buffer_name(*b);
                 let inner = (0..*axis).map(|_| quote!([0]));
                 Expr::atom(quote!(#name #(#inner)*.len()))
+            }
+            Op::Custom(custom) => {
+                let callee = &custom.callee;
+                let args: Vec<TokenStream> = args.iter().map(|a| self.argument(*a)).collect();
+                Expr::atom(quote!(#callee(#(#args),*)))
             }
             Op::Verbatim(v) => {
                 let tokens = self.verbatim(v, args);

@@ -121,7 +121,7 @@ fn opaque_to_float(func: &mut Func) -> bool {
         match &inst.kind {
             InstKind::Pure(op, args) => {
                 let of = match op {
-                    Op::Cast(_) | Op::Verbatim(_) | Op::Test(_) | Op::Cmp(_) => None,
+                    Op::Cast(_) | Op::Verbatim(_) | Op::Custom(_) | Op::Test(_) | Op::Cmp(_) => None,
                     Op::Select => float(&args[1..]),
                     _ => float(args),
                 };
@@ -223,7 +223,7 @@ fn in_inst(func: &Func, inst: &Inst, classes: &mut Classes) {
     };
     match &inst.kind {
         InstKind::Pure(op, args) => match op {
-            Op::Cast(_) | Op::Verbatim(_) | Op::Test(_) => {}
+            Op::Cast(_) | Op::Verbatim(_) | Op::Custom(_) | Op::Test(_) => {}
             Op::Cmp(_) => {
                 join(args);
             }

@@ -6,7 +6,7 @@
 //! - [`control`], [`matches`], [`loops`], [`iterators`]: code that does not;
 //! - [`closures`], [`patterns`], [`options`], [`slices`], [`vectors`]: what people write numbers in;
 //! - [`generic`]: what stands for constants and functions of generic floats;
-//! - [`verbatim`]: what is passed through;
+//! - [`verbatim`]: what is passed through; [`custom`]: functions whose derivatives the user gives;
 //! - [`infer`]: which float each float is.
 //!
 //! Rust's mutable variables become SSA here, `break`, `continue` and `return` become structured control flow, iterators
@@ -15,6 +15,7 @@
 mod calls;
 mod closures;
 mod control;
+mod custom;
 mod expr;
 mod generic;
 mod infer;
@@ -45,7 +46,10 @@ pub(crate) fn lower(
     diagnostics: &mut Diagnostics,
 ) -> Option<(signature::Signature, Func)> {
     let sig = signature::read(item, options, diagnostics)?;
-    let func = lower::function(&sig, &item.block, diagnostics);
+    let func = match &options.partials {
+        Some(partials) => custom::function(&sig, partials, diagnostics)?,
+        None => lower::function(&sig, &item.block, diagnostics),
+    };
     if !diagnostics.is_empty() {
         return None;
     }

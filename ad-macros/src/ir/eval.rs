@@ -462,6 +462,9 @@ impl<N: Num> Machine<'_, N> {
         if let Op::Verbatim(v) = op {
             return self.verbatim(v, &args);
         }
+        if let Op::Custom(custom) = op {
+            return wrong(format!("nobody looks into `{}`", custom.callee));
+        }
         Ok(match (op, args.as_slice()) {
             (Op::Float(c), []) => F(N::constant(*c)),
             (Op::Int(text), []) => I(integer(text)?),

@@ -46,6 +46,27 @@ pub(crate) enum Op {
     Len(Buffer, usize),
     /// Rust that is passed through: pure, never active.
     Verbatim(Verbatim),
+    /// A function whose body nobody looks into; the user has given its partial derivatives.
+    Custom(Rc<Custom>),
+}
+
+/// A function of the user's by name, with its derivatives by name.
+#[derive(Debug)]
+pub(crate) struct Custom {
+    /// Path of the function.
+    pub(crate) callee: TokenStream,
+    /// Paths of the partial derivatives: one for each active operand, of the same parameters.
+    pub(crate) partials: Vec<TokenStream>,
+    /// Which operands are active.
+    pub(crate) active: Vec<bool>,
+}
+
+impl Custom {
+    /// The partial derivative with respect to operand `k`.
+    pub(crate) fn partial(&self, k: usize) -> Option<&TokenStream> {
+        let before = self.active.get(..k)?.iter().filter(|a| **a).count();
+        if *self.active.get(k)? { self.partials.get(before) } else { None }
+    }
 }
 
 /// Verbatim Rust. Operand `i` of the instruction stands as the identifier [`Verbatim::hole`]`(i)`, buffer `j`
@@ -328,7 +349,7 @@ impl Op {
                 "bool" => Type::Bool,
                 _ => Type::Int,
             },
-            Op::Verbatim(_) => Type::Opaque,
+            Op::Verbatim(_) | Op::Custom(_) => Type::Opaque,
         }
     }
 }

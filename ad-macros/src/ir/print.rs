@@ -263,6 +263,7 @@ impl Printer<'_> {
             Op::Len(b, 0) => format!("len {}", self.buffer(*b)),
             Op::Len(b, axis) => format!("len {} axis {axis}", self.buffer(*b)),
             Op::Verbatim(v) => format!("rust `{}` ({args})", v.tokens),
+            Op::Custom(custom) => format!("custom {}({args})", custom.callee),
             other => format!("{} {args}", format!("{other:?}").to_lowercase()),
         }
     }

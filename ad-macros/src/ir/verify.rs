@@ -286,6 +286,7 @@ impl Verifier<'_> {
             Op::Neg | Op::Unary(_) | Op::Not | Op::Cast(_) | Op::Test(_) => 1,
             Op::MulAdd | Op::Clamp | Op::Select => 3,
             Op::Verbatim(_) => args.len(),
+            Op::Custom(custom) => custom.active.len(),
             _ => 2,
         };
         if args.len() != arity {
@@ -306,6 +307,18 @@ impl Verifier<'_> {
             | Op::Clamp => self.same_kind(&[types, result].concat()),
             Op::Select => self.same_kind(&[types[1], types[2], result[0]]),
             Op::Powi => self.same_kind(&[types[0], result[0]]),
+            Op::Custom(custom) => {
+                let active = custom.active.iter().filter(|a| **a).count();
+                if custom.partials.len() != active {
+                    return Err(format!("{} partials of {active} active operands", custom.partials.len()));
+                }
+                let inactive =
+                    custom.active.iter().zip(&types).position(|(active, ty)| *active && !ty.is_float());
+                match inactive {
+                    Some(k) => Err(format!("the active operand {} is no float", args[k])),
+                    None => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }

@@ -265,5 +265,5 @@ fn retain(list: &mut Vec<Value>, kept: &[bool], first: usize) {
 
 /// Whether an operation may be dropped or repeated at will.
 pub(crate) fn is_pure(kind: &InstKind) -> bool {
-    matches!(kind, InstKind::Pure(op, _) if !matches!(op, Op::Verbatim(_)))
+    matches!(kind, InstKind::Pure(op, _) if !matches!(op, Op::Verbatim(_) | Op::Custom(_)))
 }

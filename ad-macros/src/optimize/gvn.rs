@@ -3,7 +3,7 @@
 //! A pure operation whose operands are the same as those of an earlier one, in the same block or an enclosing one,
 //! is replaced by it. Loads are expressions too, as long as nothing in between may have written their buffer: a
 //! buffer's *version* changes at each write, and a loop starts with new versions of what its body writes. A load
-//! right after a store to the same place is what was stored. Verbatim Rust is left alone.
+//! right after a store to the same place is what was stored. Rust that nobody looks into is left alone.
 
 use std::collections::HashMap;
 
@@ -151,7 +151,7 @@ impl Gvn<'_> {
     }
 
     fn key(&self, op: &Op, args: &[Value], result: Value) -> Option<Key> {
-        if matches!(op, Op::Verbatim(_)) {
+        if matches!(op, Op::Verbatim(_) | Op::Custom(_)) {
             return None;
         }
         let mut args = args.to_vec();

@@ -97,7 +97,7 @@ impl Plan {
                     scatter.push(at);
                     continue;
                 }
-                InstKind::Pure(Op::Verbatim(_), _) => return None,
+                InstKind::Pure(Op::Verbatim(_) | Op::Custom(_), _) => return None,
                 InstKind::Load { buffer, .. } if !written.contains(buffer) => {}
                 InstKind::Pure(..) => {}
                 _ => return None,

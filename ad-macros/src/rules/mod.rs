@@ -13,7 +13,7 @@ mod binary;
 mod tests;
 mod unary;
 
-use crate::ir::{Builder, Cmp, Op, Type, Value};
+use crate::ir::{Arg, Builder, Call, CallMode, Cmp, InstKind, Op, Type, Value};
 
 /// Emits `∂op/∂args[k] · t`, of type `to`: the result's in forward mode, the argument's in reverse mode (they
 /// differ for casts alone). `None` is zero.
@@ -46,6 +46,22 @@ pub(crate) fn tangent(
         // The argument that was taken.
         Op::Select => Some(select_or_zero(b, args[0], t, k == 1)),
         Op::Cast(_) => Some(cast(b, t, to)),
+        Op::Custom(custom) => {
+            // The partial derivative is a differentiable function: its derivatives are its own.
+            let ty = b.func.ty(args[k]).clone();
+            let call = Call {
+                callee: custom.partial(k)?.clone(),
+                mode: CallMode::Primal,
+                args: args.iter().map(|v| Arg::Value(*v)).collect(),
+                dots: Vec::new(),
+                seeds: Vec::new(),
+                bars: Vec::new(),
+            };
+            let slope = b.emit(InstKind::Call(call), vec![ty.clone()])[0];
+            let t = cast(b, t, &ty);
+            let product = b.mul(slope, t);
+            Some(cast(b, product, to))
+        }
         Op::Float(_)
         | Op::Int(_)
         | Op::Bool(_)

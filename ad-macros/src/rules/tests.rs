@@ -1,11 +1,14 @@
 //! Every rule against hyper-dual numbers, whose partial derivatives are written independently: first and second
 //! order, forward, reverse and both mixtures, at ordinary points and at special ones.
 
+use std::rc::Rc;
+
 use super::tangent;
 use crate::ir::eval::{Hyper, Item, eval};
 use crate::ir::verify::verify;
 use crate::ir::{
-    Binary, Binding, Builder, Func, InstKind, Mark, Op, Output, Param, Role, Source, Type, Unary, Value,
+    Arg, Binary, Binding, Builder, CallMode, Custom, Func, InstKind, Mark, Op, Output, Param, Role, Source,
+    Type, Unary, Value,
 };
 use crate::optimize::optimize;
 use crate::pipeline::{Product, differentiate};
@@ -386,6 +389,40 @@ fn the_table_is_closed() {
             });
         }
     }
+}
+
+/// The rule of a custom operation is a call of the user's own function, which has derivatives of its own.
+#[test]
+fn custom_rules_call_the_partial() {
+    let path = |name: &str| name.parse::<proc_macro2::TokenStream>().expect("a path");
+    let custom = || {
+        let partials = vec![path("by_x"), path("by_y")];
+        Op::Custom(Rc::new(Custom { callee: path("f"), partials, active: vec![true, false, true] }))
+    };
+    let func = function(3, |b, x| {
+        let y = b.op_typed(custom(), x, F64);
+        for (k, name) in [(0, Some("by_x")), (1, None), (2, Some("by_y"))] {
+            let before = b.current().insts.len();
+            let slope = tangent(b, &custom(), x, y, k, x[0], &F64);
+            assert_eq!(slope.is_some(), name.is_some());
+            let emitted = &b.current().insts[before..];
+            let Some(name) = name else {
+                assert!(emitted.is_empty());
+                continue;
+            };
+            let [call, product] = emitted else { panic!("{emitted:?}") };
+            let InstKind::Call(called) = &call.kind else { panic!("{call:?}") };
+            assert_eq!((called.callee.to_string().as_str(), called.mode), (name, CallMode::Primal));
+            assert_eq!(called.args, x.iter().map(|v| Arg::Value(*v)).collect::<Vec<_>>());
+            assert!(matches!(product.kind, InstKind::Pure(Op::Mul, _)));
+        }
+        y
+    });
+    // Nobody asks for the value here: the function is not called. Its partials are, and theirs.
+    let hvp = differentiate(Product::Hvp, &func).to_string();
+    assert!(!hvp.contains("custom") && hvp.contains("call jvp of by_x"), "{hvp}");
+    let curvature = differentiate(Product::Curvature, &func).to_string();
+    assert_eq!(curvature.matches("custom f(").count(), 1, "{curvature}");
 }
 
 /// Small constant exponents cost no call of `pow`.
