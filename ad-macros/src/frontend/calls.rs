@@ -139,7 +139,7 @@ impl Lower<'_> {
     fn held(&mut self, v: Value) -> Value {
         let ty = self.s.b.func.ty(v).clone();
         let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
-        self.pass(quote::quote!(#hole), &[v], ty)
+        self.pass(quote::quote!(::ad_runtime::constant(#hole)), &[v], ty)
     }
 
     fn differentiable_call(&mut self, c: &syn::ExprCall, callee: &syn::ExprPath) -> Val {

@@ -471,7 +471,7 @@ impl Lower<'_> {
     }
 
     pub(super) fn taint_from(&mut self, v: Value, tainted: bool) {
-        if tainted && self.s.b.func.is_float(v) {
+        if tainted && matches!(self.s.b.func.ty(v), Type::Float(_) | Type::Opaque) {
             self.s.tainted.insert(v);
         }
     }

@@ -7,7 +7,7 @@
 //! - [`closures`], [`patterns`], [`options`], [`slices`], [`vectors`]: what people write numbers in;
 //! - [`generic`]: what stands for constants and functions of generic floats;
 //! - [`verbatim`]: what is passed through; [`custom`]: functions whose derivatives the user gives;
-//! - [`infer`]: which float each float is.
+//! - [`infer`]: which float each float is; [`leaks`]: that no derivative gets lost on the way.
 //!
 //! Rust's mutable variables become SSA here, `break`, `continue` and `return` become structured control flow, iterators
 //! become loops over indices, references and sub-slices become places in buffers: nothing of them is left in the IR.
@@ -21,6 +21,7 @@ mod generic;
 mod infer;
 mod iterators;
 mod join;
+mod leaks;
 mod loops;
 mod lower;
 mod matches;
@@ -53,5 +54,13 @@ pub(crate) fn lower(
     if !diagnostics.is_empty() {
         return None;
     }
-    Some((sig, infer::infer(func)))
+    let func = infer::infer(func);
+    for span in leaks::leaks(&func) {
+        diagnostics.error(
+            span,
+            "an active value goes through code here that the macro does not look into: its derivative would be lost",
+            "say what is a float where the value is made (`let y: f64 = ..`, `Vec<f64>`), or write the code out",
+        );
+    }
+    diagnostics.is_empty().then_some((sig, func))
 }

@@ -56,7 +56,10 @@ impl Lower<'_> {
             }
             Place::Part(part) => Val::View(View { by_ref: true, ..part }),
             // What cannot be seen may not be copied either.
-            Place::Element(buffer, index) if self.s.b.func.buffer(buffer).elem == Type::Opaque => {
+            Place::Element(buffer, index)
+                if self.s.b.func.buffer(buffer).elem == Type::Opaque
+                    && self.s.b.func.buffer(buffer).storage == Storage::Shared =>
+            {
                 let name = syn::Ident::new(&Verbatim::buffer_hole(0), Span::call_site());
                 let holes = (0..index.len()).map(|k| syn::Ident::new(&Verbatim::hole(k), Span::call_site()));
                 let verbatim = Verbatim { tokens: quote!(&#name #([#holes])*), buffers: vec![buffer] };
