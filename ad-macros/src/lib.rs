@@ -1,4 +1,5 @@
 //! The door of the compiler: `#[differentiable]` enters here and everything is delegated.
+#![forbid(unsafe_code)]
 #![allow(dead_code)]
 use proc_macro::TokenStream;
 

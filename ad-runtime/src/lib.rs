@@ -107,6 +107,11 @@ pub use tape::Tape;
 /// What generated code names. Not for other use.
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(feature = "nalgebra")]
+    pub use nalgebra;
+    #[cfg(feature = "ndarray")]
+    pub use ndarray;
+
     pub use alloc::vec;
     pub use alloc::vec::Vec;
     use num_traits::ToPrimitive;

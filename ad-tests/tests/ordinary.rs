@@ -5,9 +5,11 @@
 #[allow(clippy::all, clippy::pedantic, missing_docs, dead_code)]
 mod ordinary {
     mod learning;
+    mod matrices;
     mod optimisation;
     mod physics;
     mod statistics;
+    mod tables;
 
     use ad_runtime::{Differentiable, differentiable};
     use num_dual::{DualNum, HyperDual64 as D};

@@ -272,7 +272,11 @@ impl<'a> Planner<'a> {
     fn can_copy(&self, b: Buffer) -> bool {
         let dims = &self.func.buffer(b).dims;
         let data = self.func.buffer(b);
-        !data.grows && data.field.is_none() && !data.is_ragged() && dims.len() == 1
+        !data.grows
+            && data.layout == crate::ir::Layout::Nested
+            && data.field.is_none()
+            && !data.is_ragged()
+            && dims.len() == 1
             || dims.iter().all(|d| matches!(d, Dim::Fixed(_)))
     }
 

@@ -13,8 +13,8 @@ use super::expr::{self, Expr, Prec};
 use super::names::Names;
 use super::verbatim;
 use crate::ir::{
-    Binding, Block, Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, Stack, Storage, StoreMode, Type, Value,
-    Verbatim,
+    Binding, Block, Buffer, Dim, ForLoop, Func, Inst, InstKind, Layout, Op, Stack, Storage, StoreMode, Type,
+    Value, Verbatim,
 };
 
 /// A function on its way to tokens.
@@ -401,6 +401,10 @@ impl<'a> Body<'a> {
                     out.extend(quote!(for row in #name.iter_mut() { #set }));
                     return;
                 }
+                if self.func.buffer(*buffer).layout != Layout::Nested {
+                    out.extend(quote!(#name.fill(#value);));
+                    return;
+                }
                 out.extend(fill_all(&quote!(#name), axes, &value));
             }
             InstKind::Push { stack, value } => {
@@ -477,6 +481,11 @@ impl<'a> Body<'a> {
     fn element(&mut self, b: Buffer, index: &[Value]) -> TokenStream {
         let name = self.buffer_name(b);
         let index: Vec<TokenStream> = index.iter().map(|i| self.take(*i).tokens).collect();
+        match (self.func.buffer(b).layout, index.len()) {
+            (Layout::Ndarray, 2..) => return quote!(#name[[#(#index),*]]),
+            (Layout::Nalgebra, 2..) => return quote!(#name[(#(#index),*)]),
+            _ => {}
+        }
         match self.field(b) {
             Some(field) => {
                 let (first, rest) = (&index[0], &index[1..]);
@@ -622,6 +631,15 @@ impl<'a> Body<'a> {
             }
             Op::Len(b, axis) => {
                 let name = self.buffer_name(*b);
+                let data = self.func.buffer(*b);
+                match (data.layout, data.dims.len()) {
+                    (Layout::Ndarray, 2..) => return Expr::atom(quote!(#name.shape()[#axis])),
+                    (Layout::Nalgebra, 2..) => {
+                        let rows = if *axis == 0 { quote!(nrows) } else { quote!(ncols) };
+                        return Expr::atom(quote!(#name.#rows()));
+                    }
+                    _ => {}
+                }
                 let inner = (0..*axis).map(|_| quote!([0]));
                 Expr::atom(quote!(#name #(#inner)*.len()))
             }

@@ -19,6 +19,7 @@ pub(crate) fn possible(sig: &Signature) -> bool {
         && sig.wrapper.is_none()
         && sig.params.iter().all(|p| match &p.class {
             Class::Array { .. } | Class::Output { .. } => false,
+            Class::Foreign(_) => !p.active,
             Class::Record(_) | Class::Records(..) => !p.active,
             Class::RefArray { .. } | Class::RefSlice { .. } | Class::RefVec { .. } => !is_nested(&p.ty),
             _ => true,

@@ -6,8 +6,9 @@ use quote::quote;
 
 use super::body::Body;
 use super::expr::float_type;
+use crate::frontend::arrays::types::{By, Foreign};
 use crate::frontend::signature::{Class, Node, Record, Ret, Signature, Wrapper};
-use crate::ir::{Binding, Dim, FloatKind, Func, Mark, Output, Param, Role, Source, Storage, Type};
+use crate::ir::{Binding, Dim, FloatKind, Func, Layout, Mark, Output, Param, Role, Source, Storage, Type};
 
 /// Order of groups of outputs with the same marks: value, slope, curvature, gradient, Hessian-vector product.
 fn rank(marks: &[Mark]) -> usize {
@@ -216,7 +217,9 @@ fn name_of(func: &Func, body: &Body<'_>, p: &Param) -> (Ident, Option<TokenStrea
     match p.binding {
         Binding::Value(v) => (body.value_name(v), None),
         Binding::Buffer(b) => {
-            let owned = func.buffer(b).storage == Storage::Owned;
+            let data = func.buffer(b);
+            let view = data.layout != Layout::Nested && data.storage == Storage::Output;
+            let owned = data.storage == Storage::Owned || view;
             (body.buffer_name(b), owned.then(|| quote!(mut)))
         }
     }
@@ -247,6 +250,21 @@ fn parameter_type(sig: &Signature, func: &Func, p: &Param) -> TokenStream {
                     let inner = referent(ty);
                     quote!(&mut #inner)
                 }
+                (Class::Foreign(foreign), Storage::Output) => match foreign.by {
+                    By::Reference => {
+                        let inner = referent(ty);
+                        quote!(&mut #inner)
+                    }
+                    _ => {
+                        let elem = float_type(&foreign.elem);
+                        let name = if foreign.dims.len() == 1 {
+                            quote!(ArrayViewMut1)
+                        } else {
+                            quote!(ArrayViewMut2)
+                        };
+                        quote!(::ad_runtime::__private::ndarray::#name<#elem>)
+                    }
+                },
                 (Class::Output { .. }, Storage::Shared) => {
                     let inner = referent(ty);
                     quote!(& #inner)
@@ -369,6 +387,10 @@ pub(super) fn tuple(mut list: Vec<TokenStream>) -> TokenStream {
 /// The return type, `None` for none.
 pub(super) fn return_type(sig: &Signature, func: &Func) -> Option<TokenStream> {
     let of = |r: Returned<'_>| match r {
+        Returned::One(o) if foreign_of(sig, o).is_some() => {
+            let ty = o.role.of.param().map(|i| &sig.params[i].ty);
+            quote!(#ty)
+        }
         Returned::One(o) => match o.binding {
             Binding::Value(v) => float_of(func.ty(v)),
             Binding::Buffer(b) => shape_of(func, b),
@@ -418,7 +440,13 @@ pub(super) fn returned(
     mut expr: impl FnMut(Binding) -> TokenStream,
 ) -> Option<TokenStream> {
     let mut of = |r: Returned<'_>| match r {
-        Returned::One(o) => expr(o.binding),
+        Returned::One(o) => {
+            let value = expr(o.binding);
+            match foreign_of(sig, o) {
+                Some(foreign) => rebuilt_array(foreign, &value),
+                None => value,
+            }
+        }
         Returned::Record(i, parts) => {
             let Some(record) = record_of(sig, i) else { return TokenStream::new() };
             let mut leaf = |k: usize| {
@@ -431,6 +459,36 @@ pub(super) fn returned(
     let groups: Vec<TokenStream> =
         groups(sig, func).into_iter().map(|g| tuple(g.into_iter().map(&mut of).collect())).collect();
     (!groups.is_empty()).then(|| tuple(groups))
+}
+
+/// The library's array that a returned derivative is, if it is one.
+fn foreign_of<'s>(sig: &'s Signature, o: &Output) -> Option<&'s Foreign> {
+    match &sig.params[o.role.of.param()?].class {
+        Class::Foreign(foreign) => Some(foreign),
+        _ => None,
+    }
+}
+
+/// A local array as the library's.
+fn rebuilt_array(foreign: &Foreign, value: &TokenStream) -> TokenStream {
+    match (foreign.layout, foreign.dims.len()) {
+        (Layout::Nalgebra, 1) => match foreign.dims[0] {
+            Dim::Fixed(_) => quote!(::ad_runtime::__private::nalgebra::SVector::from_fn(|i, _| #value[i])),
+            _ => quote!(::ad_runtime::__private::nalgebra::DVector::from_vec(#value)),
+        },
+        (Layout::Nalgebra, _) => match foreign.dims[0] {
+            Dim::Fixed(_) => quote!(::ad_runtime::__private::nalgebra::SMatrix::from_fn(|i, j| #value[i][j])),
+            _ => quote!({
+                let columns = #value.first().map_or(0, |row| row.len());
+                ::ad_runtime::__private::nalgebra::DMatrix::from_fn(#value.len(), columns, |i, j| #value[i][j])
+            }),
+        },
+        (_, 1) => quote!(::ad_runtime::__private::ndarray::Array1::from_vec(#value)),
+        _ => quote!({
+            let columns = #value.first().map_or(0, |row| row.len());
+            ::ad_runtime::__private::ndarray::Array2::from_shape_fn((#value.len(), columns), |(i, j)| #value[i][j])
+        }),
+    }
 }
 
 /// Checks that directions and outputs are as long as what they belong to.
@@ -451,6 +509,20 @@ pub(super) fn length_checks(sig: &Signature, func: &Func, body: &Body<'_>, funct
             _ => None,
         });
         let Some(of) = primal else { continue };
+        let (name, source) = (body.buffer_name(b), body.buffer_name(of));
+        let (text, source_text) = (name.to_string(), sig.params[i].ident.to_string());
+        if func.buffer(b).layout != Layout::Nested && func.buffer(b).dims.len() == 2 {
+            for axis in ["nrows", "ncols"] {
+                let method = Ident::new(axis, proc_macro2::Span::call_site());
+                let (text, source_text) = (format!("{text}.{axis}()"), format!("{source_text}.{axis}()"));
+                checks.extend(quote! {
+                    ::ad_runtime::__private::check_length(
+                        #function, #text, #name.#method(), #source_text, #source.#method(),
+                    );
+                });
+            }
+            continue;
+        }
         let (name, source) = (body.buffer_name(b), body.buffer_name(of));
         let (text, source_text) = (name.to_string(), sig.params[i].ident.to_string());
         checks.extend(quote! {

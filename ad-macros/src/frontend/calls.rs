@@ -42,6 +42,9 @@ impl Lower<'_> {
         if let Some(val) = self.iter_function(&callee.path, c) {
             return val;
         }
+        if let Some(val) = self.make_array(&callee.path, c) {
+            return val;
+        }
         if passive {
             let Some(found) = self.verbatim_operands(c.to_token_stream(), c.span()) else {
                 return Val::Never;

@@ -85,6 +85,13 @@ impl Lower<'_> {
                 Val::Tuple(Vec::new())
             }
             syn::Expr::Macro(m) if m.mac.path.is_ident("vec") => self.vec_macro(&m.mac),
+            syn::Expr::Macro(m) if m.mac.path.segments.last().is_some_and(|s| s.ident == "array") => {
+                let val = self.vec_macro(&m.mac);
+                if let Val::View(view) = &val {
+                    self.s.arrays.insert(view.buffer);
+                }
+                val
+            }
             syn::Expr::Macro(m) => {
                 let name = m.mac.path.to_token_stream().to_string();
                 self.verbatim(
@@ -196,6 +203,11 @@ impl Lower<'_> {
                 }
                 let val = self.expr(&u.expr).0;
                 let val = self.deref(val);
+                if let Val::View(view) = &val
+                    && self.rank(view) > 0
+                {
+                    return self.array_negative(view);
+                }
                 match self.scalar(val, u.expr.span()) {
                     Some(v) => Val::Scalar(self.op(Op::Neg, &[v])),
                     None => Val::Never,
@@ -269,6 +281,11 @@ impl Lower<'_> {
                 let a = self.expr(&e.left).0;
                 let b = self.expr(&e.right).0;
                 let (a, b) = (self.deref(a), self.deref(b));
+                if !matches!(op, Op::Cmp(_))
+                    && let Some(val) = self.array_binary(&op, &a, &b, e.op.span())
+                {
+                    return val;
+                }
                 if let Op::Cmp(cmp) = op
                     && let (Val::Order(x, y), syn::Expr::Path(p)) = (&a, &*e.right)
                     && let Some(is) = ordering(&p.path, cmp)
@@ -454,12 +471,19 @@ impl Lower<'_> {
         }
         let base = self.expr(&i.expr).0;
         match self.deref(base) {
+            rows @ (Val::Columns(_) | Val::Ragged(_)) if matches!(&*i.index, syn::Expr::Range(_)) => {
+                self.part_of_rows(&rows, &i.index).unwrap_or(Val::Never)
+            }
             columns @ (Val::Columns(_) | Val::Ragged(_)) => {
                 let index = self.expr(&i.index).0;
                 let Some(index) = self.scalar(index, i.index.span()) else { return Val::Never };
                 self.part_at(&columns, index)
             }
             Val::View(view) => {
+                if let Some(list) = self.indices(&i.index) {
+                    let place = self.at_indices(&view, &list);
+                    return self.read(place);
+                }
                 if let syn::Expr::Range(_) = &*i.index {
                     return match self.part(&view, &i.index) {
                         Some(view) => Val::View(view),
@@ -489,6 +513,12 @@ impl Lower<'_> {
         let base = self.deref(base);
         if let Some(k) = base.field(&f.member) {
             return base.parts().map_or(Val::Never, |list| list[k].clone());
+        }
+        if let Val::View(view) = &base
+            && let Some(k) = self.component(view, &f.member)
+        {
+            let place = self.index(view, k);
+            return self.read(place);
         }
         match base {
             Val::Never => Val::Never,

@@ -10,14 +10,15 @@ use std::rc::Rc;
 
 use proc_macro2::{Ident, Span, TokenStream};
 
+use super::arrays::types::By;
 use super::iterators::Sampled;
 use super::signature::{Class, Node, Record, Ret, Signature, shape};
 use super::stmt::is_integer as is_integer_type;
 use super::value::{Val, View};
 use crate::diagnostics::Diagnostics;
 use crate::ir::{
-    Binding, Buffer, BufferData, Builder, Dim, FloatKind, Func, Inst, InstKind, Op, Output, Param, Role,
-    Source, Storage, StoreMode, Type, Value, Verbatim,
+    Binding, Buffer, BufferData, Builder, Dim, FloatKind, Func, Inst, InstKind, Layout, Op, Output, Param,
+    Role, Source, Storage, StoreMode, Type, Value, Verbatim,
 };
 
 /// How a piece of code ends.
@@ -66,6 +67,10 @@ pub(super) struct State {
     pub(super) refs: HashSet<Value>,
     /// Which integer an integer is, where the macro knows.
     pub(super) ints: HashMap<Value, Rc<str>>,
+    /// Buffers that are vectors and matrices of `nalgebra`: `*` is their product.
+    pub(super) linear: HashSet<Buffer>,
+    /// Buffers that are arrays of `ndarray`.
+    pub(super) arrays: HashSet<Buffer>,
 }
 
 pub(super) struct Lower<'a> {
@@ -103,6 +108,8 @@ pub(super) fn function(sig: &Signature, body: &syn::Block, diagnostics: &mut Dia
         tainted_buffers: HashSet::new(),
         refs: HashSet::new(),
         ints: HashMap::new(),
+        linear: HashSet::new(),
+        arrays: HashSet::new(),
     };
     let mut lower = Lower {
         sig,
@@ -174,7 +181,25 @@ impl Lower<'_> {
                     };
                     let Some(shape) = shape_of(ty) else { continue };
                     let buf = buffer(b, shape, storage);
+                    if super::signature::has_vector_rows(&p.ty, &sig.floats) {
+                        self.s.linear.insert(buf);
+                    }
                     (Binding::Buffer(buf), whole(buf, storage != Storage::Owned))
+                }
+                Class::Foreign(foreign) => {
+                    let storage = if foreign.by == By::Value { Storage::Owned } else { Storage::Shared };
+                    let elem = Type::Float(foreign.elem.clone());
+                    let data = BufferData {
+                        layout: foreign.layout,
+                        ..BufferData::new(name.clone(), elem, foreign.dims.clone(), storage)
+                    };
+                    let buf = b.func.new_buffer(data);
+                    if foreign.layout == Layout::Nalgebra {
+                        self.s.linear.insert(buf);
+                    } else {
+                        self.s.arrays.insert(buf);
+                    }
+                    (Binding::Buffer(buf), whole(buf, foreign.by == By::Reference))
                 }
                 Class::Record(record) if p.active => {
                     let val = self.record(i, &p.ident, record);

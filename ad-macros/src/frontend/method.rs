@@ -111,7 +111,9 @@ impl Lower<'_> {
             },
             Val::View(view) => {
                 let receiver = Val::View(view.clone());
-                match self.source(&receiver, e) {
+                let matrix = self.rank(&view) == 2
+                    && (self.s.arrays.contains(&view.buffer) || self.s.linear.contains(&view.buffer));
+                match if matrix { None } else { self.source(&receiver, e) } {
                     Some(val) => val,
                     None => self.view_method(&view, &name, e),
                 }
@@ -384,6 +386,12 @@ impl Lower<'_> {
     }
 
     fn view_method(&mut self, view: &View, name: &str, e: &syn::ExprMethodCall) -> Val {
+        let here = std::mem::replace(&mut self.here, e.method.span());
+        let made = self.array_method(view, name, e);
+        self.here = here;
+        if let Some(val) = made {
+            return val;
+        }
         let arg = |k: usize| e.args.iter().nth(k);
         match (name, e.args.len()) {
             ("len", 0) => Val::Scalar(self.len(view)),

@@ -5,6 +5,7 @@
 //! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`]: code that runs from top to bottom;
 //! - [`control`], [`matches`], [`loops`], [`iterators`]: code that does not;
 //! - [`closures`], [`patterns`], [`options`], [`slices`], [`vectors`]: what people write numbers in;
+//! - [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
 //! - [`generic`]: what stands for constants and functions of generic floats;
 //! - [`verbatim`]: what is passed through; [`custom`]: functions whose derivatives the user gives;
 //! - [`infer`]: which float each float is; [`leaks`]: that no derivative gets lost on the way.
@@ -12,6 +13,7 @@
 //! Rust's mutable variables become SSA here, `break`, `continue` and `return` become structured control flow, iterators
 //! become loops over indices, references and sub-slices become places in buffers: nothing of them is left in the IR.
 
+pub(crate) mod arrays;
 mod calls;
 mod closures;
 mod control;

@@ -135,6 +135,9 @@ impl Lower<'_> {
                 let base = self.deref(base);
                 match base {
                     Val::View(base) => {
+                        if let Some(list) = self.indices(&i.index) {
+                            return Some(self.at_indices(&base, &list));
+                        }
                         if let syn::Expr::Range(_) = &*i.index {
                             return Some(Place::Part(self.part(&base, &i.index)?));
                         }
@@ -187,6 +190,12 @@ impl Lower<'_> {
                 Some(Place::Variable(var, Vec::new()))
             }
             syn::Expr::Field(f) => match self.place(&f.base)? {
+                Place::Variable(var, path)
+                    if let Val::View(view) = super::loops::part(&mut self.s.vars[var].val, &path).clone()
+                        && let Some(k) = self.component(&view, &f.member) =>
+                {
+                    Some(self.index(&view, k))
+                }
                 Place::Variable(var, mut path) => {
                     let mut var = var;
                     let mut val = super::loops::part(&mut self.s.vars[var].val, &path).clone();
@@ -282,6 +291,15 @@ impl Lower<'_> {
     }
 
     pub(super) fn check_range(&mut self, view: &View, start: Option<Value>, end: Value) {
+        if self.s.b.func.buffer(view.buffer).layout != crate::ir::Layout::Nested {
+            let len = self.len(view);
+            let holes = [0, 1, 2].map(|k| syn::Ident::new(&Verbatim::hole(k), Span::call_site()));
+            let (s, e, n) = (&holes[0], &holes[1], &holes[2]);
+            let start = start.unwrap_or_else(|| self.s.b.int("0"));
+            let tokens = quote!(::core::assert!(#s <= #e && #e <= #n, "a range beyond the array"));
+            let verbatim = Verbatim { tokens, buffers: Vec::new() };
+            return self.s.b.effect(InstKind::Effect(verbatim, vec![start, end, len]));
+        }
         let mut args = Vec::new();
         let mut hole = |v: Value| {
             args.push(v);
@@ -308,7 +326,7 @@ impl Lower<'_> {
         match self.s.b.func.buffer(view.buffer).dims[axis].clone() {
             Dim::Fixed(n) => self.fixed_len(&n),
             Dim::Dyn(v) => v,
-            Dim::Slice if axis > 0 => {
+            Dim::Slice if axis > 0 && self.s.b.func.buffer(view.buffer).is_ragged() => {
                 let name = syn::Ident::new(&Verbatim::buffer_hole(0), Span::call_site());
                 let holes = (0..axis).map(|k| syn::Ident::new(&Verbatim::hole(k), Span::call_site()));
                 let verbatim =
@@ -321,7 +339,7 @@ impl Lower<'_> {
         }
     }
 
-    fn fixed_len(&mut self, n: &str) -> Value {
+    pub(super) fn fixed_len(&mut self, n: &str) -> Value {
         if n.parse::<u64>().is_ok() {
             return self.s.b.int(n);
         }
@@ -332,7 +350,7 @@ impl Lower<'_> {
     // ---------------------------------------------------------------------------------------- arrays
 
     /// Declares a local buffer and fills it.
-    fn declare_buffer(&mut self, name: &str, dims: Vec<Dim>, fill: Value) -> View {
+    pub(super) fn declare_buffer(&mut self, name: &str, dims: Vec<Dim>, fill: Value) -> View {
         let elem = self.s.b.func.ty(fill).clone();
         let data = BufferData::new(name.into(), elem, dims, Storage::Local);
         let buffer = self.s.b.func.new_buffer(data);

@@ -3,9 +3,10 @@
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 
+use super::arrays::types::{By, Foreign, foreign};
 pub(crate) use super::generic::Floats;
 use crate::diagnostics::Diagnostics;
-use crate::ir::{Dim, FloatKind, Type};
+use crate::ir::{Dim, FloatKind, Layout, Type};
 use crate::options::Options;
 
 /// The user's function, without its body.
@@ -67,6 +68,8 @@ pub(crate) enum Class {
     /// `&[(f64, f64)]`, `&[Point]`, `&[Point; N]`, `&Vec<Point>`: a slice of such structs or tuples, all of whose fields
     /// are floats or arrays of floats. The axis is that of the slice.
     Records(Record, Dim),
+    /// An array or matrix of `ndarray` or `nalgebra`.
+    Foreign(Foreign),
     /// Integers, bools, slices of them, anything else.
     Other,
 }
@@ -200,6 +203,12 @@ pub(crate) fn shape(ty: &syn::Type, floats: &Floats) -> Option<(Vec<Dim>, Type)>
         syn::Type::Group(g) => return shape(&g.elem, floats),
         _ => return None,
     };
+    // Rows that are vectors of `nalgebra` are indexed like arrays.
+    if let Some(Foreign { layout: Layout::Nalgebra, dims, elem, by: By::Value }) = foreign(inner, floats)
+        && let [row @ Dim::Fixed(_)] = dims.as_slice()
+    {
+        return Some((vec![dim, row.clone()], Type::Float(elem)));
+    }
     if let Some((mut dims, elem)) = shape(inner, floats) {
         dims.insert(0, dim);
         Some((dims, elem))
@@ -211,6 +220,17 @@ pub(crate) fn shape(ty: &syn::Type, floats: &Floats) -> Option<(Vec<Dim>, Type)>
         };
         Some((vec![dim], elem))
     }
+}
+
+/// Whether the rows of a slice, array or vector are vectors of `nalgebra`.
+pub(crate) fn has_vector_rows(ty: &syn::Type, floats: &Floats) -> bool {
+    let inner = match ty {
+        syn::Type::Reference(r) => &*r.elem,
+        other => other,
+    };
+    element(inner).is_some_and(|(elem, _)| {
+        foreign(elem, floats).is_some_and(|f| f.layout == Layout::Nalgebra && f.by == By::Value)
+    })
 }
 
 /// The elements of a slice, array or vector, and its axis.
@@ -242,6 +262,9 @@ fn vec_elem(p: &syn::TypePath) -> Option<&syn::Type> {
 fn classify(ty: &syn::Type, floats: &Floats) -> Class {
     if let Some(kind) = float_kind(ty, floats) {
         return Class::Scalar(kind);
+    }
+    if let Some(foreign) = foreign(ty, floats) {
+        return Class::Foreign(foreign);
     }
     let by_ref = matches!(ty, syn::Type::Reference(r) if r.mutability.is_none());
     let inner = match ty {

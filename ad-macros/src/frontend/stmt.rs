@@ -364,8 +364,22 @@ impl Lower<'_> {
     pub(super) fn compound(&mut self, e: &syn::ExprBinary, op: Op) {
         let (right, _) = self.expr(&e.right);
         let right = self.deref(right);
+        let place = self.place(&e.left);
+        let whole = match &place {
+            Some(Place::Part(view)) => Some(view.clone()),
+            Some(Place::Variable(var, path)) => match part(&mut self.s.vars[*var].val, path) {
+                Val::View(view) => Some(view.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some(view) = whole
+            && self.rank(&view) > 0
+        {
+            return self.array_compound(&view, &op, &right, e.span());
+        }
         let Some(right) = self.scalar(right, e.right.span()) else { return };
-        match self.place(&e.left) {
+        match place {
             Some(Place::Element(buffer, index)) => {
                 let float = self.s.b.func.buffer(buffer).elem.is_float();
                 match op {

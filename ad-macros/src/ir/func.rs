@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::ops::Block;
-use super::types::{Buffer, Dim, Stack, Storage, Type, Value};
+use super::types::{Buffer, Dim, Layout, Stack, Storage, Type, Value};
 
 /// What a transform has done to a quantity, in order: `x` then `[Bar, Dot]` is `x_bar_dot`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -94,16 +94,26 @@ pub(crate) struct BufferData {
     pub(crate) field: Option<Rc<str>>,
     /// A local of the lengths of this buffer, whose rows may differ in length.
     pub(crate) like: Option<Buffer>,
+    pub(crate) layout: Layout,
 }
 
 impl BufferData {
     pub(crate) fn new(name: Rc<str>, elem: Type, dims: Vec<Dim>, storage: Storage) -> BufferData {
-        BufferData { name, elem, dims, storage, grows: false, field: None, like: None }
+        BufferData {
+            name,
+            elem,
+            dims,
+            storage,
+            grows: false,
+            field: None,
+            like: None,
+            layout: Layout::Nested,
+        }
     }
 
     /// Whether rows may differ in length.
     pub(crate) fn is_ragged(&self) -> bool {
-        self.dims.len() > 1 && self.dims[1..].contains(&Dim::Slice)
+        self.layout == Layout::Nested && self.dims.len() > 1 && self.dims[1..].contains(&Dim::Slice)
     }
 }
 

@@ -30,4 +30,4 @@ pub(crate) use ops::{
     Arg, BarArg, Binary, Block, Call, CallMode, Cmp, Custom, ForLoop, Inst, InstKind, Op, StoreMode, Unary,
     Verbatim,
 };
-pub(crate) use types::{Buffer, Dim, FloatKind, Stack, Storage, Type, Value};
+pub(crate) use types::{Buffer, Dim, FloatKind, Layout, Stack, Storage, Type, Value};

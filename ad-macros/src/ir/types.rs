@@ -87,6 +87,18 @@ pub(crate) enum Dim {
     Slice,
 }
 
+/// Whose array a buffer is in generated code. Only parameters are of a library's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Layout {
+    /// Slices, arrays and vectors in each other: `a[i][j]`.
+    #[default]
+    Nested,
+    /// `a[[i, j]]`
+    Ndarray,
+    /// `a[(i, j)]`
+    Nalgebra,
+}
+
 /// Where a buffer comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Storage {

@@ -143,6 +143,7 @@ impl Pass<'_> {
             let [index] = index[..] else { continue };
             if declared.contains(buffer)
                 || self.func.buffer(*buffer).field.is_some()
+                || self.func.buffer(*buffer).layout != crate::ir::Layout::Nested
                 || self.form(this, index, 0) != Some(Form::Shifted)
                 || self.is_length(this.hi, *buffer) && index == this.variable
             {

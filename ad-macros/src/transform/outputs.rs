@@ -26,15 +26,19 @@ pub(crate) fn keep_outputs(mut func: Func, keep: impl Fn(&Role) -> bool) -> Func
         let body = std::mem::take(&mut func.body);
         let mut builder = Builder::new(func);
         let mut data = builder.func.buffer(b).clone();
+        let ragged_like = data.is_ragged();
         for (axis, dim) in data.dims.iter_mut().enumerate() {
-            if let (Dim::Slice, Some(like), 0) = (&*dim, like, axis) {
+            if let (Dim::Slice, Some(like)) = (&*dim, like)
+                && (axis == 0 || !ragged_like)
+            {
                 *dim = Dim::Dyn(builder.op(Op::Len(like, axis), &[]));
             }
         }
         data.storage = Storage::Local;
         // A local needs no struct around it.
         data.field = None;
-        data.like = if data.is_ragged() { like } else { None };
+        data.layout = crate::ir::Layout::Nested;
+        data.like = if ragged_like { like } else { None };
         let fill = builder.float(0.0, data.elem.clone());
         builder.func.buffers[b.0 as usize] = data;
         builder.effect(InstKind::Alloc { buffer: b, fill });

@@ -34,11 +34,14 @@ fn logistic_loss_ref(w: &[D], xs: &[Vec<f64>], ys: &[f64]) -> D {
 fn logistic_loss_is_exact() {
     let xs = vec![vec![1.0, 0.3, -0.7], vec![1.0, -1.2, 0.4], vec![1.0, 0.8, 1.5], vec![1.0, 0.1, 0.2]];
     let ys = vec![1.0, 0.0, 1.0, 0.0];
-    check("logistic_loss", &[0.3, -0.2, 0.5],
+    check(
+        "logistic_loss",
+        &[0.3, -0.2, 0.5],
         |p| logistic_loss(p, &xs, &ys),
         |p, g| logistic_loss_grad(p, &xs, &ys, g),
         |p, v, hv| logistic_loss_hvp(p, &xs, &ys, v, hv),
-        |p| logistic_loss_ref(p, &xs, &ys));
+        |p| logistic_loss_ref(p, &xs, &ys),
+    );
 }
 
 /// multinomial softmax cross-entropy, weights row per class
@@ -46,15 +49,9 @@ fn logistic_loss_is_exact() {
 fn softmax_cross_entropy(weights: &[f64], features: &[[f64; 3]], labels: &[usize]) -> f64 {
     let mut loss = 0.0;
     for (x, &label) in features.iter().zip(labels.iter()) {
-        let logits: Vec<f64> = weights
-            .chunks(3)
-            .map(|row| row.iter().zip(x.iter()).map(|(w, v)| w * v).sum::<f64>())
-            .collect();
-        let max = logits
-            .iter()
-            .cloned()
-            .max_by(|a, b| a.partial_cmp(b).unwrap())
-            .unwrap();
+        let logits: Vec<f64> =
+            weights.chunks(3).map(|row| row.iter().zip(x.iter()).map(|(w, v)| w * v).sum::<f64>()).collect();
+        let max = logits.iter().cloned().max_by(|a, b| a.partial_cmp(b).unwrap()).unwrap();
         let log_z = max + logits.iter().map(|l| (l - max).exp()).sum::<f64>().ln();
         loss += log_z - logits[label];
     }
@@ -79,11 +76,14 @@ fn softmax_cross_entropy_ref(w: &[D], xs: &[[f64; 3]], ls: &[usize]) -> D {
 fn softmax_cross_entropy_is_exact() {
     let xs = [[1.0, 0.2, -0.4], [1.0, 1.3, 0.5], [1.0, -0.8, 0.9], [1.0, 0.4, -1.6]];
     let ls = [0, 2, 1, 2];
-    check("softmax_cross_entropy", &[0.1, 0.4, -0.3, 0.2, -0.5, 0.6, -0.1, 0.3, 0.25],
+    check(
+        "softmax_cross_entropy",
+        &[0.1, 0.4, -0.3, 0.2, -0.5, 0.6, -0.1, 0.3, 0.25],
         |p| softmax_cross_entropy(p, &xs, &ls),
         |p, g| softmax_cross_entropy_grad(p, &xs, &ls, g),
         |p, v, hv| softmax_cross_entropy_hvp(p, &xs, &ls, v, hv),
-        |p| softmax_cross_entropy_ref(p, &xs, &ls));
+        |p| softmax_cross_entropy_ref(p, &xs, &ls),
+    );
 }
 
 /// two-layer perceptron, layers cut off a flat slice one after the other
@@ -129,11 +129,14 @@ fn mlp_loss_ref(p: &[D], xs: &[[f64; 2]], ys: &[f64]) -> D {
 fn mlp_loss_is_exact() {
     let xs = [[0.3, -0.6], [1.1, 0.4], [-0.7, 0.9]];
     let ys = [0.5, -0.2, 0.8];
-    check("mlp_loss", &[0.4, -0.3, 0.2, 0.7, 0.1, -0.2, 0.9, -0.6, 0.05],
+    check(
+        "mlp_loss",
+        &[0.4, -0.3, 0.2, 0.7, 0.1, -0.2, 0.9, -0.6, 0.05],
         |p| mlp_loss(p, &[2, 2, 1], &xs, &ys),
         |p, g| mlp_loss_grad(p, &[2, 2, 1], &xs, &ys, g),
         |p, v, hv| mlp_loss_hvp(p, &[2, 2, 1], &xs, &ys, v, hv),
-        |p| mlp_loss_ref(p, &xs, &ys));
+        |p| mlp_loss_ref(p, &xs, &ys),
+    );
 }
 
 /// scalar LSTM over a sequence, gates as rows, state in a local struct
@@ -174,7 +177,9 @@ fn lstm_loss_ref(p: &[D], xs: &[f64], target: f64) -> D {
 fn lstm_loss_is_exact() {
     let xs = [0.5, -1.0, 0.8, 0.3];
     let of = |p: &[f64]| -> [[f64; 3]; 4] { std::array::from_fn(|i| [p[3 * i], p[3 * i + 1], p[3 * i + 2]]) };
-    check("lstm_loss", &[0.5, -0.2, 0.1, 0.3, 0.4, 0.8, -0.6, 0.2, 0.3, 0.9, 0.5, -0.1],
+    check(
+        "lstm_loss",
+        &[0.5, -0.2, 0.1, 0.3, 0.4, 0.8, -0.6, 0.2, 0.3, 0.9, 0.5, -0.1],
         |p| lstm_loss(&of(p), &xs, 0.4),
         |p, g| {
             let mut out = [[0.0; 3]; 4];
@@ -187,7 +192,8 @@ fn lstm_loss_is_exact() {
             lstm_loss_hvp(&of(p), &xs, 0.4, &of(v), &mut out);
             hv.copy_from_slice(&out.concat());
         },
-        |p| lstm_loss_ref(p, &xs, 0.4));
+        |p| lstm_loss_ref(p, &xs, 0.4),
+    );
 }
 
 /// one causal attention head, queries, keys and values by a 2 x 2 matrix each
@@ -199,11 +205,8 @@ fn attention_loss(w: &[f64], tokens: &[[f64; 2]], target: &[[f64; 2]]) -> f64 {
     let v: Vec<[f64; 2]> = tokens.iter().map(|t| project(&w[8..12], t)).collect();
     let mut loss = 0.0;
     for (i, (qi, goal)) in q.iter().zip(target).enumerate() {
-        let scores: Vec<f64> = k
-            .iter()
-            .take(i + 1)
-            .map(|kj| (qi[0] * kj[0] + qi[1] * kj[1]) / 2f64.sqrt())
-            .collect();
+        let scores: Vec<f64> =
+            k.iter().take(i + 1).map(|kj| (qi[0] * kj[0] + qi[1] * kj[1]) / 2f64.sqrt()).collect();
         let top = scores.iter().fold(f64::NEG_INFINITY, |m, &s| m.max(s));
         let exps: Vec<f64> = scores.iter().map(|s| (s - top).exp()).collect();
         let z: f64 = exps.iter().sum();
@@ -246,11 +249,14 @@ fn attention_loss_ref(w: &[D], x: &[[f64; 2]], y: &[[f64; 2]]) -> D {
 fn attention_loss_is_exact() {
     let x = [[0.5, -0.3], [1.2, 0.4], [-0.6, 0.8], [0.1, 1.0]];
     let y = [[0.2, 0.1], [0.0, 0.5], [-0.3, 0.4], [0.7, -0.2]];
-    check("attention_loss", &[0.5, -0.1, 0.3, 0.8, 0.2, 0.6, -0.4, 0.9, 1.0, 0.1, -0.2, 0.7],
+    check(
+        "attention_loss",
+        &[0.5, -0.1, 0.3, 0.8, 0.2, 0.6, -0.4, 0.9, 1.0, 0.1, -0.2, 0.7],
         |p| attention_loss(p, &x, &y),
         |p, g| attention_loss_grad(p, &x, &y, g),
         |p, v, hv| attention_loss_hvp(p, &x, &y, v, hv),
-        |p| attention_loss_ref(p, &x, &y));
+        |p| attention_loss_ref(p, &x, &y),
+    );
 }
 
 /// batch normalisation of a small batch in place, then a scaled squared loss
@@ -266,10 +272,7 @@ fn batch_norm_loss(batch: &[f64], gamma: f64, width: usize, target: &[f64]) -> f
             *v -= mean;
             var += *v * *v / rows as f64;
         }
-        x.iter_mut()
-            .skip(j)
-            .step_by(width)
-            .for_each(|v| *v *= gamma / (var + EPS).sqrt());
+        x.iter_mut().skip(j).step_by(width).for_each(|v| *v *= gamma / (var + EPS).sqrt());
     }
     x.iter().zip(target).map(|(a, b)| (a - b) * (a - b)).sum()
 }
@@ -296,7 +299,9 @@ fn batch_norm_loss_ref(p: &[D], width: usize, target: &[f64]) -> D {
 #[test]
 fn batch_norm_loss_is_exact() {
     let target = [0.5, -0.4, 1.0, 0.3, -0.9, 0.8];
-    check("batch_norm_loss", &[0.4, 1.2, -0.3, 0.7, 1.5, -0.8, 1.3],
+    check(
+        "batch_norm_loss",
+        &[0.4, 1.2, -0.3, 0.7, 1.5, -0.8, 1.3],
         |p| batch_norm_loss(&p[..6], p[6], 2, &target),
         |p, g| {
             let (value, d) = batch_norm_loss_grad(&p[..6], p[6], 2, &target, &mut g[..6]);
@@ -307,7 +312,8 @@ fn batch_norm_loss_is_exact() {
             let d = batch_norm_loss_hvp(&p[..6], p[6], 2, &target, &v[..6], v[6], &mut hv[..6]);
             hv[6] = d;
         },
-        |p| batch_norm_loss_ref(p, 2, &target));
+        |p| batch_norm_loss_ref(p, 2, &target),
+    );
 }
 
 /// length of a vector, a helper
@@ -365,7 +371,9 @@ fn info_nce_ref(p: &[D], n: usize, tau: f64) -> D {
 #[test]
 fn info_nce_is_exact() {
     let of = |p: &[f64]| p.chunks(3).map(|c| c.to_vec()).collect::<Vec<Vec<f64>>>();
-    check("info_nce", &[0.4, 1.2, -0.3, 0.7, 1.5, -0.8, 0.3, -0.6, 0.9, -0.5, 0.2, 1.1],
+    check(
+        "info_nce",
+        &[0.4, 1.2, -0.3, 0.7, 1.5, -0.8, 0.3, -0.6, 0.9, -0.5, 0.2, 1.1],
         |p| info_nce(&of(p), 0.5),
         |p, g| {
             let mut out = vec![vec![0.0; 3]; 4];
@@ -378,7 +386,8 @@ fn info_nce_is_exact() {
             info_nce_hvp(&of(p), 0.5, &of(v), &mut out);
             hv.copy_from_slice(&out.concat());
         },
-        |p| info_nce_ref(p, 4, 0.5));
+        |p| info_nce_ref(p, 4, 0.5),
+    );
 }
 
 #[derive(Clone, Differentiable)]
@@ -398,13 +407,7 @@ fn factorisation_loss(m: &Factors, ratings: &[(usize, usize, f64)], decay: f64) 
         let predicted = m.bias + a * item[0] + b * item[1];
         loss += (rating - predicted).powi(2);
     }
-    let penalty: f64 = m
-        .users
-        .iter()
-        .chain(m.items.iter())
-        .flat_map(|v| v.iter())
-        .map(|x| x * x)
-        .sum();
+    let penalty: f64 = m.users.iter().chain(m.items.iter()).flat_map(|v| v.iter()).map(|x| x * x).sum();
     loss + decay * penalty
 }
 
@@ -437,7 +440,9 @@ fn factorisation_loss_is_exact() {
         out.push(m.bias);
         out
     };
-    check("factorisation_loss", &[0.4, 1.2, -0.3, 0.7, 1.5, -0.8, 0.3, -0.6, 0.9, -0.5, 2.2],
+    check(
+        "factorisation_loss",
+        &[0.4, 1.2, -0.3, 0.7, 1.5, -0.8, 0.3, -0.6, 0.9, -0.5, 2.2],
         |p| factorisation_loss(&of(p), &r, 0.1),
         |p, g| {
             let mut out = of(&[0.0; 11]);
@@ -450,7 +455,8 @@ fn factorisation_loss_is_exact() {
             factorisation_loss_hvp(&of(p), &r, 0.1, &of(v), &mut out);
             hv.copy_from_slice(&flat(&out));
         },
-        |p| factorisation_loss_ref(p, &r, 0.1));
+        |p| factorisation_loss_ref(p, &r, 0.1),
+    );
 }
 
 /// squared hinge loss of a linear machine, satisfied margins skipped
@@ -482,7 +488,9 @@ fn squared_hinge_ref(p: &[D], pts: &[([f64; 2], i32)], c: f64) -> D {
 #[test]
 fn squared_hinge_is_exact() {
     let pts = [([0.5, 1.0], 1), ([2.0, 3.0], 1), ([-1.0, 0.2], -1), ([0.4, -0.6], -1)];
-    check("squared_hinge", &[0.6, 0.3, -0.1],
+    check(
+        "squared_hinge",
+        &[0.6, 0.3, -0.1],
         |p| squared_hinge(&p[..2], p[2], &pts, 0.8),
         |p, g| {
             let (value, d) = squared_hinge_grad(&p[..2], p[2], &pts, 0.8, &mut g[..2]);
@@ -493,7 +501,8 @@ fn squared_hinge_is_exact() {
             let d = squared_hinge_hvp(&p[..2], p[2], &pts, 0.8, &v[..2], v[2], &mut hv[..2]);
             hv[2] = d;
         },
-        |p| squared_hinge_ref(p, &pts, 0.8));
+        |p| squared_hinge_ref(p, &pts, 0.8),
+    );
 }
 
 /// one-dimensional convolution with a stride, max pooling and a linear read-out
@@ -530,7 +539,9 @@ fn conv_pool_ref(p: &[D], s: &[f64], target: f64) -> D {
 #[test]
 fn conv_pool_is_exact() {
     let s = [0.3, -0.8, 1.1, 0.6, -0.4, 0.9, 0.2];
-    check("conv_pool", &[0.5, -0.7, 0.3, 0.8, -0.4, 0.6],
+    check(
+        "conv_pool",
+        &[0.5, -0.7, 0.3, 0.8, -0.4, 0.6],
         |p| conv_pool(p[..3].try_into().unwrap(), &p[3..], &s, 0.3),
         |p, g| {
             let (gk, gh) = g.split_at_mut(3);
@@ -538,9 +549,19 @@ fn conv_pool_is_exact() {
         },
         |p, v, hv| {
             let (gk, gh) = hv.split_at_mut(3);
-            conv_pool_hvp(p[..3].try_into().unwrap(), &p[3..], &s, 0.3, v[..3].try_into().unwrap(), &v[3..], gk.try_into().unwrap(), gh)
+            conv_pool_hvp(
+                p[..3].try_into().unwrap(),
+                &p[3..],
+                &s,
+                0.3,
+                v[..3].try_into().unwrap(),
+                &v[3..],
+                gk.try_into().unwrap(),
+                gh,
+            )
         },
-        |p| conv_pool_ref(p, &s, 0.3));
+        |p| conv_pool_ref(p, &s, 0.3),
+    );
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -595,7 +616,9 @@ fn bradley_terry_is_exact() {
         (2, 1, Outcome::Loss { forfeit: true }),
         (0, 2, Outcome::Draw),
     ];
-    check("bradley_terry", &[0.5, -0.2, 0.1, -0.7],
+    check(
+        "bradley_terry",
+        &[0.5, -0.2, 0.1, -0.7],
         |p| bradley_terry(&p[..3], p[3], &games),
         |p, g| {
             let (value, d) = bradley_terry_grad(&p[..3], p[3], &games, &mut g[..3]);
@@ -606,7 +629,8 @@ fn bradley_terry_is_exact() {
             let d = bradley_terry_hvp(&p[..3], p[3], &games, &v[..3], v[3], &mut hv[..3]);
             hv[3] = d;
         },
-        |p| bradley_terry_ref(p, &games));
+        |p| bradley_terry_ref(p, &games),
+    );
 }
 
 /// Plackett-Luce ranking loss, the suffix sums kept by a reversed scan
@@ -620,11 +644,7 @@ fn plackett_luce(scores: &[f64], ranking: &[usize]) -> f64 {
             Some(*sum)
         })
         .collect();
-    ranking
-        .iter()
-        .zip(suffix.iter().rev())
-        .map(|(&item, s)| s.ln() - scores[item])
-        .sum()
+    ranking.iter().zip(suffix.iter().rev()).map(|(&item, s)| s.ln() - scores[item]).sum()
 }
 
 fn plackett_luce_ref(p: &[D], r: &[usize]) -> D {
@@ -641,11 +661,14 @@ fn plackett_luce_ref(p: &[D], r: &[usize]) -> D {
 #[test]
 fn plackett_luce_is_exact() {
     let r = [2, 0, 3, 1];
-    check("plackett_luce", &[0.3, -0.5, 0.9, 0.1],
+    check(
+        "plackett_luce",
+        &[0.3, -0.5, 0.9, 0.1],
         |p| plackett_luce(p, &r),
         |p, g| plackett_luce_grad(p, &r, g),
         |p, v, hv| plackett_luce_hvp(p, &r, v, hv),
-        |p| plackett_luce_ref(p, &r));
+        |p| plackett_luce_ref(p, &r),
+    );
 }
 
 #[derive(Clone, Copy)]
@@ -697,8 +720,20 @@ fn layered_ref(p: &[D], m: &Layered) -> D {
             let z = p[k] * m.inputs[i] + p[h + k];
             let a = match m.activation {
                 Activation::Softplus => ((z * 2.0).exp() + 1.0).ln() * 0.5,
-                Activation::Relu => if z.re > 0.0 { z } else { D::from(0.0) },
-                Activation::Leaky(s) => if z.re < 0.0 { z * s } else { z },
+                Activation::Relu => {
+                    if z.re > 0.0 {
+                        z
+                    } else {
+                        D::from(0.0)
+                    }
+                }
+                Activation::Leaky(s) => {
+                    if z.re < 0.0 {
+                        z * s
+                    } else {
+                        z
+                    }
+                }
             };
             e = e + p[2 * h + k] * a;
         }
@@ -709,12 +744,16 @@ fn layered_ref(p: &[D], m: &Layered) -> D {
 #[test]
 fn layered_is_exact() {
     for activation in [Activation::Relu, Activation::Softplus, Activation::Leaky(0.1)] {
-        let m = Layered { hidden: 2, activation, inputs: vec![0.4, -0.9, 1.3], outputs: vec![0.2, 0.7, -0.5] };
-    check("Layered::loss", &[0.6, -0.4, 0.1, 0.3, 0.9, -0.7],
-        |p| m.loss(p),
-        |p, g| m.loss_grad(p, g),
-        |p, v, hv| m.loss_hvp(p, v, hv),
-        |p| layered_ref(p, &m));
+        let m =
+            Layered { hidden: 2, activation, inputs: vec![0.4, -0.9, 1.3], outputs: vec![0.2, 0.7, -0.5] };
+        check(
+            "Layered::loss",
+            &[0.6, -0.4, 0.1, 0.3, 0.9, -0.7],
+            |p| m.loss(p),
+            |p, g| m.loss_grad(p, g),
+            |p, v, hv| m.loss_hvp(p, v, hv),
+            |p| layered_ref(p, &m),
+        );
     }
 }
 
@@ -776,7 +815,9 @@ fn gru_loss_is_exact() {
         }
         out
     };
-    check("gru_loss", &[0.3, -0.5, 0.1, 0.6, 0.2, -0.3, 0.9, 0.7, 0.05],
+    check(
+        "gru_loss",
+        &[0.3, -0.5, 0.1, 0.6, 0.2, -0.3, 0.9, 0.7, 0.05],
         |p| gru_loss(&of(p), &d),
         |p, g| {
             let mut out = of(&[0.0; 9]);
@@ -789,7 +830,8 @@ fn gru_loss_is_exact() {
             gru_loss_hvp(&of(p), &d, &of(v), &mut out);
             hv.copy_from_slice(&flat(&out));
         },
-        |p| gru_loss_ref(p, &d));
+        |p| gru_loss_ref(p, &d),
+    );
 }
 
 #[derive(Clone, Copy)]
@@ -839,17 +881,26 @@ fn evaluate_program_ref(p: &[D]) -> D {
 fn evaluate_program_is_exact() {
     use Op::*;
     let program = [Param(0), Param(1), Mul, Const(0.5), Add, Tanh, Param(2), Param(0), Add, Div];
-    check("evaluate_program", &[0.7, -0.4, 1.1],
+    check(
+        "evaluate_program",
+        &[0.7, -0.4, 1.1],
         |p| evaluate_program(p, &program).unwrap(),
         |p, g| evaluate_program_grad(p, &program, g).unwrap(),
         |p, v, hv| evaluate_program_hvp(p, &program, v, hv).unwrap(),
-        |p| evaluate_program_ref(p));
+        |p| evaluate_program_ref(p),
+    );
     assert!(evaluate_program_grad(&[0.1], &[Mul], &mut [0.0]).is_none());
 }
 
 /// validation loss after training a line by gradient descent with momentum, in the hyperparameters
 #[differentiable(wrt(log_rate, momentum, start))]
-fn tuned_loss(log_rate: f64, momentum: f64, start: &[f64], train: &[(f64, f64)], valid: &[(f64, f64)]) -> f64 {
+fn tuned_loss(
+    log_rate: f64,
+    momentum: f64,
+    start: &[f64],
+    train: &[(f64, f64)],
+    valid: &[(f64, f64)],
+) -> f64 {
     let rate = log_rate.exp();
     let mut w = start.to_vec();
     let mut velocity = vec![0.0; w.len()];
@@ -901,7 +952,9 @@ fn tuned_loss_ref(p: &[D], train: &[(f64, f64)], valid: &[(f64, f64)]) -> D {
 fn tuned_loss_is_exact() {
     let train = [(0.1, 0.5), (0.9, 1.8), (-0.6, -0.4)];
     let valid = [(0.4, 1.2), (-0.2, 0.1)];
-    check("tuned_loss", &[-2.0, 0.6, 0.1, -0.3],
+    check(
+        "tuned_loss",
+        &[-2.0, 0.6, 0.1, -0.3],
         |p| tuned_loss(p[0], p[1], &p[2..], &train, &valid),
         |p, g| {
             let (value, (a, b)) = tuned_loss_grad(p[0], p[1], &p[2..], &train, &valid, &mut g[2..]);
@@ -910,11 +963,13 @@ fn tuned_loss_is_exact() {
             value
         },
         |p, v, hv| {
-            let (a, b) = tuned_loss_hvp(p[0], p[1], &p[2..], &train, &valid, v[0], v[1], &v[2..], &mut hv[2..]);
+            let (a, b) =
+                tuned_loss_hvp(p[0], p[1], &p[2..], &train, &valid, v[0], v[1], &v[2..], &mut hv[2..]);
             hv[0] = a;
             hv[1] = b;
         },
-        |p| tuned_loss_ref(p, &train, &valid));
+        |p| tuned_loss_ref(p, &train, &valid),
+    );
 }
 
 /// neural ordinary differential equation on two states by classical Runge-Kutta
@@ -967,11 +1022,23 @@ fn neural_ode_ref(p: &[D], start: [f64; 2], steps: usize, target: &[f64]) -> D {
 #[test]
 fn neural_ode_is_exact() {
     let target = [0.4, -0.6];
-    check("neural_ode", &[0.5, -1.1, 0.2, 0.9, -0.3, 0.1],
+    check(
+        "neural_ode",
+        &[0.5, -1.1, 0.2, 0.9, -0.3, 0.1],
         |p| neural_ode(p.try_into().unwrap(), [0.8, 0.1], 1.0, &target),
         |p, g| neural_ode_grad(p.try_into().unwrap(), [0.8, 0.1], 1.0, &target, g.try_into().unwrap()),
-        |p, v, hv| neural_ode_hvp(p.try_into().unwrap(), [0.8, 0.1], 1.0, &target, v.try_into().unwrap(), hv.try_into().unwrap()),
-        |p| neural_ode_ref(p, [0.8, 0.1], 4, &target));
+        |p, v, hv| {
+            neural_ode_hvp(
+                p.try_into().unwrap(),
+                [0.8, 0.1],
+                1.0,
+                &target,
+                v.try_into().unwrap(),
+                hv.try_into().unwrap(),
+            )
+        },
+        |p| neural_ode_ref(p, [0.8, 0.1], 4, &target),
+    );
 }
 
 /// negative evidence lower bound of a linear variational autoencoder with given noise
@@ -1017,7 +1084,9 @@ fn vae_loss_ref(p: &[D], xs: &[[f64; 2]], noise: &[Option<f64>]) -> D {
 fn vae_loss_is_exact() {
     let xs = [[0.4, -1.1], [0.9, 0.3], [-0.7, 0.6], [1.3, 0.8]];
     let noise = [Some(0.2), None, Some(-1.1), Some(0.7)];
-    check("vae_loss", &[0.5, -0.3, 0.2, 0.4, 0.9, -0.1, -0.6, 0.3],
+    check(
+        "vae_loss",
+        &[0.5, -0.3, 0.2, 0.4, 0.9, -0.1, -0.6, 0.3],
         |p| vae_loss(&p[..4], &p[4..], &xs, &noise),
         |p, g| {
             let (a, b) = g.split_at_mut(4);
@@ -1027,7 +1096,8 @@ fn vae_loss_is_exact() {
             let (a, b) = hv.split_at_mut(4);
             vae_loss_hvp(&p[..4], &p[4..], &xs, &noise, &v[..4], &v[4..], a, b)
         },
-        |p| vae_loss_ref(p, &xs, &noise));
+        |p| vae_loss_ref(p, &xs, &noise),
+    );
 }
 
 /// k-means distortion, the nearest centre by min_by over squared distances
@@ -1065,11 +1135,14 @@ fn distortion_ref(c: &[D], pts: &[[f64; 2]]) -> D {
 #[test]
 fn distortion_is_exact() {
     let pts = [[0.1, 0.4], [1.9, 2.2], [-1.0, 0.7], [2.4, 1.5], [0.3, -0.5]];
-    check("distortion", &[0.0, 0.1, 2.0, 2.0, -1.1, 0.9],
+    check(
+        "distortion",
+        &[0.0, 0.1, 2.0, 2.0, -1.1, 0.9],
         |p| distortion(p, &pts),
         |p, g| distortion_grad(p, &pts, g),
         |p, v, hv| distortion_hvp(p, &pts, v, hv),
-        |p| distortion_ref(p, &pts));
+        |p| distortion_ref(p, &pts),
+    );
 }
 
 /// largest-margin ranking: the nearest negative found by index, then used; ends at the first sentinel
@@ -1118,7 +1191,9 @@ fn triplet_loss_ref(p: &[D], tr: &[Option<(usize, usize)>], margin: f64) -> D {
 fn triplet_loss_is_exact() {
     let tr = [Some((0, 1)), Some((2, 3)), Some((1, 4)), None, Some((4, 0))];
     let of = |p: &[f64]| p.chunks(2).map(|c| [c[0], c[1]]).collect::<Vec<[f64; 2]>>();
-    check("triplet_loss", &[0.1, 0.9, 0.4, -0.3, 1.2, 0.6, -0.5, 0.8, 0.7, -1.0],
+    check(
+        "triplet_loss",
+        &[0.1, 0.9, 0.4, -0.3, 1.2, 0.6, -0.5, 0.8, 0.7, -1.0],
         |p| triplet_loss(&of(p), &tr, 0.5),
         |p, g| {
             let mut out = vec![[0.0; 2]; 5];
@@ -1131,7 +1206,8 @@ fn triplet_loss_is_exact() {
             triplet_loss_hvp(&of(p), &tr, 0.5, &of(v), &mut out);
             hv.copy_from_slice(&out.concat());
         },
-        |p| triplet_loss_ref(p, &tr, 0.5));
+        |p| triplet_loss_ref(p, &tr, 0.5),
+    );
 }
 
 /// skip-gram with negative sampling: flat_map over centre and context positions
@@ -1147,16 +1223,14 @@ fn skip_gram(table: &[f64], corpus: &[usize], window: usize, negatives: &[usize]
         .filter(|&(i, j)| corpus[i] != corpus[j])
         .map(|(i, j)| log_sigmoid(score(corpus[i], corpus[j])))
         .sum();
-    let negative: f64 = corpus
-        .iter()
-        .zip(negatives)
-        .map(|(&w, &neg)| log_sigmoid(-score(w, neg)))
-        .fold(0.0, |a, b| a + b);
+    let negative: f64 =
+        corpus.iter().zip(negatives).map(|(&w, &neg)| log_sigmoid(-score(w, neg))).fold(0.0, |a, b| a + b);
     -positive - negative
 }
 
 fn skip_gram_ref(p: &[D], c: &[usize], window: usize, neg: &[usize]) -> D {
-    let s = |a: usize, b: usize| p[3 * a] * p[3 * b] + p[3 * a + 1] * p[3 * b + 1] + p[3 * a + 2] * p[3 * b + 2];
+    let s =
+        |a: usize, b: usize| p[3 * a] * p[3 * b] + p[3 * a + 1] * p[3 * b + 1] + p[3 * a + 2] * p[3 * b + 2];
     let mut t = D::from(0.0);
     for i in 0..c.len() {
         for j in 0..c.len() {
@@ -1174,11 +1248,14 @@ fn skip_gram_ref(p: &[D], c: &[usize], window: usize, neg: &[usize]) -> D {
 fn skip_gram_is_exact() {
     let c = [0, 2, 1, 3, 0, 0, 2];
     let neg = [3, 1, 0, 2, 1, 3, 2];
-    check("skip_gram", &[0.4, 1.2, -0.3, 0.7, 0.5, -0.8, 0.3, -0.6, 0.9, -0.5, 0.2, 1.1],
+    check(
+        "skip_gram",
+        &[0.4, 1.2, -0.3, 0.7, 0.5, -0.8, 0.3, -0.6, 0.9, -0.5, 0.2, 1.1],
         |p| skip_gram(p, &c, 2, &neg),
         |p, g| skip_gram_grad(p, &c, 2, &neg, g),
         |p, v, hv| skip_gram_hvp(p, &c, 2, &neg, v, hv),
-        |p| skip_gram_ref(p, &c, 2, &neg));
+        |p| skip_gram_ref(p, &c, 2, &neg),
+    );
 }
 
 /// single-precision tanh perceptron
@@ -1205,7 +1282,9 @@ fn perceptron_f32_is_exact() {
     let xs = [[0.5f32, -1.0], [0.25, 0.75], [-1.5, 0.5]];
     let ys = [0.5f32, -0.25, 0.75];
     let narrow = |p: &[f64]| p.iter().map(|&x| x as f32).collect::<Vec<f32>>();
-    check_f32("perceptron_f32", &[0.5, -0.25, 0.125],
+    check_f32(
+        "perceptron_f32",
+        &[0.5, -0.25, 0.125],
         |p| perceptron_f32(&narrow(p), &xs, &ys) as f64,
         |p, g| {
             let mut out = vec![0.0f32; 3];
@@ -1222,7 +1301,8 @@ fn perceptron_f32_is_exact() {
                 *a = *b as f64;
             }
         },
-        |p| perceptron_f32_ref(p, &xs, &ys));
+        |p| perceptron_f32_ref(p, &xs, &ys),
+    );
 }
 
 /// negative log-density under a planar normalising flow; None where a layer is not invertible
@@ -1261,7 +1341,9 @@ fn planar_flow_ref(p: &[D], pts: &[[f64; 2]]) -> D {
 fn planar_flow_is_exact() {
     let pts = [[0.3, -0.9], [1.2, 0.4], [-0.5, 0.8]];
     let two = |p: &[f64]| [p[0], p[1]];
-    check("planar_flow", &[0.5, -0.3, 0.8, 0.6, 0.1],
+    check(
+        "planar_flow",
+        &[0.5, -0.3, 0.8, 0.6, 0.1],
         |p| planar_flow(&two(p), &two(&p[2..]), p[4], &pts).unwrap(),
         |p, g| {
             let (mut gu, mut gw) = ([0.0; 2], [0.0; 2]);
@@ -1271,10 +1353,22 @@ fn planar_flow_is_exact() {
         },
         |p, v, hv| {
             let (mut gu, mut gw) = ([0.0; 2], [0.0; 2]);
-            let gb = planar_flow_hvp(&two(p), &two(&p[2..]), p[4], &pts, &two(v), &two(&v[2..]), v[4], &mut gu, &mut gw).unwrap();
+            let gb = planar_flow_hvp(
+                &two(p),
+                &two(&p[2..]),
+                p[4],
+                &pts,
+                &two(v),
+                &two(&v[2..]),
+                v[4],
+                &mut gu,
+                &mut gw,
+            )
+            .unwrap();
             hv.copy_from_slice(&[gu[0], gu[1], gw[0], gw[1], gb]);
         },
-        |p| planar_flow_ref(p, &pts));
+        |p| planar_flow_ref(p, &pts),
+    );
 }
 
 /// clipped policy-gradient objective: discounted returns backwards, episode cut at the first absorbing state
@@ -1312,7 +1406,13 @@ fn ppo_objective_ref(p: &[D], s: &[(f64, bool, f64, f64)], clip: f64) -> D {
         let z = p[0] + p[1] * s[i].0;
         let q = if s[i].1 { ((-z).exp() + 1.0).recip() } else { (z.exp() + 1.0).recip() };
         let r = q / s[i].2;
-        let c = if r.re > 1.0 + clip { D::from(1.0 + clip) } else if r.re < 1.0 - clip { D::from(1.0 - clip) } else { r };
+        let c = if r.re > 1.0 + clip {
+            D::from(1.0 + clip)
+        } else if r.re < 1.0 - clip {
+            D::from(1.0 - clip)
+        } else {
+            r
+        };
         let (a, b) = (r * adv, c * adv);
         t = t + if a.re <= b.re { a } else { b };
     }
@@ -1328,7 +1428,9 @@ fn ppo_objective_is_exact() {
         (0.0, false, 0.5, f64::NAN),
         (0.9, true, 0.5, 2.0),
     ];
-    check("ppo_objective", &[0.1, 0.5, 0.9],
+    check(
+        "ppo_objective",
+        &[0.1, 0.5, 0.9],
         |p| ppo_objective(&p[..2], p[2], &s, 0.2),
         |p, g| {
             let (value, d) = ppo_objective_grad(&p[..2], p[2], &s, 0.2, &mut g[..2]);
@@ -1339,7 +1441,8 @@ fn ppo_objective_is_exact() {
             let d = ppo_objective_hvp(&p[..2], p[2], &s, 0.2, &v[..2], v[2], &mut hv[..2]);
             hv[2] = d;
         },
-        |p| ppo_objective_ref(p, &s, 0.2));
+        |p| ppo_objective_ref(p, &s, 0.2),
+    );
 }
 
 /// power iteration with swapped buffers and a labelled exit; largest eigenvalue of a Gram matrix
@@ -1395,11 +1498,14 @@ fn spectral_penalty_ref(a: &[D], n: usize, rounds: usize) -> D {
 }
 #[test]
 fn spectral_penalty_is_exact() {
-    check("spectral_penalty", &[1.2, 0.3, -0.4, 0.5, 0.9, 0.2, -0.1, 0.6, 1.5],
+    check(
+        "spectral_penalty",
+        &[1.2, 0.3, -0.4, 0.5, 0.9, 0.2, -0.1, 0.6, 1.5],
         |p| spectral_penalty(p, 3, 3),
         |p, g| spectral_penalty_grad(p, 3, 3, g),
         |p, v, hv| spectral_penalty_hvp(p, 3, 3, v, hv),
-        |p| spectral_penalty_ref(p, 3, 3));
+        |p| spectral_penalty_ref(p, 3, 3),
+    );
 }
 
 /// smoothed geometric mean of class accuracies from counts, by product and chain
@@ -1427,18 +1533,35 @@ fn geometric_accuracy_ref(p: &[D], pos: &[[f64; 2]], neg: &[[f64; 2]]) -> D {
 fn geometric_accuracy_is_exact() {
     let pos = [[0.5, 1.2], [0.9, -0.1]];
     let neg = [[-0.7, 0.3], [0.2, -1.5], [-1.1, 0.4]];
-    check("geometric_accuracy", &[0.8, 0.4, -0.2],
+    check(
+        "geometric_accuracy",
+        &[0.8, 0.4, -0.2],
         |p| geometric_accuracy(p[..2].try_into().unwrap(), p[2], &pos, &neg),
         |p, g| {
-            let (value, d) = geometric_accuracy_grad(p[..2].try_into().unwrap(), p[2], &pos, &neg, (&mut g[..2]).try_into().unwrap());
+            let (value, d) = geometric_accuracy_grad(
+                p[..2].try_into().unwrap(),
+                p[2],
+                &pos,
+                &neg,
+                (&mut g[..2]).try_into().unwrap(),
+            );
             g[2] = d;
             value
         },
         |p, v, hv| {
-            let d = geometric_accuracy_hvp(p[..2].try_into().unwrap(), p[2], &pos, &neg, v[..2].try_into().unwrap(), v[2], (&mut hv[..2]).try_into().unwrap());
+            let d = geometric_accuracy_hvp(
+                p[..2].try_into().unwrap(),
+                p[2],
+                &pos,
+                &neg,
+                v[..2].try_into().unwrap(),
+                v[2],
+                (&mut hv[..2]).try_into().unwrap(),
+            );
             hv[2] = d;
         },
-        |p| geometric_accuracy_ref(p, &pos, &neg));
+        |p| geometric_accuracy_ref(p, &pos, &neg),
+    );
 }
 
 /// Huber-smoothed lasso fitted on binned features, last bin and remainder handled apart
@@ -1490,16 +1613,24 @@ fn binned_lasso_ref(w: &[D], s: &[f64], y: &[f64], strength: f64) -> D {
 fn binned_lasso_is_exact() {
     let s = [0.3, 1.2, -0.4, 0.8, 0.5, -1.1, 0.9, 0.2, 0.7, 0.6, 0.1];
     let y = [0.5, -0.3, 0.8];
-    check("binned_lasso", &[0.7, -0.4, 0.05],
+    check(
+        "binned_lasso",
+        &[0.7, -0.4, 0.05],
         |p| binned_lasso(p, &s, &y, 0.3),
         |p, g| binned_lasso_grad(p, &s, &y, 0.3, g),
         |p, v, hv| binned_lasso_hvp(p, &s, &y, 0.3, v, hv),
-        |p| binned_lasso_ref(p, &s, &y, 0.3));
+        |p| binned_lasso_ref(p, &s, &y, 0.3),
+    );
 }
 
 /// label propagation on a small graph until a convergence test, labelled loops over edges
 #[differentiable(wrt(edge_logits))]
-fn propagation_loss(edge_logits: &[f64], edges: &[(usize, usize)], seeds: &[Option<f64>], truth: &[f64]) -> f64 {
+fn propagation_loss(
+    edge_logits: &[f64],
+    edges: &[(usize, usize)],
+    seeds: &[Option<f64>],
+    truth: &[f64],
+) -> f64 {
     let mut labels: Vec<f64> = seeds.iter().map(|s| s.unwrap_or(0.5)).collect();
     let mut next = labels.clone();
     let mut sweep = 0;
@@ -1568,11 +1699,14 @@ fn propagation_loss_is_exact() {
     let edges = [(0, 1), (1, 2), (2, 3), (3, 4), (1, 3)];
     let seeds = [Some(1.0), None, None, None, Some(0.0)];
     let truth = [1.0, 0.9, 0.6, 0.2, 0.0];
-    check("propagation_loss", &[0.5, -0.2, 0.3, 0.8, -0.6],
+    check(
+        "propagation_loss",
+        &[0.5, -0.2, 0.3, 0.8, -0.6],
         |p| propagation_loss(p, &edges, &seeds, &truth),
         |p, g| propagation_loss_grad(p, &edges, &seeds, &truth, g),
         |p, v, hv| propagation_loss_hvp(p, &edges, &seeds, &truth, v, hv),
-        |p| propagation_loss_ref(p, &edges, &seeds, &truth));
+        |p| propagation_loss_ref(p, &edges, &seeds, &truth),
+    );
 }
 
 /// residual blocks on a small batch: layer normalisation per row in place, bias re-used through a scratch buffer
@@ -1629,7 +1763,9 @@ fn residual_norm_loss_ref(p: &[D], batch: &[Vec<f64>], depth: usize) -> D {
 #[test]
 fn residual_norm_loss_is_exact() {
     let batch = vec![vec![0.3, -0.8, 1.1], vec![0.9, 0.4, -0.6]];
-    check("residual_norm_loss", &[0.7, -0.4, 0.9, 0.1, 0.3, -0.2],
+    check(
+        "residual_norm_loss",
+        &[0.7, -0.4, 0.9, 0.1, 0.3, -0.2],
         |p| residual_norm_loss(&p[..3], &p[3..], &batch, 2),
         |p, g| {
             let (a, b) = g.split_at_mut(3);
@@ -1639,5 +1775,6 @@ fn residual_norm_loss_is_exact() {
             let (a, b) = hv.split_at_mut(3);
             residual_norm_loss_hvp(&p[..3], &p[3..], &batch, 2, &v[..3], &v[3..], a, b)
         },
-        |p| residual_norm_loss_ref(p, &batch, 2));
+        |p| residual_norm_loss_ref(p, &batch, 2),
+    );
 }

@@ -5,8 +5,12 @@ use num_traits::{Float, FromPrimitive};
 use std::f64::consts::PI;
 use std::iter::Sum;
 
-fn arr<const N: usize>(p: &[f64]) -> &[f64; N] { p.try_into().unwrap() }
-fn arr_mut<const N: usize>(p: &mut [f64]) -> &mut [f64; N] { p.try_into().unwrap() }
+fn arr<const N: usize>(p: &[f64]) -> &[f64; N] {
+    p.try_into().unwrap()
+}
+fn arr_mut<const N: usize>(p: &mut [f64]) -> &mut [f64; N] {
+    p.try_into().unwrap()
+}
 
 /// An f32 gradient against the f64 reference's.
 fn near32(g: &[f32], at: &[f64], f: impl Fn(&[D]) -> D) {
@@ -28,12 +32,7 @@ pub fn ackley<T>(param: &[T]) -> T
 where
     T: Float + FromPrimitive + Sum,
 {
-    ackley_abc(
-        param,
-        T::from_f64(20.0).unwrap(),
-        T::from_f64(0.2).unwrap(),
-        T::from_f64(2.0 * PI).unwrap(),
-    )
+    ackley_abc(param, T::from_f64(20.0).unwrap(), T::from_f64(0.2).unwrap(), T::from_f64(2.0 * PI).unwrap())
 }
 
 /// Ackley with its constants as parameters (argmin_testfunctions)
@@ -62,22 +61,28 @@ fn ackley_ref(x: &[D], a: f64, b: f64, c: f64) -> D {
 }
 #[test]
 fn ackley_is_exact() {
-    check("ackley", &[0.3, -0.2, 0.5],
+    check(
+        "ackley",
+        &[0.3, -0.2, 0.5],
         |p| ackley(p),
         |p, g| ackley_grad(p, g),
         |p, v, hv| ackley_hvp(p, v, hv),
-        |p| ackley_ref(p, 20.0, 0.2, 2.0 * PI));
+        |p| ackley_ref(p, 20.0, 0.2, 2.0 * PI),
+    );
     let mut g32 = [0.0f32; 3];
     ackley_grad(&[0.3f32, -0.2, 0.5], &mut g32);
     near32(&g32, &[0.3, -0.2, 0.5], |p| ackley_ref(p, 20.0, 0.2, 2.0 * PI));
 }
 #[test]
 fn ackley_abc_is_exact() {
-    check("ackley_abc", &[0.3, -0.2, 0.5, 1.1],
+    check(
+        "ackley_abc",
+        &[0.3, -0.2, 0.5, 1.1],
         |p| ackley_abc(p, 10.0, 0.3, 1.5),
         |p, g| ackley_abc_grad(p, 10.0, 0.3, 1.5, g),
         |p, v, hv| ackley_abc_hvp(p, 10.0, 0.3, 1.5, v, hv),
-        |p| ackley_ref(p, 10.0, 0.3, 1.5));
+        |p| ackley_ref(p, 10.0, 0.3, 1.5),
+    );
 }
 
 /// Beale (argmin_testfunctions)
@@ -105,11 +110,14 @@ fn beale_ref(x: &[D]) -> D {
 }
 #[test]
 fn beale_is_exact() {
-    check("beale", &[1.3, 0.4],
+    check(
+        "beale",
+        &[1.3, 0.4],
         |p| beale(arr::<2>(p)),
         |p, g| beale_grad(arr::<2>(p), arr_mut::<2>(g)),
         |p, v, hv| beale_hvp(arr::<2>(p), arr::<2>(v), arr_mut::<2>(hv)),
-        |p| beale_ref(p));
+        |p| beale_ref(p),
+    );
     let mut g32 = [0.0f32; 2];
     beale_grad(&[1.3f32, 0.4], &mut g32);
     near32(&g32, &[1.3, 0.4], |p| beale_ref(p));
@@ -136,11 +144,14 @@ fn booth_ref(x: &[D]) -> D {
 }
 #[test]
 fn booth_is_exact() {
-    check("booth", &[0.7, -1.4],
+    check(
+        "booth",
+        &[0.7, -1.4],
         |p| booth(arr::<2>(p)),
         |p, g| booth_grad(arr::<2>(p), arr_mut::<2>(g)),
         |p, v, hv| booth_hvp(arr::<2>(p), arr::<2>(v), arr_mut::<2>(hv)),
-        |p| booth_ref(p));
+        |p| booth_ref(p),
+    );
     let mut g32 = [0.0f32; 2];
     booth_grad(&[0.7f32, -1.4], &mut g32);
     near32(&g32, &[0.7, -1.4], |p| booth_ref(p));
@@ -161,18 +172,25 @@ where
 
 fn bukin_n6_ref(x: &[D]) -> D {
     let mut u = x[1] - x[0] * x[0] * 0.01;
-    if u.re < 0.0 { u = -u; }
+    if u.re < 0.0 {
+        u = -u;
+    }
     let mut w = x[0] + 10.0;
-    if w.re < 0.0 { w = -w; }
+    if w.re < 0.0 {
+        w = -w;
+    }
     u.sqrt() * 100.0 + w * 0.01
 }
 #[test]
 fn bukin_n6_is_exact() {
-    check("bukin_n6", &[-11.5, 0.6],
+    check(
+        "bukin_n6",
+        &[-11.5, 0.6],
         |p| bukin_n6(arr::<2>(p)),
         |p, g| bukin_n6_grad(arr::<2>(p), arr_mut::<2>(g)),
         |p, v, hv| bukin_n6_hvp(arr::<2>(p), arr::<2>(v), arr_mut::<2>(hv)),
-        |p| bukin_n6_ref(p));
+        |p| bukin_n6_ref(p),
+    );
     let mut g32 = [0.0f32; 2];
     bukin_n6_grad(&[-11.5f32, 0.6], &mut g32);
     near32(&g32, &[-11.5, 0.6], |p| bukin_n6_ref(p));
@@ -196,11 +214,14 @@ fn easom_ref(x: &[D]) -> D {
 }
 #[test]
 fn easom_is_exact() {
-    check("easom", &[2.8, 3.6],
+    check(
+        "easom",
+        &[2.8, 3.6],
         |p| easom(arr::<2>(p)),
         |p, g| easom_grad(arr::<2>(p), arr_mut::<2>(g)),
         |p, v, hv| easom_hvp(arr::<2>(p), arr::<2>(v), arr_mut::<2>(hv)),
-        |p| easom_ref(p));
+        |p| easom_ref(p),
+    );
 }
 
 /// Eggholder (argmin_testfunctions)
@@ -211,28 +232,31 @@ where
 {
     let [x1, x2] = *param;
     let n47 = T::from_f64(47.0).unwrap();
-    -(x2 + n47)
-        * (x2 + x1 / T::from_f64(2.0).unwrap() + n47)
-            .abs()
-            .sqrt()
-            .sin()
+    -(x2 + n47) * (x2 + x1 / T::from_f64(2.0).unwrap() + n47).abs().sqrt().sin()
         - x1 * (x1 - (x2 + n47)).abs().sqrt().sin()
 }
 
 fn eggholder_ref(x: &[D]) -> D {
     let mut u = x[1] + x[0] / 2.0 + 47.0;
-    if u.re < 0.0 { u = -u; }
+    if u.re < 0.0 {
+        u = -u;
+    }
     let mut w = x[0] - x[1] - 47.0;
-    if w.re < 0.0 { w = -w; }
+    if w.re < 0.0 {
+        w = -w;
+    }
     -((x[1] + 47.0) * u.sqrt().sin()) - x[0] * w.sqrt().sin()
 }
 #[test]
 fn eggholder_is_exact() {
-    check("eggholder", &[12.0, -7.5],
+    check(
+        "eggholder",
+        &[12.0, -7.5],
         |p| eggholder(arr::<2>(p)),
         |p, g| eggholder_grad(arr::<2>(p), arr_mut::<2>(g)),
         |p, v, hv| eggholder_hvp(arr::<2>(p), arr::<2>(v), arr_mut::<2>(hv)),
-        |p| eggholder_ref(p));
+        |p| eggholder_ref(p),
+    );
 }
 
 /// Goldstein-Price (argmin_testfunctions)
@@ -255,8 +279,7 @@ where
     let n32 = T::from_f64(32.0).unwrap();
     let n36 = T::from_f64(36.0).unwrap();
     let n48 = T::from_f64(48.0).unwrap();
-    (n1 + (x1 + x2 + n1).powi(2)
-        * (n19 - n14 * (x1 + x2) + n3 * (x1.powi(2) + x2.powi(2)) + n6 * x1 * x2))
+    (n1 + (x1 + x2 + n1).powi(2) * (n19 - n14 * (x1 + x2) + n3 * (x1.powi(2) + x2.powi(2)) + n6 * x1 * x2))
         * (n30
             + (n2 * x1 - n3 * x2).powi(2)
                 * (n18 - n32 * x1 + n12 * x1.powi(2) + n48 * x2 - n36 * x1 * x2 + n27 * x2.powi(2)))
@@ -272,11 +295,14 @@ fn goldsteinprice_ref(x: &[D]) -> D {
 }
 #[test]
 fn goldsteinprice_is_exact() {
-    check("goldsteinprice", &[0.2, -0.6],
+    check(
+        "goldsteinprice",
+        &[0.2, -0.6],
         |p| goldsteinprice(arr::<2>(p)),
         |p, g| goldsteinprice_grad(arr::<2>(p), arr_mut::<2>(g)),
         |p, v, hv| goldsteinprice_hvp(arr::<2>(p), arr::<2>(v), arr_mut::<2>(hv)),
-        |p| goldsteinprice_ref(p));
+        |p| goldsteinprice_ref(p),
+    );
 }
 
 /// Himmelblau (argmin_testfunctions)
@@ -298,11 +324,14 @@ fn himmelblau_ref(x: &[D]) -> D {
 }
 #[test]
 fn himmelblau_is_exact() {
-    check("himmelblau", &[0.5, -0.3],
+    check(
+        "himmelblau",
+        &[0.5, -0.3],
         |p| himmelblau(arr::<2>(p)),
         |p, g| himmelblau_grad(arr::<2>(p), arr_mut::<2>(g)),
         |p, v, hv| himmelblau_hvp(arr::<2>(p), arr::<2>(v), arr_mut::<2>(hv)),
-        |p| himmelblau_ref(p));
+        |p| himmelblau_ref(p),
+    );
     let mut g32 = [0.0f32; 2];
     himmelblau_grad(&[0.5f32, -0.3], &mut g32);
     near32(&g32, &[0.5, -0.3], |p| himmelblau_ref(p));
@@ -322,17 +351,22 @@ where
 
 fn holder_table_ref(x: &[D]) -> D {
     let mut u = -((x[0] * x[0] + x[1] * x[1]).sqrt() / PI) + 1.0;
-    if u.re < 0.0 { u = -u; }
+    if u.re < 0.0 {
+        u = -u;
+    }
     let w = x[0].sin() * x[1].cos() * u.exp();
     if w.re < 0.0 { w } else { -w }
 }
 #[test]
 fn holder_table_is_exact() {
-    check("holder_table", &[4.1, -2.3],
+    check(
+        "holder_table",
+        &[4.1, -2.3],
         |p| holder_table(arr::<2>(p)),
         |p, g| holder_table_grad(arr::<2>(p), arr_mut::<2>(g)),
         |p, v, hv| holder_table_hvp(arr::<2>(p), arr::<2>(v), arr_mut::<2>(hv)),
-        |p| holder_table_ref(p));
+        |p| holder_table_ref(p),
+    );
 }
 
 /// Cross-in-tray, which computes in f64 whatever T is (argmin_testfunctions)
@@ -345,8 +379,7 @@ where
     let x2: f64 = param[1].into();
     T::from_f64(
         -0.0001
-            * ((x1.sin() * x2.sin() * (100.0 - (x1.powi(2) + x2.powi(2)).sqrt() / PI).abs().exp())
-                .abs()
+            * ((x1.sin() * x2.sin() * (100.0 - (x1.powi(2) + x2.powi(2)).sqrt() / PI).abs().exp()).abs()
                 + 1.0)
                 .powf(0.1),
     )
@@ -355,18 +388,25 @@ where
 
 fn cross_in_tray_ref(x: &[D]) -> D {
     let mut u = -((x[0] * x[0] + x[1] * x[1]).sqrt() / PI) + 100.0;
-    if u.re < 0.0 { u = -u; }
+    if u.re < 0.0 {
+        u = -u;
+    }
     let mut w = x[0].sin() * x[1].sin() * u.exp();
-    if w.re < 0.0 { w = -w; }
+    if w.re < 0.0 {
+        w = -w;
+    }
     (w + 1.0).powf(0.1) * -0.0001
 }
 #[test]
 fn cross_in_tray_is_exact() {
-    check("cross_in_tray", &[1.1, -0.7],
+    check(
+        "cross_in_tray",
+        &[1.1, -0.7],
         |p| cross_in_tray(arr::<2>(p)),
         |p, g| cross_in_tray_grad(arr::<2>(p), arr_mut::<2>(g)),
         |p, v, hv| cross_in_tray_hvp(arr::<2>(p), arr::<2>(v), arr_mut::<2>(hv)),
-        |p| cross_in_tray_ref(p));
+        |p| cross_in_tray_ref(p),
+    );
 }
 
 /// Levy (argmin_testfunctions)
@@ -409,11 +449,14 @@ fn levy_ref(x: &[D]) -> D {
 }
 #[test]
 fn levy_is_exact() {
-    check("levy", &[0.3, -1.2, 2.5, 0.8],
+    check(
+        "levy",
+        &[0.3, -1.2, 2.5, 0.8],
         |p| levy(p),
         |p, g| levy_grad(p, g),
         |p, v, hv| levy_hvp(p, v, hv),
-        |p| levy_ref(p));
+        |p| levy_ref(p),
+    );
     let mut g32 = [0.0f32; 4];
     levy_grad(&[0.3f32, -1.2, 2.5, 0.8], &mut g32);
     near32(&g32, &[0.3, -1.2, 2.5, 0.8], |p| levy_ref(p));
@@ -438,11 +481,14 @@ fn matyas_ref(x: &[D]) -> D {
 }
 #[test]
 fn matyas_is_exact() {
-    check("matyas", &[1.7, -0.9],
+    check(
+        "matyas",
+        &[1.7, -0.9],
         |p| matyas(arr::<2>(p)),
         |p, g| matyas_grad(arr::<2>(p), arr_mut::<2>(g)),
         |p, v, hv| matyas_hvp(arr::<2>(p), arr::<2>(v), arr_mut::<2>(hv)),
-        |p| matyas_ref(p));
+        |p| matyas_ref(p),
+    );
 }
 
 /// McCormick (argmin_testfunctions)
@@ -463,11 +509,14 @@ fn mccorminck_ref(x: &[D]) -> D {
 }
 #[test]
 fn mccorminck_is_exact() {
-    check("mccorminck", &[0.4, 1.9],
+    check(
+        "mccorminck",
+        &[0.4, 1.9],
         |p| mccorminck(arr::<2>(p)),
         |p, g| mccorminck_grad(arr::<2>(p), arr_mut::<2>(g)),
         |p, v, hv| mccorminck_hvp(arr::<2>(p), arr::<2>(v), arr_mut::<2>(hv)),
-        |p| mccorminck_ref(p));
+        |p| mccorminck_ref(p),
+    );
 }
 
 /// Picheny, with an array `map` (argmin_testfunctions)
@@ -499,8 +548,7 @@ where
                 * (n19 - n14 * (x1 + x2) + n3 * (x1.powi(2) + x2.powi(2)) + n6 * x1 * x2))
             * (n30
                 + (n2 * x1 - n3 * x2).powi(2)
-                    * (n18 - n32 * x1 + n12 * x1.powi(2) + n48 * x2 - n36 * x1 * x2
-                        + n27 * x2.powi(2))))
+                    * (n18 - n32 * x1 + n12 * x1.powi(2) + n48 * x2 - n36 * x1 * x2 + n27 * x2.powi(2))))
         .log10()
             - T::from_f64(8.693).unwrap())
 }
@@ -511,11 +559,14 @@ fn picheny_ref(x: &[D]) -> D {
 }
 #[test]
 fn picheny_is_exact() {
-    check("picheny", &[0.55, 0.35],
+    check(
+        "picheny",
+        &[0.55, 0.35],
         |p| picheny(arr::<2>(p)),
         |p, g| picheny_grad(arr::<2>(p), arr_mut::<2>(g)),
         |p, v, hv| picheny_hvp(arr::<2>(p), arr::<2>(v), arr_mut::<2>(hv)),
-        |p| picheny_ref(p));
+        |p| picheny_ref(p),
+    );
 }
 
 /// Rastrigin (argmin_testfunctions)
@@ -534,10 +585,7 @@ where
     T: Float + FromPrimitive + Sum,
 {
     a * T::from_usize(param.len()).unwrap()
-        + param
-            .iter()
-            .map(|&x| x.powi(2) - a * (T::from_f64(2.0 * PI).unwrap() * x).cos())
-            .sum()
+        + param.iter().map(|&x| x.powi(2) - a * (T::from_f64(2.0 * PI).unwrap() * x).cos()).sum()
 }
 
 fn rastrigin_ref(x: &[D], a: D) -> D {
@@ -549,26 +597,35 @@ fn rastrigin_ref(x: &[D], a: D) -> D {
 }
 #[test]
 fn rastrigin_is_exact() {
-    check("rastrigin", &[0.3, -0.2, 0.5],
+    check(
+        "rastrigin",
+        &[0.3, -0.2, 0.5],
         |p| rastrigin(p),
         |p, g| rastrigin_grad(p, g),
         |p, v, hv| rastrigin_hvp(p, v, hv),
-        |p| rastrigin_ref(p, D::from_re(10.0)));
+        |p| rastrigin_ref(p, D::from_re(10.0)),
+    );
     let mut g32 = [0.0f32; 3];
     rastrigin_grad(&[0.3f32, -0.2, 0.5], &mut g32);
     near32(&g32, &[0.3, -0.2, 0.5], |p| rastrigin_ref(p, D::from_re(10.0)));
 }
 #[test]
 fn rastrigin_a_is_exact() {
-    check("rastrigin_a", &[0.3, -0.2, 0.5, 8.0],
+    check(
+        "rastrigin_a",
+        &[0.3, -0.2, 0.5, 8.0],
         |p| rastrigin_a(&p[..3], p[3]),
         |p, g| {
             let (value, da) = rastrigin_a_grad(&p[..3], p[3], &mut g[..3]);
             g[3] = da;
             value
         },
-        |p, v, hv| { let ha = rastrigin_a_hvp(&p[..3], p[3], &v[..3], v[3], &mut hv[..3]); hv[3] = ha; },
-        |p| rastrigin_ref(&p[..3], p[3]));
+        |p, v, hv| {
+            let ha = rastrigin_a_hvp(&p[..3], p[3], &v[..3], v[3], &mut hv[..3]);
+            hv[3] = ha;
+        },
+        |p| rastrigin_ref(&p[..3], p[3]),
+    );
 }
 
 /// Rosenbrock (argmin_testfunctions)
@@ -577,11 +634,7 @@ pub fn rosenbrock<T>(param: &[T]) -> T
 where
     T: Float + FromPrimitive + Sum,
 {
-    rosenbrock_ab(
-        param,
-        T::from_f64(1.0).unwrap(),
-        T::from_f64(100.0).unwrap(),
-    )
+    rosenbrock_ab(param, T::from_f64(1.0).unwrap(), T::from_f64(100.0).unwrap())
 }
 
 /// Rosenbrock with its constants as parameters, all differentiated (argmin_testfunctions)
@@ -608,18 +661,23 @@ fn rosenbrock_ref(x: &[D], a: D, b: D) -> D {
 }
 #[test]
 fn rosenbrock_is_exact() {
-    check("rosenbrock", &[-1.2, 1.0, 0.4, 0.7],
+    check(
+        "rosenbrock",
+        &[-1.2, 1.0, 0.4, 0.7],
         |p| rosenbrock(p),
         |p, g| rosenbrock_grad(p, g),
         |p, v, hv| rosenbrock_hvp(p, v, hv),
-        |p| rosenbrock_ref(p, D::from_re(1.0), D::from_re(100.0)));
+        |p| rosenbrock_ref(p, D::from_re(1.0), D::from_re(100.0)),
+    );
     let mut g32 = [0.0f32; 4];
     rosenbrock_grad(&[-1.2f32, 1.0, 0.4, 0.7], &mut g32);
     near32(&g32, &[-1.2, 1.0, 0.4, 0.7], |p| rosenbrock_ref(p, D::from_re(1.0), D::from_re(100.0)));
 }
 #[test]
 fn rosenbrock_ab_is_exact() {
-    check("rosenbrock_ab", &[-1.2, 1.0, 0.4, 1.5, 30.0],
+    check(
+        "rosenbrock_ab",
+        &[-1.2, 1.0, 0.4, 1.5, 30.0],
         |p| rosenbrock_ab(&p[..3], p[3], p[4]),
         |p, g| {
             let (value, (da, db)) = rosenbrock_ab_grad(&p[..3], p[3], p[4], &mut g[..3]);
@@ -632,7 +690,8 @@ fn rosenbrock_ab_is_exact() {
             hv[3] = ha;
             hv[4] = hb;
         },
-        |p| rosenbrock_ref(&p[..3], p[3], p[4]));
+        |p| rosenbrock_ref(&p[..3], p[3], p[4]),
+    );
 }
 
 /// Schaffer No. 2 (argmin_testfunctions)
@@ -658,11 +717,14 @@ fn schaffer_n2_ref(x: &[D]) -> D {
 }
 #[test]
 fn schaffer_n2_is_exact() {
-    check("schaffer_n2", &[1.4, -0.8],
+    check(
+        "schaffer_n2",
+        &[1.4, -0.8],
         |p| schaffer_n2(arr::<2>(p)),
         |p, g| schaffer_n2_grad(arr::<2>(p), arr_mut::<2>(g)),
         |p, v, hv| schaffer_n2_hvp(arr::<2>(p), arr::<2>(v), arr_mut::<2>(hv)),
-        |p| schaffer_n2_ref(p));
+        |p| schaffer_n2_ref(p),
+    );
 }
 
 /// Sphere (argmin_testfunctions)
@@ -676,16 +738,21 @@ where
 
 fn sphere_ref(x: &[D]) -> D {
     let mut s = D::from_re(0.0);
-    for i in 0..x.len() { s += x[i] * x[i]; }
+    for i in 0..x.len() {
+        s += x[i] * x[i];
+    }
     s
 }
 #[test]
 fn sphere_is_exact() {
-    check("sphere", &[0.3, -0.2, 0.5],
+    check(
+        "sphere",
+        &[0.3, -0.2, 0.5],
         |p| sphere(p),
         |p, g| sphere_grad(p, g),
         |p, v, hv| sphere_hvp(p, v, hv),
-        |p| sphere_ref(p));
+        |p| sphere_ref(p),
+    );
     let mut g32 = [0.0f32; 3];
     sphere_grad(&[0.3f32, -0.2, 0.5], &mut g32);
     near32(&g32, &[0.3, -0.2, 0.5], |p| sphere_ref(p));
@@ -700,9 +767,7 @@ where
     T::from_f64(0.5).unwrap()
         * param
             .iter()
-            .map(|x| {
-                x.powi(4) - T::from_f64(16.0).unwrap() * x.powi(2) + T::from_f64(5.0).unwrap() * *x
-            })
+            .map(|x| x.powi(4) - T::from_f64(16.0).unwrap() * x.powi(2) + T::from_f64(5.0).unwrap() * *x)
             .sum()
 }
 
@@ -716,11 +781,14 @@ fn styblinski_tang_ref(x: &[D]) -> D {
 }
 #[test]
 fn styblinski_tang_is_exact() {
-    check("styblinski_tang", &[-2.1, 0.6, 1.3],
+    check(
+        "styblinski_tang",
+        &[-2.1, 0.6, 1.3],
         |p| styblinski_tang(p),
         |p, g| styblinski_tang_grad(p, g),
         |p, v, hv| styblinski_tang_hvp(p, v, hv),
-        |p| styblinski_tang_ref(p));
+        |p| styblinski_tang_ref(p),
+    );
     let mut g32 = [0.0f32; 3];
     styblinski_tang_grad(&[-2.1f32, 0.6, 1.3], &mut g32);
     near32(&g32, &[-2.1, 0.6, 1.3], |p| styblinski_tang_ref(p));
@@ -746,11 +814,14 @@ fn threehumpcamel_ref(x: &[D]) -> D {
 }
 #[test]
 fn threehumpcamel_is_exact() {
-    check("threehumpcamel", &[1.2, -0.7],
+    check(
+        "threehumpcamel",
+        &[1.2, -0.7],
         |p| threehumpcamel(arr::<2>(p)),
         |p, g| threehumpcamel_grad(arr::<2>(p), arr_mut::<2>(g)),
         |p, v, hv| threehumpcamel_hvp(arr::<2>(p), arr::<2>(v), arr_mut::<2>(hv)),
-        |p| threehumpcamel_ref(p));
+        |p| threehumpcamel_ref(p),
+    );
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -760,11 +831,7 @@ fn threehumpcamel_is_exact() {
 #[differentiable]
 fn griewank(x: &[f64]) -> f64 {
     let sum = x.iter().map(|v| v * v).sum::<f64>() / 4000.0;
-    let product: f64 = x
-        .iter()
-        .enumerate()
-        .map(|(i, &v)| (v / ((i + 1) as f64).sqrt()).cos())
-        .product();
+    let product: f64 = x.iter().enumerate().map(|(i, &v)| (v / ((i + 1) as f64).sqrt()).cos()).product();
     sum - product + 1.0
 }
 
@@ -779,20 +846,21 @@ fn griewank_ref(x: &[D]) -> D {
 }
 #[test]
 fn griewank_is_exact() {
-    check("griewank", &[3.0, -1.5, 0.8, 2.2],
+    check(
+        "griewank",
+        &[3.0, -1.5, 0.8, 2.2],
         |p| griewank(p),
         |p, g| griewank_grad(p, g),
         |p, v, hv| griewank_hvp(p, v, hv),
-        |p| griewank_ref(p));
+        |p| griewank_ref(p),
+    );
 }
 
 /// Zakharov: one fold over a tuple
 #[differentiable]
 fn zakharov(x: &[f64]) -> f64 {
-    let (sq, lin) = x
-        .iter()
-        .zip(1..)
-        .fold((0.0, 0.0), |(sq, lin), (&xi, i)| (sq + xi * xi, lin + 0.5 * i as f64 * xi));
+    let (sq, lin) =
+        x.iter().zip(1..).fold((0.0, 0.0), |(sq, lin), (&xi, i)| (sq + xi * xi, lin + 0.5 * i as f64 * xi));
     sq + lin.powi(2) + lin.powi(4)
 }
 
@@ -808,22 +876,22 @@ fn zakharov_ref(x: &[D]) -> D {
 }
 #[test]
 fn zakharov_is_exact() {
-    check("zakharov", &[0.4, -0.7, 0.9],
+    check(
+        "zakharov",
+        &[0.4, -0.7, 0.9],
         |p| zakharov(p),
         |p, g| zakharov_grad(p, g),
         |p, v, hv| zakharov_hvp(p, v, hv),
-        |p| zakharov_ref(p));
+        |p| zakharov_ref(p),
+    );
 }
 
 /// Dixon-Price: windows(2) with enumerate
 #[differentiable]
 fn dixon_price(x: &[f64]) -> f64 {
     let first = (x[0] - 1.0).powi(2);
-    let rest: f64 = x
-        .windows(2)
-        .enumerate()
-        .map(|(i, w)| (i + 2) as f64 * (2.0 * w[1].powi(2) - w[0]).powi(2))
-        .sum();
+    let rest: f64 =
+        x.windows(2).enumerate().map(|(i, w)| (i + 2) as f64 * (2.0 * w[1].powi(2) - w[0]).powi(2)).sum();
     first + rest
 }
 
@@ -838,11 +906,14 @@ fn dixon_price_ref(x: &[D]) -> D {
 }
 #[test]
 fn dixon_price_is_exact() {
-    check("dixon_price", &[0.9, -0.6, 1.1, 0.3],
+    check(
+        "dixon_price",
+        &[0.9, -0.6, 1.1, 0.3],
         |p| dixon_price(p),
         |p, g| dixon_price_grad(p, g),
         |p, v, hv| dixon_price_hvp(p, v, hv),
-        |p| dixon_price_ref(p));
+        |p| dixon_price_ref(p),
+    );
 }
 
 /// Powell's singular function, extended: chunks_exact(4) and slice patterns
@@ -875,11 +946,14 @@ fn powell_ref(x: &[D]) -> D {
 }
 #[test]
 fn powell_is_exact() {
-    check("powell", &[3.0, -1.0, 0.4, 1.0, 0.5, 0.2, -0.3, 0.7],
+    check(
+        "powell",
+        &[3.0, -1.0, 0.4, 1.0, 0.5, 0.2, -0.3, 0.7],
         |p| powell(p),
         |p, g| powell_grad(p, g),
         |p, v, hv| powell_hvp(p, v, hv),
-        |p| powell_ref(p));
+        |p| powell_ref(p),
+    );
 }
 
 /// Wood (Colville) from its residual vector, which is collected first
@@ -908,35 +982,38 @@ fn wood_ref(x: &[D]) -> D {
 }
 #[test]
 fn wood_is_exact() {
-    check("wood", &[-3.0, -1.0, -2.0, 0.5],
+    check(
+        "wood",
+        &[-3.0, -1.0, -2.0, 0.5],
         |p| wood(arr::<4>(p)),
         |p, g| wood_grad(arr::<4>(p), arr_mut::<4>(g)),
         |p, v, hv| wood_hvp(arr::<4>(p), arr::<4>(v), arr_mut::<4>(hv)),
-        |p| wood_ref(p));
+        |p| wood_ref(p),
+    );
 }
 
 /// Helical valley: a branch on the quadrant, three scalar parameters
 #[differentiable]
 fn helical_valley(x: f64, y: f64, z: f64) -> f64 {
-    let theta = if x > 0.0 {
-        (y / x).atan() / (2.0 * PI)
-    } else {
-        (y / x).atan() / (2.0 * PI) + 0.5
-    };
+    let theta = if x > 0.0 { (y / x).atan() / (2.0 * PI) } else { (y / x).atan() / (2.0 * PI) + 0.5 };
     let r = x.hypot(y);
     100.0 * ((z - 10.0 * theta).powi(2) + (r - 1.0).powi(2)) + z * z
 }
 
 fn helical_valley_ref(x: &[D]) -> D {
     let mut theta = (x[1] / x[0]).atan() / (2.0 * PI);
-    if x[0].re <= 0.0 { theta += 0.5; }
+    if x[0].re <= 0.0 {
+        theta += 0.5;
+    }
     let u = x[2] - theta * 10.0;
     let r = (x[0] * x[0] + x[1] * x[1]).sqrt() - 1.0;
     (u * u + r * r) * 100.0 + x[2] * x[2]
 }
 #[test]
 fn helical_valley_is_exact() {
-    check("helical_valley", &[-1.0, 0.4, 0.6],
+    check(
+        "helical_valley",
+        &[-1.0, 0.4, 0.6],
         |p| helical_valley(p[0], p[1], p[2]),
         |p, g| {
             let (value, (a, b, c)) = helical_valley_grad(p[0], p[1], p[2]);
@@ -947,12 +1024,12 @@ fn helical_valley_is_exact() {
             let (a, b, c) = helical_valley_hvp(p[0], p[1], p[2], v[0], v[1], v[2]);
             hv.copy_from_slice(&[a, b, c]);
         },
-        |p| helical_valley_ref(p));
+        |p| helical_valley_ref(p),
+    );
 }
 
-const BARD_Y: [f64; 15] = [
-    0.14, 0.18, 0.22, 0.25, 0.29, 0.32, 0.35, 0.39, 0.37, 0.58, 0.73, 0.96, 1.34, 2.10, 4.39,
-];
+const BARD_Y: [f64; 15] =
+    [0.14, 0.18, 0.22, 0.25, 0.29, 0.32, 0.35, 0.39, 0.37, 0.58, 0.73, 0.96, 1.34, 2.10, 4.39];
 
 /// Bard (More, Garbow, Hillstrom No. 8): residuals against a const table
 #[differentiable]
@@ -980,11 +1057,14 @@ fn bard_ref(x: &[D]) -> D {
 }
 #[test]
 fn bard_is_exact() {
-    check("bard", &[1.0, 1.2, 0.8],
+    check(
+        "bard",
+        &[1.0, 1.2, 0.8],
         |p| bard(p),
         |p, g| bard_grad(p, g),
         |p, v, hv| bard_hvp(p, v, hv),
-        |p| bard_ref(p));
+        |p| bard_ref(p),
+    );
 }
 
 /// Chebyquad, with the recurrence carried by a `scan` (levenberg-marquardt's test set)
@@ -1029,18 +1109,23 @@ fn chebyquad_ref(x: &[D]) -> D {
             }
             m += b / n as f64;
         }
-        if k % 2 == 0 { m += 1.0 / ((k * k) as f64 - 1.0); }
+        if k % 2 == 0 {
+            m += 1.0 / ((k * k) as f64 - 1.0);
+        }
         total += m * m;
     }
     total
 }
 #[test]
 fn chebyquad_is_exact() {
-    check("chebyquad", &[0.2, 0.35, 0.55, 0.83],
+    check(
+        "chebyquad",
+        &[0.2, 0.35, 0.55, 0.83],
         |p| chebyquad(p),
         |p, g| chebyquad_grad(p, g),
         |p, v, hv| chebyquad_hvp(p, v, hv),
-        |p| chebyquad_ref(p));
+        |p| chebyquad_ref(p),
+    );
 }
 
 /// Michalewicz with its steepness as a const generic
@@ -1057,18 +1142,23 @@ fn michalewicz_ref(x: &[D], m: i32) -> D {
     for i in 0..x.len() {
         let k = (x[i] * x[i] * ((i + 1) as f64 / PI)).sin();
         let mut p = D::from_re(1.0);
-        for _ in 0..2 * m { p = p * k; }
+        for _ in 0..2 * m {
+            p = p * k;
+        }
         s -= x[i].sin() * p;
     }
     s
 }
 #[test]
 fn michalewicz_is_exact() {
-    check("michalewicz", &[2.1, 1.4, 1.2],
+    check(
+        "michalewicz",
+        &[2.1, 1.4, 1.2],
         |p| michalewicz::<3>(p),
         |p, g| michalewicz_grad::<3>(p, g),
         |p, v, hv| michalewicz_hvp::<3>(p, v, hv),
-        |p| michalewicz_ref(p, 3));
+        |p| michalewicz_ref(p, 3),
+    );
 }
 
 /// Trid on a fixed-size array of const-generic length: index loops and `skip`
@@ -1089,14 +1179,18 @@ fn trid_ref(x: &[D]) -> D {
     let mut p = D::from_re(1.0);
     for i in 0..x.len() {
         s += (x[i] - 1.0) * (x[i] - 1.0);
-        if i > 0 { s -= x[i] * x[i - 1]; }
+        if i > 0 {
+            s -= x[i] * x[i - 1];
+        }
         p = p * x[i];
     }
     s + p.sin() * 0.05
 }
 #[test]
 fn trid_is_exact() {
-    check("trid", &[0.6, 1.9, -0.8, 2.3],
+    check(
+        "trid",
+        &[0.6, 1.9, -0.8, 2.3],
         |p| trid::<4>(*arr::<4>(p)),
         |p, g| {
             let (value, d) = trid_grad::<4>(*arr::<4>(p));
@@ -1104,7 +1198,8 @@ fn trid_is_exact() {
             value
         },
         |p, v, hv| hv.copy_from_slice(&trid_hvp::<4>(*arr::<4>(p), *arr::<4>(v))),
-        |p| trid_ref(p));
+        |p| trid_ref(p),
+    );
 }
 
 /// Log-sum-exp cross-entropy of linear scores: fold(f64::MIN, f64::max), chunks(3)
@@ -1112,10 +1207,8 @@ fn trid_is_exact() {
 fn softmax_loss(weights: &[f64], samples: &[[f64; 3]], labels: &[usize]) -> f64 {
     let mut loss = 0.0;
     for (sample, &label) in samples.iter().zip(labels) {
-        let scores: Vec<f64> = weights
-            .chunks(3)
-            .map(|row| row.iter().zip(sample.iter()).map(|(w, s)| w * s).sum())
-            .collect();
+        let scores: Vec<f64> =
+            weights.chunks(3).map(|row| row.iter().zip(sample.iter()).map(|(w, s)| w * s).sum()).collect();
         let max = scores.iter().copied().fold(f64::MIN, f64::max);
         let log_norm = scores.iter().map(|s| (s - max).exp()).sum::<f64>().ln() + max;
         loss += log_norm - scores[label];
@@ -1132,23 +1225,32 @@ fn softmax_loss_ref(w: &[D]) -> D {
         let mut own = D::from_re(0.0);
         for c in 0..3 {
             let mut s = D::from_re(0.0);
-            for j in 0..3 { s += w[3 * c + j] * SAMPLES[k][j]; }
+            for j in 0..3 {
+                s += w[3 * c + j] * SAMPLES[k][j];
+            }
             z += s.exp();
-            if c == labels[k] { own = s; }
+            if c == labels[k] {
+                own = s;
+            }
         }
         loss += (z.ln() - own) / 4.0;
     }
-    for i in 0..9 { loss += w[i] * w[i] * 0.01; }
+    for i in 0..9 {
+        loss += w[i] * w[i] * 0.01;
+    }
     loss
 }
 #[test]
 fn softmax_loss_is_exact() {
     let labels = [0usize, 1, 2, 1];
-    check("softmax_loss", &[0.1, -0.4, 0.3, 0.6, 0.2, -0.1, -0.3, 0.5, 0.7],
+    check(
+        "softmax_loss",
+        &[0.1, -0.4, 0.3, 0.6, 0.2, -0.1, -0.3, 0.5, 0.7],
         |p| softmax_loss(p, &SAMPLES, &labels),
         |p, g| softmax_loss_grad(p, &SAMPLES, &labels, g),
         |p, v, hv| softmax_loss_hvp(p, &SAMPLES, &labels, v, hv),
-        |p| softmax_loss_ref(p));
+        |p| softmax_loss_ref(p),
+    );
 }
 
 #[derive(Debug, PartialEq)]
@@ -1188,7 +1290,9 @@ fn michaelis_menten_ref(x: &[D]) -> D {
 }
 #[test]
 fn michaelis_menten_is_exact() {
-    check("michaelis_menten", &[1.4, 1.9],
+    check(
+        "michaelis_menten",
+        &[1.4, 1.9],
         |p| michaelis_menten(p[0], p[1], &KINETICS).unwrap(),
         |p, g| {
             let (value, (a, b)) = michaelis_menten_grad(p[0], p[1], &KINETICS).unwrap();
@@ -1199,7 +1303,8 @@ fn michaelis_menten_is_exact() {
             let (a, b) = michaelis_menten_hvp(p[0], p[1], &KINETICS, v[0], v[1]).unwrap();
             hv.copy_from_slice(&[a, b]);
         },
-        |p| michaelis_menten_ref(p));
+        |p| michaelis_menten_ref(p),
+    );
     assert_eq!(michaelis_menten_grad(1.0, 2.0, &[]).err(), Some(FitError::Empty));
     assert_eq!(michaelis_menten_grad(1.0, 2.0, &[(-1.0, 0.0)]).err(), Some(FitError::BadConcentration(-1.0)));
 }
@@ -1243,7 +1348,9 @@ fn peak_into(p: &Peak, out: &mut [f64]) {
 fn peak_deviance_ref(x: &[D]) -> D {
     let mut s = D::from_re(0.0);
     for i in 0..7 {
-        if COUNTS[i] == 0.0 { continue; }
+        if COUNTS[i] == 0.0 {
+            continue;
+        }
         let z = (-x[1] + CHANNELS[i]) / x[2];
         let m = x[3] + x[4] * CHANNELS[i] + x[0] * (z * z * -0.5).exp();
         s += (m - COUNTS[i] - (m / COUNTS[i]).ln() * COUNTS[i]) * 2.0;
@@ -1252,7 +1359,9 @@ fn peak_deviance_ref(x: &[D]) -> D {
 }
 #[test]
 fn peak_deviance_is_exact() {
-    check("peak_deviance", &[15.0, 3.2, 1.1, 3.5, 0.2],
+    check(
+        "peak_deviance",
+        &[15.0, 3.2, 1.1, 3.5, 0.2],
         |p| peak_deviance(&peak_of(p), &CHANNELS, &COUNTS),
         |p, g| {
             let mut d = peak_of(&[0.0; 5]);
@@ -1265,7 +1374,8 @@ fn peak_deviance_is_exact() {
             peak_deviance_hvp(&peak_of(p), &CHANNELS, &COUNTS, &peak_of(v), &mut d);
             peak_into(&d, hv);
         },
-        |p| peak_deviance_ref(p));
+        |p| peak_deviance_ref(p),
+    );
 }
 
 enum Loss {
@@ -1296,7 +1406,9 @@ fn robust_line_ref(x: &[D], kind: usize, c: f64) -> D {
     let mut s = D::from_re(0.0);
     for i in 0..6 {
         let mut r = x[0] + x[1] * LINE[i].0 - LINE[i].1;
-        if r.re < 0.0 { r = -r; }
+        if r.re < 0.0 {
+            r = -r;
+        }
         if kind == 2 {
             s += (r * r / (c * c) + 1.0).ln() * (0.5 * c * c);
         } else if kind == 1 && r.re > c {
@@ -1309,22 +1421,31 @@ fn robust_line_ref(x: &[D], kind: usize, c: f64) -> D {
 }
 #[test]
 fn robust_line_is_exact() {
-    check("robust_line: squared", &[0.2, 0.9],
+    check(
+        "robust_line: squared",
+        &[0.2, 0.9],
         |p| robust_line(p, &LINE, &Loss::Squared),
         |p, g| robust_line_grad(p, &LINE, &Loss::Squared, g),
         |p, v, hv| robust_line_hvp(p, &LINE, &Loss::Squared, v, hv),
-        |p| robust_line_ref(p, 0, 0.0));
+        |p| robust_line_ref(p, 0, 0.0),
+    );
     let huber = Loss::Huber { delta: 0.8 };
-    check("robust_line: huber", &[0.2, 0.9],
+    check(
+        "robust_line: huber",
+        &[0.2, 0.9],
         |p| robust_line(p, &LINE, &huber),
         |p, g| robust_line_grad(p, &LINE, &huber, g),
         |p, v, hv| robust_line_hvp(p, &LINE, &huber, v, hv),
-        |p| robust_line_ref(p, 1, 0.8));
-    check("robust_line: cauchy", &[0.2, 0.9],
+        |p| robust_line_ref(p, 1, 0.8),
+    );
+    check(
+        "robust_line: cauchy",
+        &[0.2, 0.9],
         |p| robust_line(p, &LINE, &Loss::Cauchy(1.3)),
         |p, g| robust_line_grad(p, &LINE, &Loss::Cauchy(1.3), g),
         |p, v, hv| robust_line_hvp(p, &LINE, &Loss::Cauchy(1.3), v, hv),
-        |p| robust_line_ref(p, 2, 1.3));
+        |p| robust_line_ref(p, 2, 1.3),
+    );
 }
 
 /// k-means objective: nearest centre by min_by(total_cmp) over a nested iterator
@@ -1344,7 +1465,9 @@ fn k_means(centres: &[Vec<f64>], points: &[[f64; 2]]) -> f64 {
 }
 
 const CLOUD: [[f64; 2]; 5] = [[0.1, 0.0], [0.3, -0.4], [2.1, 1.8], [1.7, 2.2], [-1.5, 1.4]];
-fn rows(p: &[f64]) -> Vec<Vec<f64>> { p.chunks(2).map(|r| r.to_vec()).collect() }
+fn rows(p: &[f64]) -> Vec<Vec<f64>> {
+    p.chunks(2).map(|r| r.to_vec()).collect()
+}
 fn k_means_ref(x: &[D]) -> D {
     let mut s = D::from_re(0.0);
     for i in 0..5 {
@@ -1353,7 +1476,9 @@ fn k_means_ref(x: &[D]) -> D {
             let u = x[2 * c] - CLOUD[i][0];
             let w = x[2 * c + 1] - CLOUD[i][1];
             let d = u * u + w * w;
-            if d.re < best.re { best = d; }
+            if d.re < best.re {
+                best = d;
+            }
         }
         s += best;
     }
@@ -1361,7 +1486,9 @@ fn k_means_ref(x: &[D]) -> D {
 }
 #[test]
 fn k_means_is_exact() {
-    check("k_means", &[0.0, 0.2, 2.0, 1.5, -1.0, 1.1],
+    check(
+        "k_means",
+        &[0.0, 0.2, 2.0, 1.5, -1.0, 1.1],
         |p| k_means(&rows(p), &CLOUD),
         |p, g| {
             let mut d = rows(&[0.0; 6]);
@@ -1374,7 +1501,8 @@ fn k_means_is_exact() {
             k_means_hvp(&rows(p), &CLOUD, &rows(v), &mut d);
             hv.copy_from_slice(&d.concat());
         },
-        |p| k_means_ref(p));
+        |p| k_means_ref(p),
+    );
 }
 
 struct Portfolio {
@@ -1414,21 +1542,28 @@ fn objective_ref(w: &[D]) -> D {
     let mut s = D::from_re(0.0);
     let mut budget = D::from_re(-1.0);
     for i in 0..3 {
-        for j in 0..3 { s += w[i] * w[j] * (2.0 * data.covariance[i][j]); }
+        for j in 0..3 {
+            s += w[i] * w[j] * (2.0 * data.covariance[i][j]);
+        }
         s -= w[i] * data.returns[i];
         budget += w[i];
-        if w[i].re < 0.0 { s += w[i] * w[i] * 50.0; }
+        if w[i].re < 0.0 {
+            s += w[i] * w[i] * 50.0;
+        }
     }
     s + budget * budget * 50.0
 }
 #[test]
 fn portfolio_objective_is_exact() {
     let data = portfolio();
-    check("portfolio objective", &[0.5, 0.7, -0.15],
+    check(
+        "portfolio objective",
+        &[0.5, 0.7, -0.15],
         |p| data.objective(p),
         |p, g| data.objective_grad(p, g),
         |p, v, hv| data.objective_hvp(p, v, hv),
-        |p| objective_ref(p));
+        |p| objective_ref(p),
+    );
 }
 
 /// One neuron's activation, differentiable by itself and called below
@@ -1437,10 +1572,14 @@ fn swish(z: f64, beta: f64) -> f64 {
     z / (1.0 + (-beta * z).exp())
 }
 
-fn swish_ref(z: D, beta: D) -> D { z / ((-(beta * z)).exp() + 1.0) }
+fn swish_ref(z: D, beta: D) -> D {
+    z / ((-(beta * z)).exp() + 1.0)
+}
 #[test]
 fn swish_is_exact() {
-    check("swish", &[0.8, 1.5],
+    check(
+        "swish",
+        &[0.8, 1.5],
         |p| swish(p[0], p[1]),
         |p, g| {
             let (value, (a, b)) = swish_grad(p[0], p[1]);
@@ -1451,7 +1590,8 @@ fn swish_is_exact() {
             let (a, b) = swish_hvp(p[0], p[1], v[0], v[1]);
             hv.copy_from_slice(&[a, b]);
         },
-        |p| swish_ref(p[0], p[1]));
+        |p| swish_ref(p[0], p[1]),
+    );
 }
 
 /// A two-layer network's squared error: split_at, chunks_exact + remainder, a differentiable helper
@@ -1460,10 +1600,7 @@ fn tiny_network(params: &[f64], inputs: &[(f64, f64)]) -> f64 {
     let (hidden, output) = params.split_at(6);
     let mut total = 0.0;
     for &(u, target) in inputs {
-        let activations = hidden
-            .chunks_exact(2)
-            .map(|c| swish(c[0] * u + c[1], 1.0))
-            .collect::<Vec<f64>>();
+        let activations = hidden.chunks_exact(2).map(|c| swish(c[0] * u + c[1], 1.0)).collect::<Vec<f64>>();
         let mut y = output[3];
         activations.iter().zip(&output[..3]).for_each(|(a, w)| y += a * w);
         total += (y - target).powi(2);
@@ -1486,20 +1623,20 @@ fn tiny_network_ref(x: &[D]) -> D {
 }
 #[test]
 fn tiny_network_is_exact() {
-    check("tiny_network", &[0.4, -0.1, -0.3, 0.5, 0.2, 0.1, 0.7, -0.6, 0.3, 0.05],
+    check(
+        "tiny_network",
+        &[0.4, -0.1, -0.3, 0.5, 0.2, 0.1, 0.7, -0.6, 0.3, 0.05],
         |p| tiny_network(p, &KINETICS),
         |p, g| tiny_network_grad(p, &KINETICS, g),
         |p, v, hv| tiny_network_hvp(p, &KINETICS, v, hv),
-        |p| tiny_network_ref(p));
+        |p| tiny_network_ref(p),
+    );
 }
 
 /// Geometric median over f32 data in f32
 #[differentiable(wrt(x))]
 fn weber_f32(x: &[f32], sites: &[[f32; 2]]) -> f32 {
-    sites
-        .iter()
-        .map(|s| ((x[0] - s[0]).powi(2) + (x[1] - s[1]).powi(2)).sqrt())
-        .sum()
+    sites.iter().map(|s| ((x[0] - s[0]).powi(2) + (x[1] - s[1]).powi(2)).sqrt()).sum()
 }
 
 fn weber_f32_ref(x: &[D]) -> D {

@@ -2,7 +2,9 @@ use super::*;
 // Physics, engineering and numerical methods, as ordinary Rust. The includer provides: `check`, `D`
 // (num_dual::HyperDual64), `num_dual::DualNum`, and the macros `differentiable`, `Differentiable`.
 
-fn triples(p: &[f64]) -> Vec<[f64; 3]> { p.chunks(3).map(|c| [c[0], c[1], c[2]]).collect() }
+fn triples(p: &[f64]) -> Vec<[f64; 3]> {
+    p.chunks(3).map(|c| [c[0], c[1], c[2]]).collect()
+}
 
 const EPSILON: f64 = 0.8;
 const SIGMA: f64 = 1.1;
@@ -14,11 +16,7 @@ fn lennard_jones(positions: &[[f64; 3]]) -> f64 {
     (0..n)
         .flat_map(|i| (i + 1..n).map(move |j| (i, j)))
         .map(|(i, j)| {
-            let r2: f64 = positions[i]
-                .iter()
-                .zip(positions[j].iter())
-                .map(|(a, b)| (a - b).powi(2))
-                .sum();
+            let r2: f64 = positions[i].iter().zip(positions[j].iter()).map(|(a, b)| (a - b).powi(2)).sum();
             let s6 = (SIGMA * SIGMA / r2).powi(3);
             4.0 * EPSILON * (s6 * s6 - s6)
         })
@@ -44,7 +42,9 @@ fn lennard_jones_ref(x: &[D]) -> D {
 }
 #[test]
 fn lennard_jones_is_exact() {
-    check("lennard_jones", &[0.0, 0.1, 0.0, 1.2, 0.0, 0.1, 0.5, 1.1, -0.1, 0.6, 0.4, 1.0],
+    check(
+        "lennard_jones",
+        &[0.0, 0.1, 0.0, 1.2, 0.0, 0.1, 0.5, 1.1, -0.1, 0.6, 0.4, 1.0],
         |p| lennard_jones(&triples(p)),
         |p, g| {
             let mut d = triples(&[0.0; 12]);
@@ -57,7 +57,8 @@ fn lennard_jones_is_exact() {
             lennard_jones_hvp(&triples(p), &triples(v), &mut d);
             hv.copy_from_slice(&d.concat());
         },
-        |p| lennard_jones_ref(p));
+        |p| lennard_jones_ref(p),
+    );
 }
 
 struct Charges {
@@ -108,11 +109,14 @@ fn charges_ref(x: &[D], q: &[f64], l: f64) -> D {
 fn charges_energy_is_exact() {
     let sys = Charges { q: vec![1.0, -1.0, 0.5, 2.0], screening: 3.0 };
     assert!(Charges::distance(&[0.0, 3.0], &[4.0, 0.0]) == 5.0);
-    check("charges energy", &[0.0, 0.1, 1.0, 0.0, 0.3, 1.2, -0.9, -0.8],
+    check(
+        "charges energy",
+        &[0.0, 0.1, 1.0, 0.0, 0.3, 1.2, -0.9, -0.8],
         |p| sys.energy(p),
         |p, g| sys.energy_grad(p, g),
         |p, v, hv| sys.energy_hvp(p, v, hv),
-        |p| charges_ref(p, &[1.0, -1.0, 0.5, 2.0], 3.0));
+        |p| charges_ref(p, &[1.0, -1.0, 0.5, 2.0], 3.0),
+    );
 }
 
 struct Spring {
@@ -161,17 +165,22 @@ fn spring_network_ref(x: &[D]) -> D {
         let d = (u * u + w * w).sqrt() - l[s];
         e += d * d * (0.5 * k[s]);
     }
-    for i in 0..4 { e += x[2 * i + 1] * (0.2 * 9.81); }
+    for i in 0..4 {
+        e += x[2 * i + 1] * (0.2 * 9.81);
+    }
     e
 }
 #[test]
 fn spring_network_is_exact() {
     let springs = web();
-    check("spring_network", &[0.0, 0.0, 0.9, -0.4, 1.7, -0.5, 2.6, 0.1],
+    check(
+        "spring_network",
+        &[0.0, 0.0, 0.9, -0.4, 1.7, -0.5, 2.6, 0.1],
         |p| spring_network(p, &springs, 0.2),
         |p, g| spring_network_grad(p, &springs, 0.2, g),
         |p, v, hv| spring_network_hvp(p, &springs, 0.2, v, hv),
-        |p| spring_network_ref(p));
+        |p| spring_network_ref(p),
+    );
 }
 
 /// Double pendulum by RK4 with the derivative in a closure; the final energy-like cost
@@ -182,10 +191,12 @@ fn double_pendulum(initial: [f64; 4], length: f64) -> f64 {
         let [t1, t2, w1, w2] = s;
         let delta = t1 - t2;
         let den = length * (3.0 - (2.0 * delta).cos());
-        let a1 = (-3.0 * g * t1.sin() - g * (t1 - 2.0 * t2).sin()
+        let a1 = (-3.0 * g * t1.sin()
+            - g * (t1 - 2.0 * t2).sin()
             - 2.0 * delta.sin() * length * (w2 * w2 + w1 * w1 * delta.cos()))
             / den;
-        let a2 = 2.0 * delta.sin()
+        let a2 = 2.0
+            * delta.sin()
             * (2.0 * w1 * w1 * length + 2.0 * g * t1.cos() + w2 * w2 * length * delta.cos())
             / den;
         [w1, w2, a1, a2]
@@ -214,7 +225,8 @@ fn double_pendulum(initial: [f64; 4], length: f64) -> f64 {
 fn pendulum_rate(s: &[D], l: D) -> Vec<D> {
     let d = s[0] - s[1];
     let den = l * (-(d * 2.0).cos() + 3.0);
-    let a = s[0].sin() * (-3.0 * 9.81) - (s[0] - s[1] * 2.0).sin() * 9.81
+    let a = s[0].sin() * (-3.0 * 9.81)
+        - (s[0] - s[1] * 2.0).sin() * 9.81
         - d.sin() * l * (s[3] * s[3] + s[2] * s[2] * d.cos()) * 2.0;
     let b = d.sin() * (s[2] * s[2] * l * 2.0 + s[0].cos() * (2.0 * 9.81) + s[3] * s[3] * l * d.cos()) * 2.0;
     vec![s[2], s[3], a / den, b / den]
@@ -225,20 +237,30 @@ fn double_pendulum_ref(x: &[D]) -> D {
     for _ in 0..6 {
         let k1 = pendulum_rate(&s, l);
         let mut t = s.clone();
-        for i in 0..4 { t[i] = s[i] + k1[i] * 0.025; }
+        for i in 0..4 {
+            t[i] = s[i] + k1[i] * 0.025;
+        }
         let k2 = pendulum_rate(&t, l);
-        for i in 0..4 { t[i] = s[i] + k2[i] * 0.025; }
+        for i in 0..4 {
+            t[i] = s[i] + k2[i] * 0.025;
+        }
         let k3 = pendulum_rate(&t, l);
-        for i in 0..4 { t[i] = s[i] + k3[i] * 0.05; }
+        for i in 0..4 {
+            t[i] = s[i] + k3[i] * 0.05;
+        }
         let k4 = pendulum_rate(&t, l);
-        for i in 0..4 { s[i] += (k1[i] + k2[i] * 2.0 + k3[i] * 2.0 + k4[i]) * (0.05 / 6.0); }
+        for i in 0..4 {
+            s[i] += (k1[i] + k2[i] * 2.0 + k3[i] * 2.0 + k4[i]) * (0.05 / 6.0);
+        }
     }
     (s[0] - 0.3) * (s[0] - 0.3) + s[1] * s[1] + (s[2] * s[3]).sin() * 0.1
 }
 #[test]
 fn double_pendulum_is_exact() {
     let a = |p: &[f64]| [p[0], p[1], p[2], p[3]];
-    check("double_pendulum", &[0.8, 0.5, -0.2, 0.4, 1.3],
+    check(
+        "double_pendulum",
+        &[0.8, 0.5, -0.2, 0.4, 1.3],
         |p| double_pendulum(a(p), p[4]),
         |p, g| {
             let (value, (ds, dl)) = double_pendulum_grad(a(p), p[4]);
@@ -251,7 +273,8 @@ fn double_pendulum_is_exact() {
             hv[..4].copy_from_slice(&hs);
             hv[4] = hl;
         },
-        |p| double_pendulum_ref(p));
+        |p| double_pendulum_ref(p),
+    );
 }
 
 /// Lorenz parameters against an observed track: tuples as state, data by zip and step_by
@@ -267,12 +290,7 @@ fn lorenz_misfit(sigma: f64, rho: f64, beta: f64, observed: &[f64]) -> f64 {
         state = step(state);
         track.push(state);
     }
-    track
-        .iter()
-        .step_by(4)
-        .zip(observed)
-        .map(|(&(x, _, z), obs)| (x + 0.1 * z - obs).powi(2))
-        .sum()
+    track.iter().step_by(4).zip(observed).map(|(&(x, _, z), obs)| (x + 0.1 * z - obs).powi(2)).sum()
 }
 
 fn lorenz_misfit_ref(p: &[D]) -> D {
@@ -296,7 +314,9 @@ fn lorenz_misfit_ref(p: &[D]) -> D {
 #[test]
 fn lorenz_misfit_is_exact() {
     let obs = [3.0, 2.9, 2.7, 2.6];
-    check("lorenz_misfit", &[10.0, 28.0, 2.6],
+    check(
+        "lorenz_misfit",
+        &[10.0, 28.0, 2.6],
         |p| lorenz_misfit(p[0], p[1], p[2], &obs),
         |p, g| {
             let (value, (a, b, c)) = lorenz_misfit_grad(p[0], p[1], p[2], &obs);
@@ -307,7 +327,8 @@ fn lorenz_misfit_is_exact() {
             let (a, b, c) = lorenz_misfit_hvp(p[0], p[1], p[2], &obs, v[0], v[1], v[2]);
             hv.copy_from_slice(&[a, b, c]);
         },
-        |p| lorenz_misfit_ref(p));
+        |p| lorenz_misfit_ref(p),
+    );
 }
 
 #[derive(Clone, Differentiable)]
@@ -348,7 +369,9 @@ fn kepler_miss_ref(x: &[D]) -> D {
         let a = p[0] - 0.5;
         let b = p[1] - 0.6;
         let m = (a * a + b * b).sqrt();
-        if m.re < best.re { best = m; }
+        if m.re < best.re {
+            best = m;
+        }
     }
     best + (w[0] * w[0] + w[1] * w[1]) * 0.5
 }
@@ -359,7 +382,9 @@ fn kepler_miss_is_exact() {
         out[..2].copy_from_slice(&d.position);
         out[2..4].copy_from_slice(&d.velocity);
     };
-    check("kepler_miss", &[1.0, 0.05, -0.1, 0.9, 1.1],
+    check(
+        "kepler_miss",
+        &[1.0, 0.05, -0.1, 0.9, 1.1],
         |p| kepler_miss(&o(p), p[4]),
         |p, g| {
             let mut d = o(&[0.0; 4]);
@@ -374,7 +399,8 @@ fn kepler_miss_is_exact() {
             put(&d, hv);
             hv[4] = hgm;
         },
-        |p| kepler_miss_ref(p));
+        |p| kepler_miss_ref(p),
+    );
 }
 
 /// Explicit heat equation with temperature-dependent conductivity: two buffers swapped
@@ -398,7 +424,9 @@ fn heat_rod(initial: &[f64], alpha: f64) -> f64 {
 fn heat_rod_ref(x: &[D]) -> D {
     let n = x.len() - 1;
     let mut u = vec![D::from_re(0.0); n];
-    for i in 0..n { u[i] = x[i]; }
+    for i in 0..n {
+        u[i] = x[i];
+    }
     for _ in 0..5 {
         let old = u.clone();
         for i in 1..n - 1 {
@@ -406,20 +434,28 @@ fn heat_rod_ref(x: &[D]) -> D {
         }
     }
     let mut s = D::from_re(0.0);
-    for i in 0..n { s += u[i] * u[i] / n as f64; }
+    for i in 0..n {
+        s += u[i] * u[i] / n as f64;
+    }
     s
 }
 #[test]
 fn heat_rod_is_exact() {
-    check("heat_rod", &[0.0, 0.4, 1.0, 0.7, 0.2, -0.1, 0.2],
+    check(
+        "heat_rod",
+        &[0.0, 0.4, 1.0, 0.7, 0.2, -0.1, 0.2],
         |p| heat_rod(&p[..6], p[6]),
         |p, g| {
             let (value, da) = heat_rod_grad(&p[..6], p[6], &mut g[..6]);
             g[6] = da;
             value
         },
-        |p, v, hv| { let ha = heat_rod_hvp(&p[..6], p[6], &v[..6], v[6], &mut hv[..6]); hv[6] = ha; },
-        |p| heat_rod_ref(p));
+        |p, v, hv| {
+            let ha = heat_rod_hvp(&p[..6], p[6], &v[..6], v[6], &mut hv[..6]);
+            hv[6] = ha;
+        },
+        |p| heat_rod_ref(p),
+    );
 }
 
 /// Nonlinear wave by leapfrog: clone, copy_from_slice, fill, windows(3), iter_mut with zip
@@ -452,7 +488,9 @@ fn wave_energy_ref(x: &[D]) -> D {
     let mut b = x.to_vec();
     for _ in 0..6 {
         let mut c = b.clone();
-        for i in 0..n { c[i] = b[i] * 2.0 - a[i]; }
+        for i in 0..n {
+            c[i] = b[i] * 2.0 - a[i];
+        }
         for i in 1..n - 1 {
             c[i] += (b[i - 1] + b[i + 1] - b[i] * 2.0) * 0.25 - b[i] * b[i] * b[i] * 0.05;
         }
@@ -472,11 +510,14 @@ fn wave_energy_ref(x: &[D]) -> D {
 }
 #[test]
 fn wave_energy_is_exact() {
-    check("wave_energy", &[0.1, 0.5, 1.2, 0.8, -0.3, 0.2],
+    check(
+        "wave_energy",
+        &[0.1, 0.5, 1.2, 0.8, -0.3, 0.2],
         |p| wave_energy(p),
         |p, g| wave_energy_grad(p, g),
         |p, v, hv| wave_energy_hvp(p, v, hv),
-        |p| wave_energy_ref(p));
+        |p| wave_energy_ref(p),
+    );
 }
 
 /// Discrete beam bending energy with a tip load: array destructuring in windows(3)
@@ -505,14 +546,20 @@ fn beam_energy_ref(x: &[D]) -> D {
 }
 #[test]
 fn beam_energy_is_exact() {
-    check("beam_energy", &[0.01, 0.05, 0.2, 0.45, 0.8, 6.0, 5.0, 4.0],
+    check(
+        "beam_energy",
+        &[0.01, 0.05, 0.2, 0.45, 0.8, 6.0, 5.0, 4.0],
         |p| beam_energy(&p[..5], &p[5..], 0.7),
-        |p, g| { let (a, b) = g.split_at_mut(5); beam_energy_grad(&p[..5], &p[5..], 0.7, a, b) },
+        |p, g| {
+            let (a, b) = g.split_at_mut(5);
+            beam_energy_grad(&p[..5], &p[5..], 0.7, a, b)
+        },
         |p, v, hv| {
             let (a, b) = hv.split_at_mut(5);
             beam_energy_hvp(&p[..5], &p[5..], 0.7, &v[..5], &v[5..], a, b);
         },
-        |p| beam_energy_ref(p));
+        |p| beam_energy_ref(p),
+    );
 }
 
 /// Peng-Robinson pressure as an Option: None below the co-volume
@@ -542,7 +589,9 @@ fn peng_robinson_ref(x: &[D]) -> D {
 fn peng_robinson_is_exact() {
     let (tc, pc, om) = (304.2, 7.38e6, 0.225);
     // volumes in m3/kmol in the check, so that the second derivatives are of ordinary size
-    check("peng_robinson", &[350.0, 0.9],
+    check(
+        "peng_robinson",
+        &[350.0, 0.9],
         |p| peng_robinson(p[0], p[1] * 1e-3, tc, pc, om).unwrap(),
         |p, g| {
             let (value, (a, b)) = peng_robinson_grad(p[0], p[1] * 1e-3, tc, pc, om).unwrap();
@@ -553,7 +602,11 @@ fn peng_robinson_is_exact() {
             let (a, b) = peng_robinson_hvp(p[0], p[1] * 1e-3, tc, pc, om, v[0], v[1] * 1e-3).unwrap();
             hv.copy_from_slice(&[a, b * 1e-3]);
         },
-        |p| { let s = [p[0], p[1] * 1e-3]; peng_robinson_ref(&s) });
+        |p| {
+            let s = [p[0], p[1] * 1e-3];
+            peng_robinson_ref(&s)
+        },
+    );
     assert!(peng_robinson_grad(300.0, 1e-6, tc, pc, om).is_none());
     assert!(peng_robinson_hvp(300.0, 1e-6, tc, pc, om, 1.0, 0.0).is_none());
 }
@@ -591,11 +644,18 @@ fn vapour_pressure_is_exact() {
         (Fluid::Custom { a: 7.0, b: 1200.0, c: 220.0 }, 50.0, (7.0, 1200.0, 220.0)),
     ];
     for (fluid, t, (a, b, c)) in cases {
-        check("vapour_pressure", &[t],
+        check(
+            "vapour_pressure",
+            &[t],
             |p| vapour_pressure(fluid, p[0]).unwrap(),
-            |p, g| { let (value, d) = vapour_pressure_grad(fluid, p[0]).unwrap(); g[0] = d; value },
+            |p, g| {
+                let (value, d) = vapour_pressure_grad(fluid, p[0]).unwrap();
+                g[0] = d;
+                value
+            },
             |p, v, hv| hv[0] = vapour_pressure_hvp(fluid, p[0], v[0]).unwrap(),
-            |p| vapour_pressure_ref(p[0], a, b, c));
+            |p| vapour_pressure_ref(p[0], a, b, c),
+        );
     }
     assert!(vapour_pressure(Fluid::Custom { a: 7.0, b: 1200.0, c: 220.0 }, -230.0).is_none());
 }
@@ -631,7 +691,9 @@ fn van_der_waals_z_ref(x: &[D]) -> D {
 }
 #[test]
 fn van_der_waals_z_is_exact() {
-    check("van_der_waals_z", &[20.0, 350.0],
+    check(
+        "van_der_waals_z",
+        &[20.0, 350.0],
         |p| van_der_waals_z(p[0], p[1]),
         |p, g| {
             let (value, (a, b)) = van_der_waals_z_grad(p[0], p[1]);
@@ -642,7 +704,8 @@ fn van_der_waals_z_is_exact() {
             let (a, b) = van_der_waals_z_hvp(p[0], p[1], v[0], v[1]);
             hv.copy_from_slice(&[a, b]);
         },
-        |p| van_der_waals_z_ref(p));
+        |p| van_der_waals_z_ref(p),
+    );
 }
 
 /// Morse pair potential, differentiable by itself
@@ -686,7 +749,9 @@ fn triatomic_ref(x: &[D]) -> D {
 #[test]
 fn triatomic_is_exact() {
     let m = |p: &[f64]| [[p[0], p[1], p[2]], [p[3], p[4], p[5]], [p[6], p[7], p[8]]];
-    check("triatomic", &[0.9, 0.1, 0.0, 0.0, -0.1, 0.05, -0.3, 0.95, 0.1],
+    check(
+        "triatomic",
+        &[0.9, 0.1, 0.0, 0.0, -0.1, 0.05, -0.3, 0.95, 0.1],
         |p| triatomic(&m(p)),
         |p, g| {
             let mut d = [[0.0; 3]; 3];
@@ -699,7 +764,8 @@ fn triatomic_is_exact() {
             triatomic_hvp(&m(p), &m(v), &mut d);
             hv.copy_from_slice(&d.concat());
         },
-        |p| triatomic_ref(p));
+        |p| triatomic_ref(p),
+    );
     let (value, d) = morse_grad(1.1, 4.5, 1.9, 0.96);
     let e = (-1.9f64 * 0.14).exp();
     assert!((value - 4.5 * (1.0 - e) * (1.0 - e)).abs() < 1e-14);
@@ -717,11 +783,7 @@ struct Surface {
 fn trace_ray(height: f64, angle: f64, lens: &[Surface]) -> Result<f64, String> {
     let refract = |sin_in: f64, ratio: f64| -> Result<f64, String> {
         let s = ratio * sin_in;
-        if s.abs() > 1.0 {
-            Err(String::from("total internal reflection"))
-        } else {
-            Ok(s.asin())
-        }
+        if s.abs() > 1.0 { Err(String::from("total internal reflection")) } else { Ok(s.asin()) }
     };
     let (mut y, mut u, mut n) = (height, angle, 1.0);
     for (i, s) in lens.iter().enumerate() {
@@ -759,7 +821,9 @@ fn trace_ray_ref(x: &[D]) -> D {
 #[test]
 fn trace_ray_is_exact() {
     let lens = doublet();
-    check("trace_ray", &[6.0, 0.05],
+    check(
+        "trace_ray",
+        &[6.0, 0.05],
         |p| trace_ray(p[0], p[1], &lens).unwrap(),
         |p, g| {
             let (value, (a, b)) = trace_ray_grad(p[0], p[1], &lens).unwrap();
@@ -770,7 +834,8 @@ fn trace_ray_is_exact() {
             let (a, b) = trace_ray_hvp(p[0], p[1], &lens, v[0], v[1]).unwrap();
             hv.copy_from_slice(&[a, b]);
         },
-        |p| trace_ray_ref(p));
+        |p| trace_ray_ref(p),
+    );
     let glass = [Surface { curvature: 0.02, thickness: 1.0, index: 0.5 }];
     assert!(trace_ray_grad(5.0, 1.0, &glass).is_err());
 }
@@ -815,15 +880,23 @@ fn reprojection_ref(x: &[D]) -> D {
     let n2 = x[0] * x[0] + x[1] * x[1] + x[2] * x[2] + x[3] * x[3];
     let (a, b, c, d) = (x[0], x[1], x[2], x[3]);
     let m = [
-        a * a + b * b - c * c - d * d, (b * c - a * d) * 2.0, (b * d + a * c) * 2.0,
-        (b * c + a * d) * 2.0, a * a - b * b + c * c - d * d, (c * d - a * b) * 2.0,
-        (b * d - a * c) * 2.0, (c * d + a * b) * 2.0, a * a - b * b - c * c + d * d,
+        a * a + b * b - c * c - d * d,
+        (b * c - a * d) * 2.0,
+        (b * d + a * c) * 2.0,
+        (b * c + a * d) * 2.0,
+        a * a - b * b + c * c - d * d,
+        (c * d - a * b) * 2.0,
+        (b * d - a * c) * 2.0,
+        (c * d + a * b) * 2.0,
+        a * a - b * b - c * c + d * d,
     ];
     let mut s = D::from_re(0.0);
     for k in 0..3 {
         let mut r = [x[4], x[5], x[6]];
         for i in 0..3 {
-            for j in 0..3 { r[i] += m[3 * i + j] / n2 * PAIRS[k].0[j]; }
+            for j in 0..3 {
+                r[i] += m[3 * i + j] / n2 * PAIRS[k].0[j];
+            }
         }
         for i in 0..2 {
             let e = r[i] / r[2] * 1.4 - PAIRS[k].1[i];
@@ -835,11 +908,16 @@ fn reprojection_ref(x: &[D]) -> D {
 #[test]
 fn reprojection_is_exact() {
     let a = |p: &[f64]| -> [f64; 7] { p.try_into().unwrap() };
-    check("reprojection", &[0.9, 0.1, -0.2, 0.15, 0.1, -0.1, 2.0],
+    check(
+        "reprojection",
+        &[0.9, 0.1, -0.2, 0.15, 0.1, -0.1, 2.0],
         |p| reprojection(&a(p), 1.4, &PAIRS),
         |p, g| reprojection_grad(&a(p), 1.4, &PAIRS, g.try_into().unwrap()),
-        |p, v, hv| { reprojection_hvp(&a(p), 1.4, &PAIRS, &a(v), hv.try_into().unwrap()); },
-        |p| reprojection_ref(p));
+        |p, v, hv| {
+            reprojection_hvp(&a(p), 1.4, &PAIRS, &a(v), hv.try_into().unwrap());
+        },
+        |p| reprojection_ref(p),
+    );
 }
 
 /// Inverse kinematics of a planar arm: `scan` for cumulative angles, unzip, `last`
@@ -881,18 +959,23 @@ fn arm_cost_ref(x: &[D]) -> D {
         h += x[i];
         a += h.cos() * l[i];
         b += h.sin() * l[i];
-        if i > 0 { s += x[i] * x[i] * 0.02; }
+        if i > 0 {
+            s += x[i] * x[i] * 0.02;
+        }
     }
     s + a * a + b * b
 }
 #[test]
 fn arm_cost_is_exact() {
     let l = [1.0, 0.8, 0.5, 0.3];
-    check("arm_cost", &[0.3, 0.5, -0.2, 0.4],
+    check(
+        "arm_cost",
+        &[0.3, 0.5, -0.2, 0.4],
         |p| arm_cost(p, &l, (1.1, 0.9)),
         |p, g| arm_cost_grad(p, &l, (1.1, 0.9), g),
         |p, v, hv| arm_cost_hvp(p, &l, (1.1, 0.9), v, hv),
-        |p| arm_cost_ref(p));
+        |p| arm_cost_ref(p),
+    );
 }
 
 #[derive(Clone, Differentiable)]
@@ -944,9 +1027,17 @@ fn burnout_altitude_ref(x: &[D]) -> D {
     let mut v = D::from_re(0.0);
     let mut fuel = x[2];
     for k in 0..40 {
-        let t = if k < 4 { 1.0 } else if k < 6 { 0.8 } else { 0.6 };
+        let t = if k < 4 {
+            1.0
+        } else if k < 6 {
+            0.8
+        } else {
+            0.6
+        };
         let burnt = x[0] * (t * 0.5 / 250.0);
-        if burnt.re > fuel.re { break; }
+        if burnt.re > fuel.re {
+            break;
+        }
         fuel = fuel - burnt;
         let m = x[1] + fuel;
         let a = (x[0] * t - x[3] * (-(h / 85.0)).exp() * v * v) / m - 9.81;
@@ -959,7 +1050,9 @@ fn burnout_altitude_ref(x: &[D]) -> D {
 fn burnout_altitude_is_exact() {
     let r = |p: &[f64]| Rocket { thrust: p[0], dry_mass: p[1], fuel: p[2], drag: p[3] };
     let put = |d: &Rocket, out: &mut [f64]| out.copy_from_slice(&[d.thrust, d.dry_mass, d.fuel, d.drag]);
-    check("burnout_altitude", &[60.0, 2.0, 0.93, 0.01],
+    check(
+        "burnout_altitude",
+        &[60.0, 2.0, 0.93, 0.01],
         |p| burnout_altitude(&r(p)),
         |p, g| {
             let mut d = r(&[0.0; 4]);
@@ -972,7 +1065,8 @@ fn burnout_altitude_is_exact() {
             burnout_altitude_hvp(&r(p), &r(v), &mut d);
             put(&d, hv);
         },
-        |p| burnout_altitude_ref(p));
+        |p| burnout_altitude_ref(p),
+    );
 }
 
 /// Trajectory optimisation, a car steered by controls: a closure mutating the state, rev, take, chain
@@ -991,12 +1085,8 @@ fn parking_cost(controls: &[f64], wheelbase: f64) -> f64 {
         drive(c[0], c[1]);
     }
     let late: f64 = path.iter().rev().take(2).map(|s| s[1].powi(2) + s[2].powi(2)).sum();
-    let effort: f64 = controls
-        .iter()
-        .step_by(2)
-        .chain(controls.iter().skip(1).step_by(2))
-        .map(|c| 0.01 * c * c)
-        .sum();
+    let effort: f64 =
+        controls.iter().step_by(2).chain(controls.iter().skip(1).step_by(2)).map(|c| 0.01 * c * c).sum();
     let [x, ..] = path[path.len() - 1];
     late + effort + (x - 1.0).powi(2)
 }
@@ -1008,7 +1098,9 @@ fn parking_cost_ref(u: &[D]) -> D {
     let mut a = D::from_re(0.0);
     let mut s = D::from_re(0.0);
     for k in 0..n {
-        if k == n - 1 { s += y * y + a * a; }
+        if k == n - 1 {
+            s += y * y + a * a;
+        }
         x += u[2 * k] * a.cos() * 0.2;
         y += u[2 * k] * a.sin() * 0.2;
         a += u[2 * k] * u[2 * k + 1].tan() * (0.2 / 1.2);
@@ -1018,11 +1110,14 @@ fn parking_cost_ref(u: &[D]) -> D {
 }
 #[test]
 fn parking_cost_is_exact() {
-    check("parking_cost", &[1.0, 0.3, 1.2, -0.2, 0.8, 0.4, 1.1, -0.5],
+    check(
+        "parking_cost",
+        &[1.0, 0.3, 1.2, -0.2, 0.8, 0.4, 1.1, -0.5],
         |p| parking_cost(p, 1.2),
         |p, g| parking_cost_grad(p, 1.2, g),
         |p, v, hv| parking_cost_hvp(p, 1.2, v, hv),
-        |p| parking_cost_ref(p));
+        |p| parking_cost_ref(p),
+    );
 }
 
 /// Simpson quadrature of a closure over the parameters
@@ -1041,14 +1136,22 @@ fn debye_integral_ref(x: &[D]) -> D {
     let mut s = D::from_re(0.0);
     for i in 0..11 {
         let u = i as f64 * 0.2;
-        let w = if i == 0 || i == 10 { 1.0 } else if i % 2 == 1 { 4.0 } else { 2.0 };
+        let w = if i == 0 || i == 10 {
+            1.0
+        } else if i % 2 == 1 {
+            4.0
+        } else {
+            2.0
+        };
         s += (x[1] * (u + 0.1).ln()).exp() / ((x[0].recip() * u).exp() + 1.0) * (w * 0.2 / 3.0);
     }
     s
 }
 #[test]
 fn debye_integral_is_exact() {
-    check("debye_integral", &[0.9, 2.5],
+    check(
+        "debye_integral",
+        &[0.9, 2.5],
         |p| debye_integral(p[0], p[1]),
         |p, g| {
             let (value, (a, b)) = debye_integral_grad(p[0], p[1]);
@@ -1059,7 +1162,8 @@ fn debye_integral_is_exact() {
             let (a, b) = debye_integral_hvp(p[0], p[1], v[0], v[1]);
             hv.copy_from_slice(&[a, b]);
         },
-        |p| debye_integral_ref(p));
+        |p| debye_integral_ref(p),
+    );
 }
 
 /// Horner by rev + fold, over Clenshaw by a loop from the end; coefficients and argument both active
@@ -1094,7 +1198,9 @@ fn polynomial_ratio_ref(p: &[D]) -> D {
 }
 #[test]
 fn polynomial_ratio_is_exact() {
-    check("polynomial_ratio", &[0.7, 1.0, -0.5, 0.3, 0.8, 2.0, 0.4, -0.3, 0.1],
+    check(
+        "polynomial_ratio",
+        &[0.7, 1.0, -0.5, 0.3, 0.8, 2.0, 0.4, -0.3, 0.1],
         |p| polynomial_ratio(p[0], &p[1..5], &p[5..]),
         |p, g| {
             let (head, rest) = g.split_at_mut(1);
@@ -1108,7 +1214,8 @@ fn polynomial_ratio_is_exact() {
             let (a, b) = rest.split_at_mut(4);
             head[0] = polynomial_ratio_hvp(p[0], &p[1..5], &p[5..], v[0], &v[1..5], &v[5..], a, b);
         },
-        |p| polynomial_ratio_ref(p));
+        |p| polynomial_ratio_ref(p),
+    );
 }
 
 /// Catmull-Rom spline on uneven knots: the segment by take_while + count, let else
@@ -1140,20 +1247,26 @@ fn spline_at_ref(p: &[D]) -> D {
     let m0 = (p[1 + i + 1] - p[1 + lo]) / (KNOTS[i + 1] - KNOTS[lo]);
     let m1 = (p[1 + hi] - p[1 + i]) / (KNOTS[hi] - KNOTS[i]);
     let r = -s + 1.0;
-    (s * 2.0 + 1.0) * r * r * p[1 + i] + s * r * r * m0 * h
-        + s * s * (-(s * 2.0) + 3.0) * p[2 + i] - s * s * r * m1 * h
+    (s * 2.0 + 1.0) * r * r * p[1 + i] + s * r * r * m0 * h + s * s * (-(s * 2.0) + 3.0) * p[2 + i]
+        - s * s * r * m1 * h
 }
 #[test]
 fn spline_at_is_exact() {
-    check("spline_at", &[1.1, 0.2, 0.9, 0.4, -0.5, 0.1],
+    check(
+        "spline_at",
+        &[1.1, 0.2, 0.9, 0.4, -0.5, 0.1],
         |p| spline_at(p[0], &KNOTS, &p[1..]),
         |p, g| {
             let (value, dt) = spline_at_grad(p[0], &KNOTS, &p[1..], &mut g[1..]);
             g[0] = dt;
             value
         },
-        |p, v, hv| { let ht = spline_at_hvp(p[0], &KNOTS, &p[1..], v[0], &v[1..], &mut hv[1..]); hv[0] = ht; },
-        |p| spline_at_ref(p));
+        |p, v, hv| {
+            let ht = spline_at_hvp(p[0], &KNOTS, &p[1..], v[0], &v[1..], &mut hv[1..]);
+            hv[0] = ht;
+        },
+        |p| spline_at_ref(p),
+    );
 }
 
 /// Thomas tridiagonal solve with reversed back substitution; the energy of the solution
@@ -1188,7 +1301,9 @@ fn tridiagonal_energy_ref(p: &[D]) -> D {
 }
 #[test]
 fn tridiagonal_energy_is_exact() {
-    check("tridiagonal_energy", &[2.1, 3.0, 2.4, -0.9, 0.7, 1.0, -0.4, 0.6],
+    check(
+        "tridiagonal_energy",
+        &[2.1, 3.0, 2.4, -0.9, 0.7, 1.0, -0.4, 0.6],
         |p| tridiagonal_energy(&p[..3], &p[3..5], &p[5..]),
         |p, g| {
             let (a, rest) = g.split_at_mut(3);
@@ -1200,18 +1315,16 @@ fn tridiagonal_energy_is_exact() {
             let (b, c) = rest.split_at_mut(2);
             tridiagonal_energy_hvp(&p[..3], &p[3..5], &p[5..], &v[..3], &v[3..5], &v[5..], a, b, c);
         },
-        |p| tridiagonal_energy_ref(p));
+        |p| tridiagonal_energy_ref(p),
+    );
 }
 
 /// Gauss elimination with partial pivoting: max_by partial_cmp, swap of rows, None if singular
 #[differentiable]
 fn solve_norm(a: &[Vec<f64>], b: &[f64]) -> Option<f64> {
     let n = b.len();
-    let mut m: Vec<Vec<f64>> = a
-        .iter()
-        .zip(b)
-        .map(|(row, &bi)| row.iter().copied().chain(std::iter::once(bi)).collect())
-        .collect();
+    let mut m: Vec<Vec<f64>> =
+        a.iter().zip(b).map(|(row, &bi)| row.iter().copied().chain(std::iter::once(bi)).collect()).collect();
     for col in 0..n {
         let pivot = (col..n).max_by(|&i, &j| m[i][col].abs().partial_cmp(&m[j][col].abs()).unwrap())?;
         if m[pivot][col].abs() < 1e-12 {
@@ -1243,7 +1356,9 @@ fn solve_norm_ref(p: &[D]) -> D {
     let mut s = D::from_re(0.0);
     for k in 0..3 {
         let mut c = full;
-        for i in 0..3 { c[i][k] = p[9 + i]; }
+        for i in 0..3 {
+            c[i][k] = p[9 + i];
+        }
         let x = det(c) / det(full);
         s += x * x;
     }
@@ -1252,7 +1367,9 @@ fn solve_norm_ref(p: &[D]) -> D {
 #[test]
 fn solve_norm_is_exact() {
     let rows = |p: &[f64]| -> Vec<Vec<f64>> { p[..9].chunks(3).map(|r| r.to_vec()).collect() };
-    check("solve_norm", &[0.2, 1.5, -0.7, 2.0, 0.3, 0.9, -1.1, 0.8, 1.6, 1.0, -0.5, 0.7],
+    check(
+        "solve_norm",
+        &[0.2, 1.5, -0.7, 2.0, 0.3, 0.9, -1.1, 0.8, 1.6, 1.0, -0.5, 0.7],
         |p| solve_norm(&rows(p), &p[9..]).unwrap(),
         |p, g| {
             let mut d = rows(&[0.0; 12]);
@@ -1265,7 +1382,8 @@ fn solve_norm_is_exact() {
             solve_norm_hvp(&rows(p), &p[9..], &rows(v), &v[9..], &mut d, &mut hv[9..]).unwrap();
             hv[..9].copy_from_slice(&d.concat());
         },
-        |p| solve_norm_ref(p));
+        |p| solve_norm_ref(p),
+    );
     let mut d = rows(&[0.0; 12]);
     assert!(solve_norm_grad(&rows(&[0.0; 12]), &[1.0; 3], &mut d, &mut [0.0; 3]).is_none());
 }
@@ -1278,11 +1396,7 @@ fn terrain(x: f64, y: f64, heights: &[[f64; 3]]) -> f64 {
     let (fx, fy) = (x - j as f64, y - i as f64);
     let lerp = |a: f64, b: f64, t: f64| a + t * (b - a);
     let low = lerp(heights[i][j], heights[i][j + 1], fx);
-    if let Some(row) = heights.get(i + 1) {
-        lerp(low, lerp(row[j], row[j + 1], fx), fy).powi(2)
-    } else {
-        low
-    }
+    if let Some(row) = heights.get(i + 1) { lerp(low, lerp(row[j], row[j + 1], fx), fy).powi(2) } else { low }
 }
 
 fn terrain_ref(p: &[D]) -> D {
@@ -1295,7 +1409,9 @@ fn terrain_ref(p: &[D]) -> D {
 }
 #[test]
 fn terrain_is_exact() {
-    check("terrain", &[1.3, 0.6, 0.1, 0.5, 0.9, 1.2, 0.7, 0.3, -0.2, 0.4, 0.8],
+    check(
+        "terrain",
+        &[1.3, 0.6, 0.1, 0.5, 0.9, 1.2, 0.7, 0.3, -0.2, 0.4, 0.8],
         |p| terrain(p[0], p[1], &triples(&p[2..])),
         |p, g| {
             let mut d = triples(&[0.0; 9]);
@@ -1312,7 +1428,8 @@ fn terrain_is_exact() {
             hv[1] = b;
             hv[2..].copy_from_slice(&d.concat());
         },
-        |p| terrain_ref(p));
+        |p| terrain_ref(p),
+    );
 }
 
 /// Energy in a band of the plain DFT: sin_cos, tuples in a fold, cloned, take_while
@@ -1348,11 +1465,14 @@ fn band_energy_ref(x: &[D]) -> D {
 }
 #[test]
 fn band_energy_is_exact() {
-    check("band_energy", &[0.3, 1.1, -0.4, 0.6, 0.2, -0.9],
+    check(
+        "band_energy",
+        &[0.3, 1.1, -0.4, 0.6, 0.2, -0.9],
         |p| band_energy(p, 2.5),
         |p, g| band_energy_grad(p, 2.5, g),
         |p, v, hv| band_energy_hvp(p, 2.5, v, hv),
-        |p| band_energy_ref(p));
+        |p| band_energy_ref(p),
+    );
 }
 
 /// Minimal surface over a const-generic grid, the rim fixed: extend, nested rows, two nested loops
@@ -1382,11 +1502,15 @@ fn soap_film<const W: usize>(interior: &[f64]) -> f64 {
 fn soap_film_ref(x: &[D]) -> D {
     let h = x.len() / 3 + 2;
     let mut z = vec![D::from_re(0.0); h * 5];
-    for i in 0..5 { z[i] = D::from_re(0.3 * (i as f64).sin()); }
+    for i in 0..5 {
+        z[i] = D::from_re(0.3 * (i as f64).sin());
+    }
     for i in 1..h - 1 {
         z[i * 5] = D::from_re(0.1);
         z[i * 5 + 4] = D::from_re(-0.2);
-        for j in 0..3 { z[i * 5 + 1 + j] = x[(i - 1) * 3 + j]; }
+        for j in 0..3 {
+            z[i * 5 + 1 + j] = x[(i - 1) * 3 + j];
+        }
     }
     let mut s = D::from_re(0.0);
     for i in 0..h - 1 {
@@ -1400,11 +1524,14 @@ fn soap_film_ref(x: &[D]) -> D {
 }
 #[test]
 fn soap_film_is_exact() {
-    check("soap_film", &[0.2, 0.4, -0.1, 0.3, 0.0, 0.5, -0.3, 0.1, 0.2],
+    check(
+        "soap_film",
+        &[0.2, 0.4, -0.1, 0.3, 0.0, 0.5, -0.3, 0.1, 0.2],
         |p| soap_film::<3>(p),
         |p, g| soap_film_grad::<3>(p, g),
         |p, v, hv| soap_film_hvp::<3>(p, v, hv),
-        |p| soap_film_ref(p));
+        |p| soap_film_ref(p),
+    );
 }
 
 /// Reverse-Polish evaluation of a formula in the variables: a stack with push and pop, match on ops
@@ -1437,16 +1564,23 @@ enum Op {
     Sin,
 }
 
-fn evaluate_ref(x: &[D]) -> D { (x[0] * x[1] + 0.5).sin() * x[2] + x[0] }
+fn evaluate_ref(x: &[D]) -> D {
+    (x[0] * x[1] + 0.5).sin() * x[2] + x[0]
+}
 #[test]
 fn evaluate_is_exact() {
     use Op::*;
     let program = [Var(0), Var(1), Mul, Push(0.5), Add, Sin, Var(2), Mul, Var(0), Add];
-    check("evaluate", &[0.8, -1.1, 1.7],
+    check(
+        "evaluate",
+        &[0.8, -1.1, 1.7],
         |p| evaluate(&program, p).unwrap(),
         |p, g| evaluate_grad(&program, p, g).unwrap(),
-        |p, v, hv| { evaluate_hvp(&program, p, v, hv).unwrap(); },
-        |p| evaluate_ref(p));
+        |p, v, hv| {
+            evaluate_hvp(&program, p, v, hv).unwrap();
+        },
+        |p| evaluate_ref(p),
+    );
     assert_eq!(evaluate_grad(&[Var(7)], &[1.0], &mut [0.0]).err(), Some("no such variable"));
     assert_eq!(evaluate_grad(&[Push(1.0), Add], &[1.0], &mut [0.0]).err(), Some("empty stack"));
 }
@@ -1475,26 +1609,40 @@ fn smoothed_roughness_ref(x: &[D]) -> D {
         for r in 0..2 {
             let m = (f[3 * r] + f[3 * r + 1] + f[3 * r + 2]) / 3.0;
             let mut new = [m; 3];
-            for k in 0..3 { new[2 - k] = f[3 * r + k] + x[6] * (m - f[3 * r + k]); }
-            for k in 0..3 { f[3 * r + k] = new[k]; }
+            for k in 0..3 {
+                new[2 - k] = f[3 * r + k] + x[6] * (m - f[3 * r + k]);
+            }
+            for k in 0..3 {
+                f[3 * r + k] = new[k];
+            }
         }
     }
-    for k in 0..3 { f[k] = f[k] * (f[3 + k] * f[3 + k] + 1.0); }
+    for k in 0..3 {
+        f[k] = f[k] * (f[3 + k] * f[3 + k] + 1.0);
+    }
     let mut s = D::from_re(0.0);
-    for k in 1..6 { s += (f[k] - f[k - 1]) * (f[k] - f[k - 1]); }
+    for k in 1..6 {
+        s += (f[k] - f[k - 1]) * (f[k] - f[k - 1]);
+    }
     s
 }
 #[test]
 fn smoothed_roughness_is_exact() {
-    check("smoothed_roughness", &[0.4, 1.1, -0.6, 0.9, 0.2, -1.3, 0.35],
+    check(
+        "smoothed_roughness",
+        &[0.4, 1.1, -0.6, 0.9, 0.2, -1.3, 0.35],
         |p| smoothed_roughness(&p[..6], p[6]),
         |p, g| {
             let (value, dr) = smoothed_roughness_grad(&p[..6], p[6], &mut g[..6]);
             g[6] = dr;
             value
         },
-        |p, v, hv| { let hr = smoothed_roughness_hvp(&p[..6], p[6], &v[..6], v[6], &mut hv[..6]); hv[6] = hr; },
-        |p| smoothed_roughness_ref(p));
+        |p, v, hv| {
+            let hr = smoothed_roughness_hvp(&p[..6], p[6], &v[..6], v[6], &mut hv[..6]);
+            hv[6] = hr;
+        },
+        |p| smoothed_roughness_ref(p),
+    );
 }
 
 /// RC low-pass filter error in f32: an in-place filter, cloned, peak by max_by
@@ -1522,7 +1670,9 @@ fn filter_error_f32_ref(x: &[D]) -> D {
     let mut s = D::from_re(0.0);
     for i in 0..4 {
         y = y + x[0] * (x[1] * input[i] - y);
-        if y.re > peak.re { peak = y; }
+        if y.re > peak.re {
+            peak = y;
+        }
         s += (y - want[i]) * (y - want[i]);
     }
     s + peak * peak * 0.1
@@ -1573,15 +1723,24 @@ fn wall_loss_ref(x: &[D]) -> D {
     let mut s = q + th * th * 5.0;
     for k in 0..3 {
         let t = -(q * rs[k]) + 20.0;
-        if t.re > 0.0 { s += t * 0.01; }
+        if t.re > 0.0 {
+            s += t * 0.01;
+        }
     }
     s
 }
 #[test]
 fn wall_loss_is_exact() {
     let l = |p: &[f64]| -> Vec<(f64, f64)> { p.chunks(2).map(|c| (c[0], c[1])).collect() };
-    let put = |d: &[(f64, f64)], out: &mut [f64]| for i in 0..3 { out[2 * i] = d[i].0; out[2 * i + 1] = d[i].1; };
-    check("wall_loss", &[0.12, 0.7, 0.15, 0.3, 0.02, 0.5],
+    let put = |d: &[(f64, f64)], out: &mut [f64]| {
+        for i in 0..3 {
+            out[2 * i] = d[i].0;
+            out[2 * i + 1] = d[i].1;
+        }
+    };
+    check(
+        "wall_loss",
+        &[0.12, 0.7, 0.15, 0.3, 0.02, 0.5],
         |p| wall_loss(&l(p), 20.0, -5.0),
         |p, g| {
             let mut d = l(&[0.0; 6]);
@@ -1594,7 +1753,8 @@ fn wall_loss_is_exact() {
             wall_loss_hvp(&l(p), 20.0, -5.0, &l(v), &mut d);
             put(&d, hv);
         },
-        |p| wall_loss_ref(p));
+        |p| wall_loss_ref(p),
+    );
 }
 
 /// Clearance of a swept path from obstacles: unzip, take, count, min_by, fold(f64::MIN, f64::max)
@@ -1631,25 +1791,36 @@ fn clearance_ref(x: &[D]) -> D {
             let u = x[2 * i] - ROCKS[k].0;
             let w = x[2 * i + 1] - ROCKS[k].1;
             let g = (u * u + w * w).sqrt() - ROCKS[k].2;
-            if g.re < best.re { best = g; }
+            if g.re < best.re {
+                best = g;
+            }
         }
-        if best.re < 0.5 { tight += 1.0; }
+        if best.re < 0.5 {
+            tight += 1.0;
+        }
         s += (best * -2.0).exp();
     }
     let (mut hi, mut lo) = (x[1], x[0]);
     for i in 1..4 {
-        if x[2 * i + 1].re > hi.re { hi = x[2 * i + 1]; }
-        if x[2 * i].re < lo.re { lo = x[2 * i]; }
+        if x[2 * i + 1].re > hi.re {
+            hi = x[2 * i + 1];
+        }
+        if x[2 * i].re < lo.re {
+            lo = x[2 * i];
+        }
     }
     s * tight + hi * hi - lo.cos()
 }
 #[test]
 fn clearance_is_exact() {
-    check("clearance", &[0.1, 0.2, 0.9, 0.4, 1.6, 0.3, 2.4, 0.1],
+    check(
+        "clearance",
+        &[0.1, 0.2, 0.9, 0.4, 1.6, 0.3, 2.4, 0.1],
         |p| clearance(p, &ROCKS),
         |p, g| clearance_grad(p, &ROCKS, g),
         |p, v, hv| clearance_hvp(p, &ROCKS, v, hv),
-        |p| clearance_ref(p));
+        |p| clearance_ref(p),
+    );
 }
 
 /// Multi-level smoothing of a signal: fill and chunks_mut on a buffer, extend, extend_from_slice, truncate
@@ -1692,14 +1863,19 @@ fn pyramid_detail_ref(x: &[D]) -> D {
     d.push(level[0]);
     let n = d.len();
     let mut s = D::from_re(0.0);
-    for i in 0..n { s += d[i] * d[i] * (d[(i + 1) % n] + 1.0); }
+    for i in 0..n {
+        s += d[i] * d[i] * (d[(i + 1) % n] + 1.0);
+    }
     s
 }
 #[test]
 fn pyramid_detail_is_exact() {
-    check("pyramid_detail", &[0.3, 1.2, -0.5, 0.8, 0.1, 0.9, -0.7, 0.4],
+    check(
+        "pyramid_detail",
+        &[0.3, 1.2, -0.5, 0.8, 0.1, 0.9, -0.7, 0.4],
         |p| pyramid_detail(p),
         |p, g| pyramid_detail_grad(p, g),
         |p, v, hv| pyramid_detail_hvp(p, v, hv),
-        |p| pyramid_detail_ref(p));
+        |p| pyramid_detail_ref(p),
+    );
 }

@@ -25,7 +25,9 @@ fn normal_nll_ref(p: &[D], xs: &[f64]) -> D {
 #[test]
 fn normal_nll_is_exact() {
     let xs = [0.3, 1.7, -0.4, 2.2, 0.9];
-    check("normal_nll", &[0.6, -0.2],
+    check(
+        "normal_nll",
+        &[0.6, -0.2],
         |p| normal_nll(p[0], p[1], &xs),
         |p, g| {
             let (value, (dmu, dls)) = normal_nll_grad(p[0], p[1], &xs);
@@ -38,7 +40,8 @@ fn normal_nll_is_exact() {
             hv[0] = hmu;
             hv[1] = hls;
         },
-        |p| normal_nll_ref(p, &xs));
+        |p| normal_nll_ref(p, &xs),
+    );
 }
 
 /// negative log-likelihood of a Gaussian mixture, (logit, mean, log sd) triples, with log-sum-exp
@@ -85,11 +88,14 @@ fn mixture_nll_ref(t: &[D], xs: &[f64]) -> D {
 #[test]
 fn mixture_nll_is_exact() {
     let xs = [-1.2, 0.1, 0.4, 2.9, 3.3];
-    check("mixture_nll", &[0.2, -0.3, 0.1, -0.4, 2.5, -0.2, 0.1, 0.9, 0.3],
+    check(
+        "mixture_nll",
+        &[0.2, -0.3, 0.1, -0.4, 2.5, -0.2, 0.1, 0.9, 0.3],
         |p| mixture_nll(p, &xs),
         |p, g| mixture_nll_grad(p, &xs, g),
         |p, v, hv| mixture_nll_hvp(p, &xs, v, hv),
-        |p| mixture_nll_ref(p, &xs));
+        |p| mixture_nll_ref(p, &xs),
+    );
 }
 
 /// Student-t regression with fixed degrees of freedom (normalising constant dropped)
@@ -121,7 +127,9 @@ fn student_t_nll_ref(p: &[D], data: &[(f64, f64)], nu: f64) -> D {
 #[test]
 fn student_t_nll_is_exact() {
     let data = [(0.1, 1.2), (0.5, 0.7), (1.1, 2.5), (-0.7, -3.0), (1.9, 0.2)];
-    check("student_t_nll", &[0.3, 0.5, -0.2, 1.3],
+    check(
+        "student_t_nll",
+        &[0.3, 0.5, -0.2, 1.3],
         |p| student_t_nll(&p[..3], p[3], &data, 4.0),
         |p, g| {
             let (value, ds) = student_t_nll_grad(&p[..3], p[3], &data, 4.0, &mut g[..3]);
@@ -132,7 +140,8 @@ fn student_t_nll_is_exact() {
             let hs = student_t_nll_hvp(&p[..3], p[3], &data, 4.0, &v[..3], v[3], &mut hv[..3]);
             hv[3] = hs;
         },
-        |p| student_t_nll_ref(p, &data, 4.0));
+        |p| student_t_nll_ref(p, &data, 4.0),
+    );
 }
 
 /// von Mises negative log-likelihood, Bessel I0 by its power series
@@ -171,7 +180,9 @@ fn von_mises_nll_ref(p: &[D], angles: &[f64]) -> D {
 #[test]
 fn von_mises_nll_is_exact() {
     let angles = [0.2, 1.1, -0.5, 0.8, 3.0];
-    check("von_mises_nll", &[0.4, 1.7],
+    check(
+        "von_mises_nll",
+        &[0.4, 1.7],
         |p| von_mises_nll(p[0], p[1], &angles),
         |p, g| {
             let (value, (dm, dk)) = von_mises_nll_grad(p[0], p[1], &angles);
@@ -184,7 +195,8 @@ fn von_mises_nll_is_exact() {
             hv[0] = hm;
             hv[1] = hk;
         },
-        |p| von_mises_nll_ref(p, &angles));
+        |p| von_mises_nll_ref(p, &angles),
+    );
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -202,9 +214,7 @@ fn weibull_nll(shape: f64, scale: f64, data: &[Lifetime]) -> f64 {
     for obs in data {
         ll += match *obs {
             Lifetime::Failed(t) if t <= 0.0 => continue,
-            Lifetime::Failed(t) => {
-                shape.ln() - scale.ln() + (shape - 1.0) * (t / scale).ln() - cumulative(t)
-            }
+            Lifetime::Failed(t) => shape.ln() - scale.ln() + (shape - 1.0) * (t / scale).ln() - cumulative(t),
             Lifetime::Censored(t) => -cumulative(t),
             Lifetime::Between { lo, hi } => ((-cumulative(lo)).exp() - (-cumulative(hi)).exp()).ln(),
         };
@@ -237,7 +247,9 @@ fn weibull_nll_is_exact() {
         Lifetime::Between { lo: 0.5, hi: 1.5 },
         Lifetime::Failed(0.7),
     ];
-    check("weibull_nll", &[1.4, 1.8],
+    check(
+        "weibull_nll",
+        &[1.4, 1.8],
         |p| weibull_nll(p[0], p[1], &data),
         |p, g| {
             let (value, (a, b)) = weibull_nll_grad(p[0], p[1], &data);
@@ -250,7 +262,8 @@ fn weibull_nll_is_exact() {
             hv[0] = a;
             hv[1] = b;
         },
-        |p| weibull_nll_ref(p, &data));
+        |p| weibull_nll_ref(p, &data),
+    );
 }
 
 /// concentrated Box-Cox likelihood of one exponent; refuses non-positive data
@@ -290,7 +303,9 @@ fn box_cox_nll_ref(p: &[D], ys: &[f64]) -> D {
 #[test]
 fn box_cox_nll_is_exact() {
     let ys = [0.4, 1.3, 2.6, 0.9, 5.2];
-    check("box_cox_nll", &[0.35],
+    check(
+        "box_cox_nll",
+        &[0.35],
         |p| box_cox_nll(p[0], &ys).unwrap(),
         |p, g| {
             let (value, d) = box_cox_nll_grad(p[0], &ys).unwrap();
@@ -298,7 +313,8 @@ fn box_cox_nll_is_exact() {
             value
         },
         |p, v, hv| hv[0] = box_cox_nll_hvp(p[0], &ys, v[0]).unwrap(),
-        |p| box_cox_nll_ref(p, &ys));
+        |p| box_cox_nll_ref(p, &ys),
+    );
     assert!(box_cox_nll_grad(0.3, &[1.0, -2.0]).is_err());
 }
 
@@ -307,11 +323,7 @@ fn box_cox_nll_is_exact() {
 fn ar2_nll(theta: &[f64], series: &[f64]) -> f64 {
     let (c, phi1, phi2) = (theta[0], theta[1], theta[2]);
     let sigma2 = (2.0 * theta[3]).exp();
-    let sse: f64 = series
-        .windows(3)
-        .map(|w| w[2] - c - phi1 * w[1] - phi2 * w[0])
-        .map(|e| e * e)
-        .sum();
+    let sse: f64 = series.windows(3).map(|w| w[2] - c - phi1 * w[1] - phi2 * w[0]).map(|e| e * e).sum();
     let n = series.windows(3).count() as f64;
     0.5 * sse / sigma2 + n * (theta[3] + 0.5 * LN_2PI)
 }
@@ -328,11 +340,14 @@ fn ar2_nll_ref(p: &[D], y: &[f64]) -> D {
 #[test]
 fn ar2_nll_is_exact() {
     let y = [0.1, 0.5, 0.2, -0.3, 0.4, 0.9, 0.6];
-    check("ar2_nll", &[0.1, 0.5, -0.2, -0.6],
+    check(
+        "ar2_nll",
+        &[0.1, 0.5, -0.2, -0.6],
         |p| ar2_nll(p, &y),
         |p, g| ar2_nll_grad(p, &y, g),
         |p, v, hv| ar2_nll_hvp(p, &y, v, hv),
-        |p| ar2_nll_ref(p, &y));
+        |p| ar2_nll_ref(p, &y),
+    );
 }
 
 #[derive(Clone, Differentiable)]
@@ -377,7 +392,9 @@ fn garch_nll_ref(p: &[D], r: &[f64]) -> D {
 fn garch_nll_is_exact() {
     let r = [0.3, -0.8, 0.1, 0.5, -1.4, 0.2];
     let of = |p: &[f64]| Garch { omega: p[0], alpha: p[1], beta: p[2] };
-    check("garch_nll", &[0.1, 0.15, 0.7],
+    check(
+        "garch_nll",
+        &[0.1, 0.15, 0.7],
         |p| garch_nll(&of(p), &r).unwrap(),
         |p, g| {
             let mut out = of(&[0.0; 3]);
@@ -390,7 +407,8 @@ fn garch_nll_is_exact() {
             garch_nll_hvp(&of(p), &r, &of(v), &mut out).unwrap();
             hv.copy_from_slice(&[out.omega, out.alpha, out.beta]);
         },
-        |p| garch_nll_ref(p, &r));
+        |p| garch_nll_ref(p, &r),
+    );
 }
 
 /// Kalman filter likelihood of a local linear trend, log variances as parameters, gaps in the data
@@ -467,11 +485,14 @@ fn kalman_nll_ref(p: &[D], ys: &[Option<f64>]) -> D {
 #[test]
 fn kalman_nll_is_exact() {
     let ys = [Some(0.2), Some(0.9), None, Some(1.7), Some(1.1), None, Some(2.4)];
-    check("kalman_nll", &[-1.0, -1.5, -0.5],
+    check(
+        "kalman_nll",
+        &[-1.0, -1.5, -0.5],
         |p| kalman_nll(p.try_into().unwrap(), &ys),
         |p, g| kalman_nll_grad(p.try_into().unwrap(), &ys, g.try_into().unwrap()),
         |p, v, hv| kalman_nll_hvp(p.try_into().unwrap(), &ys, v.try_into().unwrap(), hv.try_into().unwrap()),
-        |p| kalman_nll_ref(p, &ys));
+        |p| kalman_nll_ref(p, &ys),
+    );
 }
 
 /// scaled forward algorithm of a two-state HMM with normal emissions
@@ -480,10 +501,8 @@ fn hmm_nll(theta: &[f64], ys: &[f64]) -> f64 {
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
     let (stay, rest) = theta.split_at(2);
     let (means, log_sd) = (&rest[..2], rest[2]);
-    let trans: Vec<[f64; 2]> = vec![
-        [sigmoid(stay[0]), 1.0 - sigmoid(stay[0])],
-        [1.0 - sigmoid(stay[1]), sigmoid(stay[1])],
-    ];
+    let trans: Vec<[f64; 2]> =
+        vec![[sigmoid(stay[0]), 1.0 - sigmoid(stay[0])], [1.0 - sigmoid(stay[1]), sigmoid(stay[1])]];
     let mut alpha = vec![0.5; 2];
     let mut next = vec![0.0; 2];
     let mut nll = 0.0;
@@ -533,11 +552,14 @@ fn hmm_nll_ref(p: &[D], ys: &[f64]) -> D {
 #[test]
 fn hmm_nll_is_exact() {
     let ys = [0.1, -0.3, 1.9, 2.2, 0.4];
-    check("hmm_nll", &[1.0, 0.5, -0.1, 1.8, -0.3],
+    check(
+        "hmm_nll",
+        &[1.0, 0.5, -0.1, 1.8, -0.3],
         |p| hmm_nll(p, &ys),
         |p, g| hmm_nll_grad(p, &ys, g),
         |p, v, hv| hmm_nll_hvp(p, &ys, v, hv),
-        |p| hmm_nll_ref(p, &ys));
+        |p| hmm_nll_ref(p, &ys),
+    );
 }
 
 struct Subject {
@@ -549,18 +571,11 @@ struct Subject {
 /// Cox partial likelihood, risk sets by filter
 #[differentiable(wrt(beta))]
 fn cox_nll(beta: &[f64], subjects: &[Subject]) -> f64 {
-    let eta: Vec<f64> = subjects
-        .iter()
-        .map(|s| s.x.iter().zip(beta).map(|(x, b)| x * b).sum())
-        .collect();
+    let eta: Vec<f64> = subjects.iter().map(|s| s.x.iter().zip(beta).map(|(x, b)| x * b).sum()).collect();
     let mut nll = 0.0;
     for (i, s) in subjects.iter().enumerate().filter(|(_, s)| s.event) {
-        let risk: f64 = subjects
-            .iter()
-            .zip(&eta)
-            .filter(|(other, _)| other.time >= s.time)
-            .map(|(_, e)| e.exp())
-            .sum();
+        let risk: f64 =
+            subjects.iter().zip(&eta).filter(|(other, _)| other.time >= s.time).map(|(_, e)| e.exp()).sum();
         nll += risk.ln() - eta[i];
     }
     nll
@@ -599,11 +614,14 @@ fn cox_nll_is_exact() {
         mk(4.1, true, [0.5, 0.0, -1.2]),
         mk(0.8, true, [0.9, 1.0, 0.1]),
     ];
-    check("cox_nll", &[0.4, -0.3, 0.7],
+    check(
+        "cox_nll",
+        &[0.4, -0.3, 0.7],
         |p| cox_nll(p, &s),
         |p, g| cox_nll_grad(p, &s, g),
         |p, v, hv| cox_nll_hvp(p, &s, v, hv),
-        |p| cox_nll_ref(p, &s));
+        |p| cox_nll_ref(p, &s),
+    );
 }
 
 /// leave-one-out log-likelihood of a Gaussian kernel density estimate in the bandwidth
@@ -643,7 +661,9 @@ fn kde_loo_ref(p: &[D], xs: &[f64]) -> D {
 #[test]
 fn kde_loo_is_exact() {
     let xs = [0.1, 0.7, 1.9, -0.6, 0.4, 2.8];
-    check("kde_loo", &[0.6],
+    check(
+        "kde_loo",
+        &[0.6],
         |p| kde_loo(p[0], &xs),
         |p, g| {
             let (value, d) = kde_loo_grad(p[0], &xs);
@@ -651,7 +671,8 @@ fn kde_loo_is_exact() {
             value
         },
         |p, v, hv| hv[0] = kde_loo_hvp(p[0], &xs, v[0]),
-        |p| kde_loo_ref(p, &xs));
+        |p| kde_loo_ref(p, &xs),
+    );
 }
 
 fn solve_nll_ref(mut s: Vec<Vec<D>>, mut y: Vec<D>) -> D {
@@ -726,7 +747,9 @@ fn gp_nll_ref(p: &[D], xs: &[f64], ys: &[f64]) -> D {
 fn gp_nll_is_exact() {
     let xs = [0.0, 0.4, 1.1, 1.7, 2.5];
     let ys = [0.1, 0.5, 0.9, 0.4, -0.6];
-    check("gp_nll", &[-0.1, 0.2, -1.0],
+    check(
+        "gp_nll",
+        &[-0.1, 0.2, -1.0],
         |p| gp_nll(p[0], p[1], p[2], &xs, &ys).unwrap(),
         |p, g| {
             let (value, (a, b, c)) = gp_nll_grad(p[0], p[1], p[2], &xs, &ys).unwrap();
@@ -737,18 +760,15 @@ fn gp_nll_is_exact() {
             let (a, b, c) = gp_nll_hvp(p[0], p[1], p[2], &xs, &ys, v[0], v[1], v[2]).unwrap();
             hv.copy_from_slice(&[a, b, c]);
         },
-        |p| gp_nll_ref(p, &xs, &ys));
+        |p| gp_nll_ref(p, &xs, &ys),
+    );
 }
 
 /// Huber-smoothed quantile regression
 #[differentiable(wrt(beta))]
 fn quantile_huber(beta: &[f64], rows: &[[f64; 3]], ys: &[f64], tau: f64, delta: f64) -> f64 {
     let huber = |u: f64| {
-        if u.abs() <= delta {
-            0.5 * u * u / delta
-        } else {
-            u.abs() - 0.5 * delta
-        }
+        if u.abs() <= delta { 0.5 * u * u / delta } else { u.abs() - 0.5 * delta }
     };
     let mut loss = 0.0;
     for (row, &y) in rows.iter().zip(ys) {
@@ -783,11 +803,14 @@ fn quantile_huber_ref(b: &[D], rows: &[[f64; 3]], ys: &[f64], tau: f64, delta: f
 fn quantile_huber_is_exact() {
     let rows = [[1.0, 0.2, 0.5], [1.0, -0.7, 1.5], [1.0, 1.4, -0.3], [1.0, 0.9, 0.8], [1.0, -1.1, 0.1]];
     let ys = [0.7, -1.4, 2.9, 0.8, 0.1];
-    check("quantile_huber", &[0.2, 0.6, -0.1],
+    check(
+        "quantile_huber",
+        &[0.2, 0.6, -0.1],
         |p| quantile_huber(p, &rows, &ys, 0.3, 0.5),
         |p, g| quantile_huber_grad(p, &rows, &ys, 0.3, 0.5, g),
         |p, v, hv| quantile_huber_hvp(p, &rows, &ys, 0.3, 0.5, v, hv),
-        |p| quantile_huber_ref(p, &rows, &ys, 0.3, 0.5));
+        |p| quantile_huber_ref(p, &rows, &ys, 0.3, 0.5),
+    );
 }
 
 struct PoissonModel {
@@ -839,11 +862,14 @@ fn poisson_is_exact() {
         rows: vec![vec![0.3, 1.0], vec![-0.4, 0.6], vec![1.2, -0.9], vec![0.8, 0.1]],
         ridge: 0.4,
     };
-    check("PoissonModel::nll", &[0.2, 0.5, -0.3],
+    check(
+        "PoissonModel::nll",
+        &[0.2, 0.5, -0.3],
         |p| m.nll(p),
         |p, g| m.nll_grad(p, g),
         |p, v, hv| m.nll_hvp(p, v, hv),
-        |p| poisson_ref(p, &m));
+        |p| poisson_ref(p, &m),
+    );
 }
 
 /// log-gamma by upward recurrence and Stirling's series
@@ -867,7 +893,8 @@ fn ln_gamma_ref(x: D) -> D {
     }
     let z = x + k as f64;
     let mut t = (z - 0.5) * z.ln() - z + 0.5 * LN_2PI + z.recip() / 12.0 - z.powi(-3) / 360.0
-        + z.powi(-5) / 1260.0 - z.powi(-7) / 1680.0;
+        + z.powi(-5) / 1260.0
+        - z.powi(-7) / 1680.0;
     for i in 0..k {
         t = t - (x + i as f64).ln();
     }
@@ -875,7 +902,9 @@ fn ln_gamma_ref(x: D) -> D {
 }
 #[test]
 fn ln_gamma_is_exact() {
-    check("ln_gamma", &[2.3],
+    check(
+        "ln_gamma",
+        &[2.3],
         |p| ln_gamma(p[0]),
         |p, g| {
             let (value, d) = ln_gamma_grad(p[0]);
@@ -883,7 +912,8 @@ fn ln_gamma_is_exact() {
             value
         },
         |p, v, hv| hv[0] = ln_gamma_hvp(p[0], v[0]),
-        |p| ln_gamma_ref(p[0]));
+        |p| ln_gamma_ref(p[0]),
+    );
 }
 
 /// beta-binomial likelihood, mean and precision on transformed scales, through a differentiable helper
@@ -894,9 +924,7 @@ fn beta_binomial_nll(theta: &[f64; 2], data: &[(u32, u32)]) -> f64 {
     let (a, b) = (mean * log_precision.exp(), (1.0 - mean) * log_precision.exp());
     let ln_beta = |a: f64, b: f64| ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b);
     let base = ln_beta(a, b);
-    data.iter()
-        .map(|&(k, n)| base - ln_beta(a + f64::from(k), b + f64::from(n - k)))
-        .sum()
+    data.iter().map(|&(k, n)| base - ln_beta(a + f64::from(k), b + f64::from(n - k))).sum()
 }
 
 fn beta_binomial_nll_ref(p: &[D], data: &[(u32, u32)]) -> D {
@@ -922,11 +950,16 @@ fn beta_binomial_nll_ref(p: &[D], data: &[(u32, u32)]) -> D {
 #[test]
 fn beta_binomial_nll_is_exact() {
     let data = [(3, 10), (0, 4), (7, 9), (2, 2)];
-    check("beta_binomial_nll", &[0.2, 1.1],
+    check(
+        "beta_binomial_nll",
+        &[0.2, 1.1],
         |p| beta_binomial_nll(p.try_into().unwrap(), &data),
         |p, g| beta_binomial_nll_grad(p.try_into().unwrap(), &data, g.try_into().unwrap()),
-        |p, v, hv| beta_binomial_nll_hvp(p.try_into().unwrap(), &data, v.try_into().unwrap(), hv.try_into().unwrap()),
-        |p| beta_binomial_nll_ref(p, &data));
+        |p, v, hv| {
+            beta_binomial_nll_hvp(p.try_into().unwrap(), &data, v.try_into().unwrap(), hv.try_into().unwrap())
+        },
+        |p| beta_binomial_nll_ref(p, &data),
+    );
 }
 
 /// ordered logit with cut points as cumulative sums (scan) of positive gaps
@@ -980,7 +1013,9 @@ fn ordered_logit_nll_ref(p: &[D], data: &[(f64, usize)]) -> D {
 #[test]
 fn ordered_logit_nll_is_exact() {
     let data = [(0.3, 0), (1.2, 2), (-0.5, 1), (0.9, 3), (2.0, 3), (-1.0, 0)];
-    check("ordered_logit_nll", &[0.7, -0.4, -0.1, 0.2],
+    check(
+        "ordered_logit_nll",
+        &[0.7, -0.4, -0.1, 0.2],
         |p| ordered_logit_nll(p[0], &p[1..], &data),
         |p, g| {
             let (value, db) = ordered_logit_nll_grad(p[0], &p[1..], &data, &mut g[1..]);
@@ -991,7 +1026,8 @@ fn ordered_logit_nll_is_exact() {
             let hb = ordered_logit_nll_hvp(p[0], &p[1..], &data, v[0], &v[1..], &mut hv[1..]);
             hv[0] = hb;
         },
-        |p| ordered_logit_nll_ref(p, &data));
+        |p| ordered_logit_nll_ref(p, &data),
+    );
 }
 
 /// sum of squared one-step errors of additive Holt-Winters smoothing with a season of four
@@ -1046,11 +1082,16 @@ fn holt_winters_sse_ref(p: &[D], y: &[f64]) -> D {
 #[test]
 fn holt_winters_sse_is_exact() {
     let ys = [1.0, 2.1, 0.4, 1.6, 1.5, 2.4, 1.1, 2.2, 1.9, 3.3, 1.2];
-    check("holt_winters_sse", &[-0.4, -1.2, 0.3],
+    check(
+        "holt_winters_sse",
+        &[-0.4, -1.2, 0.3],
         |p| holt_winters_sse(p.try_into().unwrap(), &ys),
         |p, g| holt_winters_sse_grad(p.try_into().unwrap(), &ys, g.try_into().unwrap()),
-        |p, v, hv| holt_winters_sse_hvp(p.try_into().unwrap(), &ys, v.try_into().unwrap(), hv.try_into().unwrap()),
-        |p| holt_winters_sse_ref(p, &ys));
+        |p, v, hv| {
+            holt_winters_sse_hvp(p.try_into().unwrap(), &ys, v.try_into().unwrap(), hv.try_into().unwrap())
+        },
+        |p| holt_winters_sse_ref(p, &ys),
+    );
 }
 
 /// piecewise-exponential survival, hazards by interval, labelled loops over subjects and intervals
@@ -1107,11 +1148,14 @@ fn piecewise_exponential_nll_ref(p: &[D], knots: &[f64], data: &[(f64, bool)]) -
 fn piecewise_exponential_nll_is_exact() {
     let knots = [1.0, 2.5];
     let data = [(0.4, true), (1.8, false), (3.9, true), (f64::NAN, true), (2.2, true), (5.0, false)];
-    check("piecewise_exponential_nll", &[-0.5, -0.9, -0.2],
+    check(
+        "piecewise_exponential_nll",
+        &[-0.5, -0.9, -0.2],
         |p| piecewise_exponential_nll(p, &knots, &data),
         |p, g| piecewise_exponential_nll_grad(p, &knots, &data, g),
         |p, v, hv| piecewise_exponential_nll_hvp(p, &knots, &data, v, hv),
-        |p| piecewise_exponential_nll_ref(p, &knots, &data));
+        |p| piecewise_exponential_nll_ref(p, &knots, &data),
+    );
 }
 
 /// Tukey's biweight loss of a line through points, with an early exit for empty data
@@ -1151,7 +1195,9 @@ fn tukey_line_ref(p: &[D], pts: &[(f64, f64)], c: f64) -> D {
 #[test]
 fn tukey_line_is_exact() {
     let pts = [(0.0, 0.3), (0.5, 1.1), (1.0, 1.2), (1.5, 9.0), (2.0, 2.9)];
-    check("tukey_line", &[0.2, 1.1],
+    check(
+        "tukey_line",
+        &[0.2, 1.1],
         |p| tukey_line(p[0], p[1], &pts, 2.0),
         |p, g| {
             let (value, (da, db)) = tukey_line_grad(p[0], p[1], &pts, 2.0);
@@ -1164,7 +1210,8 @@ fn tukey_line_is_exact() {
             hv[0] = ha;
             hv[1] = hb;
         },
-        |p| tukey_line_ref(p, &pts, 2.0));
+        |p| tukey_line_ref(p, &pts, 2.0),
+    );
 }
 
 /// GMM objective of an exponential regression with instruments; moments unzipped from pairs
@@ -1172,10 +1219,8 @@ fn tukey_line_is_exact() {
 fn iv_gmm(theta: &[f64], data: &[(f64, f64, [f64; 2])]) -> f64 {
     let n = data.len() as f64;
     let residuals = data.iter().map(|&(y, x, _)| y - (theta[0] + theta[1] * x).exp());
-    let (m0, m1): (Vec<f64>, Vec<f64>) = residuals
-        .zip(data.iter())
-        .map(|(r, (_, _, z))| (r * z[0], r * z[1]))
-        .unzip();
+    let (m0, m1): (Vec<f64>, Vec<f64>) =
+        residuals.zip(data.iter()).map(|(r, (_, _, z))| (r * z[0], r * z[1])).unzip();
     let moments = [m0, m1];
     let weights = [1.0, 0.5];
     moments
@@ -1200,12 +1245,16 @@ fn iv_gmm_ref(p: &[D], d: &[(f64, f64, [f64; 2])]) -> D {
 }
 #[test]
 fn iv_gmm_is_exact() {
-    let d = [(1.5, 0.2, [1.0, 0.3]), (2.7, 0.8, [1.0, 0.6]), (0.6, -0.9, [1.0, -1.4]), (3.9, 1.1, [1.0, 1.2])];
-    check("iv_gmm", &[0.1, 0.7],
+    let d =
+        [(1.5, 0.2, [1.0, 0.3]), (2.7, 0.8, [1.0, 0.6]), (0.6, -0.9, [1.0, -1.4]), (3.9, 1.1, [1.0, 1.2])];
+    check(
+        "iv_gmm",
+        &[0.1, 0.7],
         |p| iv_gmm(p, &d),
         |p, g| iv_gmm_grad(p, &d, g),
         |p, v, hv| iv_gmm_hvp(p, &d, v, hv),
-        |p| iv_gmm_ref(p, &d));
+        |p| iv_gmm_ref(p, &d),
+    );
 }
 
 /// exponentially weighted volatility likelihood in single precision
@@ -1235,7 +1284,9 @@ fn ewma_nll_f32_ref(p: &[D], r: &[f32]) -> D {
 #[test]
 fn ewma_nll_f32_is_exact() {
     let r = [0.5f32, -1.0, 0.25, 0.75, -0.5];
-    check_f32("ewma_nll_f32", &[1.5, -0.25],
+    check_f32(
+        "ewma_nll_f32",
+        &[1.5, -0.25],
         |p| ewma_nll_f32(p[0] as f32, p[1] as f32, &r) as f64,
         |p, g| {
             let (value, (a, b)) = ewma_nll_f32_grad(p[0] as f32, p[1] as f32, &r);
@@ -1248,13 +1299,15 @@ fn ewma_nll_f32_is_exact() {
             hv[0] = a as f64;
             hv[1] = b as f64;
         },
-        |p| ewma_nll_f32_ref(p, &r));
+        |p| ewma_nll_f32_ref(p, &r),
+    );
 }
 
 /// random-intercept logit integrated by Gauss-Hermite quadrature, groups by chunks
 #[differentiable(wrt(theta))]
 fn random_intercept_nll(theta: [f64; 3], xs: &[f64], ys: &[bool], group: usize) -> f64 {
-    const NODES: [(f64, f64); 3] = [(-1.2247448713915892, 1.0 / 6.0), (0.0, 2.0 / 3.0), (1.2247448713915892, 1.0 / 6.0)];
+    const NODES: [(f64, f64); 3] =
+        [(-1.2247448713915892, 1.0 / 6.0), (0.0, 2.0 / 3.0), (1.2247448713915892, 1.0 / 6.0)];
     let [intercept, slope, log_sd] = theta;
     let sd = log_sd.exp();
     let log_p = |eta: f64, y: bool| {
@@ -1302,15 +1355,20 @@ fn random_intercept_nll_ref(p: &[D], xs: &[f64], ys: &[bool], group: usize) -> D
 fn random_intercept_nll_is_exact() {
     let xs = [0.3, -0.6, 1.1, 0.8, -1.2, 0.4, 0.9];
     let ys = [true, false, true, true, false, false, true];
-    check("random_intercept_nll", &[0.2, 0.9, -0.3],
+    check(
+        "random_intercept_nll",
+        &[0.2, 0.9, -0.3],
         |p| random_intercept_nll([p[0], p[1], p[2]], &xs, &ys, 3),
         |p, g| {
             let (value, d) = random_intercept_nll_grad([p[0], p[1], p[2]], &xs, &ys, 3);
             g.copy_from_slice(&d);
             value
         },
-        |p, v, hv| hv.copy_from_slice(&random_intercept_nll_hvp([p[0], p[1], p[2]], &xs, &ys, 3, [v[0], v[1], v[2]])),
-        |p| random_intercept_nll_ref(p, &xs, &ys, 3));
+        |p, v, hv| {
+            hv.copy_from_slice(&random_intercept_nll_hvp([p[0], p[1], p[2]], &xs, &ys, 3, [v[0], v[1], v[2]]))
+        },
+        |p| random_intercept_nll_ref(p, &xs, &ys, 3),
+    );
 }
 
 #[derive(Debug)]
@@ -1321,7 +1379,11 @@ enum RegressionError {
 
 /// polynomial regression on const-generic coefficients with a fused smoothness penalty
 #[differentiable(wrt(coef))]
-fn smooth_poly<const N: usize>(coef: &[f64; N], pts: &[(f64, f64)], penalty: f64) -> Result<f64, RegressionError> {
+fn smooth_poly<const N: usize>(
+    coef: &[f64; N],
+    pts: &[(f64, f64)],
+    penalty: f64,
+) -> Result<f64, RegressionError> {
     if pts.is_empty() {
         return Err(RegressionError::Empty);
     }
@@ -1359,11 +1421,23 @@ fn smooth_poly_ref(p: &[D], pts: &[(f64, f64)], penalty: f64) -> D {
 #[test]
 fn smooth_poly_is_exact() {
     let pts = [(0.1, 0.7), (0.6, 1.4), (-0.5, 0.1), (1.2, 3.0), (-1.1, 0.9)];
-    check("smooth_poly", &[0.4, 0.9, 0.6, -0.1],
+    check(
+        "smooth_poly",
+        &[0.4, 0.9, 0.6, -0.1],
         |p| smooth_poly::<4>(p.try_into().unwrap(), &pts, 0.2).unwrap(),
         |p, g| smooth_poly_grad::<4>(p.try_into().unwrap(), &pts, 0.2, g.try_into().unwrap()).unwrap(),
-        |p, v, hv| smooth_poly_hvp::<4>(p.try_into().unwrap(), &pts, 0.2, v.try_into().unwrap(), hv.try_into().unwrap()).unwrap(),
-        |p| smooth_poly_ref(p, &pts, 0.2));
+        |p, v, hv| {
+            smooth_poly_hvp::<4>(
+                p.try_into().unwrap(),
+                &pts,
+                0.2,
+                v.try_into().unwrap(),
+                hv.try_into().unwrap(),
+            )
+            .unwrap()
+        },
+        |p| smooth_poly_ref(p, &pts, 0.2),
+    );
     assert!(smooth_poly_grad::<2>(&[0.1, 0.2], &[], 0.2, &mut [0.0; 2]).is_err());
 }
 
@@ -1414,7 +1488,9 @@ fn local_smoother_ref(p: &[D], xs: &[f64], ys: &[f64]) -> D {
 fn local_smoother_is_exact() {
     let xs = [0.1, 0.6, 1.2, 1.9, 2.5];
     let ys = [0.4, 0.9, 0.3, -0.2, 0.6];
-    check("local_smoother", &[1.3, 0.2],
+    check(
+        "local_smoother",
+        &[1.3, 0.2],
         |p| local_smoother(p[0], p[1], &xs, &ys),
         |p, g| {
             let (value, (a, b)) = local_smoother_grad(p[0], p[1], &xs, &ys);
@@ -1427,5 +1503,6 @@ fn local_smoother_is_exact() {
             hv[0] = a;
             hv[1] = b;
         },
-        |p| local_smoother_ref(p, &xs, &ys));
+        |p| local_smoother_ref(p, &xs, &ys),
+    );
 }

@@ -1,5 +1,6 @@
 //! `collect` and `unzip`: iterators into vectors.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use proc_macro2::Span;
@@ -11,7 +12,7 @@ use super::super::place::Place;
 use super::super::value::{Val, View};
 use super::super::vectors::Row;
 use super::Iter;
-use crate::ir::{BufferData, Dim, InstKind, Storage, StoreMode, Type, Value};
+use crate::ir::{Buffer, BufferData, Dim, InstKind, Storage, StoreMode, Type, Value};
 
 impl Lower<'_> {
     /// `it.collect()`
@@ -124,7 +125,7 @@ impl Lower<'_> {
 
     /// An item as it would be, for its shape and types: nothing of it stays but the types of values and buffers.
     pub(super) fn sample(&mut self, it: &Iter) -> Val {
-        let (mut types, mut buffers) = (Vec::new(), Vec::new());
+        let (mut types, mut buffers, mut linear) = (Vec::new(), Vec::new(), HashSet::new());
         let val = self.trial(|this| {
             let mut seen = Val::Never;
             this.s.b.open(Vec::new());
@@ -137,12 +138,13 @@ impl Lower<'_> {
                 }
                 types = this.s.b.func.values.iter().map(|v| v.ty.clone()).collect();
                 buffers = this.s.b.func.buffers.clone();
+                linear.clone_from(&this.s.linear);
                 Flow::Falls
             });
             this.s.b.close(Vec::new());
             seen
         });
-        self.sampled = Sampled { types, buffers };
+        self.sampled = Sampled { types, buffers, linear };
         val
     }
 
@@ -187,7 +189,11 @@ impl Lower<'_> {
                     }
                     dims.push(dim);
                 }
-                Some(Val::View(self.new_vector(name, dims, data.elem.clone())))
+                let rows = self.new_vector(name, dims, data.elem.clone());
+                if self.sampled.linear.contains(&view.buffer) {
+                    self.s.linear.insert(rows.buffer);
+                }
+                Some(Val::View(rows))
             }
             Val::Tuple(list) | Val::Struct(_, list) => {
                 let columns: Option<Vec<Val>> =
@@ -225,6 +231,7 @@ impl Lower<'_> {
 pub(in super::super) struct Sampled {
     types: Vec<Type>,
     buffers: Vec<BufferData>,
+    linear: HashSet<Buffer>,
 }
 
 /// Whether a type is a vector as far as one can see (`_` too).

@@ -292,6 +292,35 @@ impl<'a> Lower<'a> {
         }
     }
 
+    /// `rows[a..b]` of a vector that is kept in parts.
+    pub(in super::super) fn part_of_rows(&mut self, rows: &Val, range: &syn::Expr) -> Option<Val> {
+        let syn::Expr::Range(r) = range else { return None };
+        let mut bound = |this: &mut Self, e: &Option<Box<syn::Expr>>| -> Option<Option<Value>> {
+            match e {
+                Some(e) => {
+                    let val = this.expr(e).0;
+                    Some(Some(this.scalar(val, Span::call_site())?))
+                }
+                None => Some(None),
+            }
+        };
+        let start = bound(self, &r.start)?;
+        let end = bound(self, &r.end)?;
+        let total = self.length_of(rows);
+        let zero = self.s.b.int("0");
+        let start = start.unwrap_or(zero);
+        let end = match end {
+            Some(end) if matches!(r.limits, syn::RangeLimits::Closed(_)) => {
+                let one = self.s.b.int("1");
+                self.plus(end, one)
+            }
+            Some(end) => end,
+            None => total,
+        };
+        let len = self.op(Op::Sub, &[end, start]);
+        Some(self.sub_rows(rows, start, len))
+    }
+
     // ---------------------------------------------------------------------------------------- loops
 
     /// Runs `body` if a condition holds.

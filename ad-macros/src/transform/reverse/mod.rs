@@ -200,6 +200,7 @@ impl Reverse<'_> {
     fn output_as_local(&mut self, b: Buffer, seeds: &[(Binding, Binding)]) {
         let mut data = self.src.buffer(b).clone();
         data.storage = Storage::Local;
+        data.layout = crate::ir::Layout::Nested;
         let seed = seeds.iter().find_map(|(of, seed)| match (of, seed) {
             (Binding::Buffer(of), Binding::Buffer(seed)) if *of == b => Some(*seed),
             _ => None,
@@ -234,6 +235,7 @@ impl Reverse<'_> {
             }
             let bar = BufferData {
                 field: data.field.clone(),
+                layout: data.layout,
                 ..BufferData::new(
                     self.bar_name(&data.name),
                     data.elem.clone(),

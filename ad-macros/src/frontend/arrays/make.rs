@@ -1,0 +1,153 @@
+//! Constructors: `Array2::zeros((n, m))`, `Vector3::new(a, b, c)`, `array![..]`.
+
+use syn::spanned::Spanned;
+
+use crate::frontend::lower::Lower;
+use crate::frontend::value::{Val, View};
+use crate::ir::{Dim, FloatKind, StoreMode, Type, Value};
+
+/// Which library a type's name is of, and how many axes it has; fixed lengths by the name.
+fn known(name: &str) -> Option<(bool, usize, Option<String>)> {
+    Some(match name {
+        "Array1" => (false, 1, None),
+        "Array2" => (false, 2, None),
+        "DVector" => (true, 1, None),
+        "DMatrix" => (true, 2, None),
+        _ => {
+            let n = name.chars().last().filter(|c| ('1'..='6').contains(c))?.to_string();
+            match name.trim_end_matches(|c: char| c.is_ascii_digit()) {
+                "Vector" => (true, 1, Some(n)),
+                "Matrix" => (true, 2, Some(n)),
+                _ => return None,
+            }
+        }
+    })
+}
+
+impl Lower<'_> {
+    /// A constructor; `None` if the path is none.
+    pub(in super::super) fn make_array(&mut self, path: &syn::Path, c: &syn::ExprCall) -> Option<Val> {
+        let list: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
+        let [.., ty, name] = list.as_slice() else { return None };
+        let (linear, rank, fixed) = known(ty)?;
+        let args: Vec<&syn::Expr> = c.args.iter().collect();
+        let dims_of = |this: &mut Self, e: Option<&&syn::Expr>| -> Option<Vec<Dim>> {
+            if let Some(n) = &fixed {
+                return Some(vec![Dim::Fixed(n.as_str().into()); rank]);
+            }
+            let numbers = match e? {
+                syn::Expr::Tuple(t) => t.elems.iter().collect::<Vec<_>>(),
+                other => vec![*other],
+            };
+            let mut dims = Vec::new();
+            for n in numbers {
+                let val = this.expr(n).0;
+                dims.push(Dim::Dyn(this.scalar(val, n.span())?));
+            }
+            (dims.len() == rank).then_some(dims)
+        };
+        let float = Type::Float(FloatKind::Infer);
+        let view = match (name.as_str(), args.as_slice()) {
+            ("zeros" | "ones", list) => {
+                let dims = match (&fixed, linear, rank, list) {
+                    // `DMatrix::zeros(n, m)`
+                    (None, true, 2, [n, m]) => {
+                        let mut dims = Vec::new();
+                        for e in [n, m] {
+                            let val = self.expr(e).0;
+                            dims.push(Dim::Dyn(self.scalar(val, e.span())?));
+                        }
+                        dims
+                    }
+                    _ => dims_of(self, list.first())?,
+                };
+                let value = f64::from(u8::from(name == "ones"));
+                let fill = self.s.b.float(value, float);
+                self.filled(dims, fill)
+            }
+            ("from_elem" | "repeat" | "from_element", list) => {
+                let (shape, value) = match list {
+                    [value] if fixed.is_some() => (None, value),
+                    [shape, value] => (Some(shape), value),
+                    _ => return None,
+                };
+                let dims = dims_of(self, shape)?;
+                let value = self.expr(value).0;
+                let value = self.scalar(value, c.span())?;
+                self.filled(dims, value)
+            }
+            ("identity" | "eye", list) => {
+                let dims = match (&fixed, list.first()) {
+                    (Some(n), _) => vec![Dim::Fixed(n.as_str().into()); 2],
+                    (None, Some(n)) => {
+                        let val = self.expr(n).0;
+                        let n = self.scalar(val, c.span())?;
+                        vec![Dim::Dyn(n), Dim::Dyn(n)]
+                    }
+                    _ => return None,
+                };
+                let zero = self.s.b.float(0.0, float.clone());
+                let view = self.filled(dims, zero);
+                let (n, lo) = (self.len(&view), self.s.b.int("0"));
+                let spec = crate::frontend::loops::RangeSpec::new(lo, n, false);
+                self.range_loop(&spec, &mut |this, i| {
+                    let one = this.s.b.float(1.0, float.clone());
+                    this.store(view.buffer, vec![i, i], one, StoreMode::Set);
+                    crate::frontend::lower::Flow::Falls
+                });
+                view
+            }
+            ("new", list) if fixed.is_some() => {
+                let mut values = Vec::new();
+                for e in list {
+                    let val = self.expr(e).0;
+                    let val = self.deref(val);
+                    values.push(self.scalar(val, e.span())?);
+                }
+                let n: usize = fixed.as_ref()?.parse().ok()?;
+                if values.len() != n.pow(rank as u32) {
+                    return None;
+                }
+                self.listed(&values, n, rank)
+            }
+            ("from_vec" | "from", [list]) | ("from_row_slice" | "from_column_slice", [list]) if rank == 1 => {
+                match self.expr(list).0 {
+                    Val::View(view) => match &fixed {
+                        None if name == "from_vec" || name == "from" => view,
+                        None => self.copy_of(&view, "array"),
+                        Some(n) => {
+                            let dims = vec![Dim::Fixed(n.as_str().into())];
+                            let elem = self.elem(&view);
+                            self.build("array", dims, &elem, linear, &mut |this, i| this.at_index(&view, i))
+                        }
+                    },
+                    Val::Never => return Some(Val::Never),
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        };
+        if linear {
+            self.s.linear.insert(view.buffer);
+        } else {
+            self.s.arrays.insert(view.buffer);
+        }
+        Some(Val::View(view))
+    }
+
+    fn filled(&mut self, dims: Vec<Dim>, fill: Value) -> View {
+        self.declare_buffer("array", dims, fill)
+    }
+
+    /// Of numbers in the order of rows.
+    fn listed(&mut self, values: &[Value], n: usize, rank: usize) -> View {
+        let zero = self.s.b.float(0.0, Type::Float(FloatKind::Infer));
+        let view = self.filled(vec![Dim::Fixed(n.to_string().into()); rank], zero);
+        for (at, v) in values.iter().enumerate() {
+            let index = if rank == 1 { vec![at] } else { vec![at / n, at % n] };
+            let index = index.into_iter().map(|k| self.s.b.int(&k.to_string())).collect();
+            self.store(view.buffer, index, *v, StoreMode::Set);
+        }
+        view
+    }
+}

@@ -1,0 +1,452 @@
+//! Methods of arrays and matrices, and `v.x`.
+
+use std::rc::Rc;
+
+use syn::spanned::Spanned;
+
+use crate::frontend::iterators::{Callee, Iter};
+use crate::frontend::lower::Lower;
+use crate::frontend::value::{Val, View};
+use crate::ir::{Op, StoreMode, Value};
+
+impl Lower<'_> {
+    /// A method of an array; `None` if there is none of this name.
+    pub(in super::super) fn array_method(
+        &mut self,
+        view: &View,
+        name: &str,
+        e: &syn::ExprMethodCall,
+    ) -> Option<Val> {
+        let args: Vec<&syn::Expr> = e.args.iter().collect();
+        let rank = self.rank(view);
+        let val = match (name, args.as_slice()) {
+            ("dot", [b]) => {
+                let b = self.array_argument(b)?;
+                // `nalgebra`'s is the inner product, whatever the shapes.
+                if self.is_linear(view) && rank == 1 {
+                    self.inner_product(view, &b)
+                } else {
+                    self.matrix_product(view, &b, e.span())
+                }
+            }
+            ("sum", []) => Val::Scalar(self.total(view, &mut |_, v| v)),
+            ("product", []) => return None,
+            ("mean", []) => {
+                let sum = self.total(view, &mut |_, v| v);
+                let mean = self.over_count(view, sum);
+                if self.is_linear(view) {
+                    Val::Scalar(mean)
+                } else {
+                    let yes = self.s.b.boolean(true);
+                    Val::Maybe(vec![Val::Scalar(yes), Val::Scalar(mean), Val::Unset])
+                }
+            }
+            ("norm", []) => Val::Scalar(self.norm(view)),
+            ("norm_squared", []) => Val::Scalar(self.norm_squared(view)),
+            ("normalize", []) => {
+                let norm = self.norm(view);
+                self.mapped(view, &mut |this, v| this.op(Op::Div, &[v, norm]))
+            }
+            ("determinant", []) if rank == 2 => self.determinant(view, e.method.span()),
+            ("trace", []) => {
+                let n = self.len(view);
+                let view = view.clone();
+                Val::Scalar(self.sum_of(n, &mut |this, k| this.at_index(&view, &[k, k])))
+            }
+            ("diag" | "diagonal", []) if rank == 2 => {
+                let (dim, elem, linear) = (self.axis(view, 0), self.elem(view), self.is_linear(view));
+                let view = view.clone();
+                Val::View(self.build("diagonal", vec![dim], &elem, linear, &mut |this, i| {
+                    this.at_index(&view, &[i[0], i[0]])
+                }))
+            }
+            ("cross", [b]) => {
+                let b = self.array_argument(b)?;
+                self.cross(view, &b)
+            }
+            ("t" | "transpose" | "reversed_axes", []) => self.transposed(view),
+            ("component_mul", [b]) | ("component_div", [b]) => {
+                let b = self.array_argument(b)?;
+                let op = if name == "component_mul" { Op::Mul } else { Op::Div };
+                let (dims, elem, view) = (self.axes(view), self.elem(view), view.clone());
+                Val::View(self.build("array", dims, &elem, true, &mut |this, index| {
+                    let (x, y) = (this.at_index(&view, index), this.at_index(&b, index));
+                    this.op(op.clone(), &[x, y])
+                }))
+            }
+            ("mapv" | "map" | "mapv_into", [f]) if !self.is_plain(view) || name != "map" => {
+                let f = self.callee(f)?;
+                self.map_array(view, &f)
+            }
+            ("mapv_inplace" | "map_inplace" | "apply", [f]) => {
+                let f = self.callee(f)?;
+                let view = view.clone();
+                self.over(&view.clone(), &mut |this, index| {
+                    let place = this.absolute(&view, index);
+                    let by_value = name == "mapv_inplace";
+                    let arg = if by_value {
+                        Val::Scalar(this.load(view.buffer, place.clone()))
+                    } else {
+                        Val::View(View {
+                            buffer: view.buffer,
+                            prefix: place.clone(),
+                            range: None,
+                            by_ref: true,
+                        })
+                    };
+                    let val = this.apply(&f, vec![arg]);
+                    if by_value && let Some(v) = this.scalar(val, e.span()) {
+                        this.store(view.buffer, place, v, StoreMode::Set);
+                    }
+                });
+                Val::unit()
+            }
+            ("scaled_add", [c, b]) => {
+                let c = self.expr(c).0;
+                let c = self.scalar(c, e.span())?;
+                let b = self.array_argument(b)?;
+                let view = view.clone();
+                self.over(&view.clone(), &mut |this, index| {
+                    let v = this.at_index(&b, index);
+                    let v = this.op(Op::Mul, &[c, v]);
+                    let place = this.absolute(&view, index);
+                    this.store(view.buffer, place, v, StoreMode::Add);
+                });
+                Val::unit()
+            }
+            ("sum_axis" | "mean_axis", [axis]) if rank == 2 => {
+                let axis = axis_number(axis)?;
+                let kept = 1 - axis;
+                let (dim, n, elem) = (self.axis(view, kept), self.extent(view, axis), self.elem(view));
+                let view = view.clone();
+                let sums = self.build("sums", vec![dim], &elem, false, &mut |this, index| {
+                    let sum = this.sum_of(n, &mut |this, k| {
+                        let at = if axis == 0 { [k, index[0]] } else { [index[0], k] };
+                        this.at_index(&view, &at)
+                    });
+                    if name == "mean_axis" { this.divided(sum, n) } else { sum }
+                });
+                if name == "mean_axis" {
+                    let yes = self.s.b.boolean(true);
+                    Val::Maybe(vec![Val::Scalar(yes), Val::View(sums), Val::Unset])
+                } else {
+                    Val::View(sums)
+                }
+            }
+            ("row", [i]) if rank == 2 => {
+                let i = self.expr(i).0;
+                let i = self.scalar(i, e.span())?;
+                self.element(view, i, false)
+            }
+            ("column", [j]) if rank == 2 => {
+                let j = self.expr(j).0;
+                let j = self.scalar(j, e.span())?;
+                self.column(view, j)
+            }
+            ("rows" | "outer_iter" | "row_iter", []) if rank == 2 => {
+                Val::Iter(Rc::new(Iter::Elements { view: view.clone(), mutable: false }))
+            }
+            ("rows_mut" | "outer_iter_mut", []) if rank == 2 => {
+                Val::Iter(Rc::new(Iter::Elements { view: view.clone(), mutable: true }))
+            }
+            ("axis_iter", [axis]) if axis_number(axis) == Some(0) => {
+                Val::Iter(Rc::new(Iter::Elements { view: view.clone(), mutable: false }))
+            }
+            ("nrows", []) => Val::Scalar(self.extent(view, 0)),
+            ("ncols", []) if rank == 2 => Val::Scalar(self.extent(view, 1)),
+            ("ncols", []) => Val::Scalar(self.s.b.int("1")),
+            ("len_of", [axis]) => {
+                let axis = axis_number(axis)?;
+                Val::Scalar(self.extent(view, axis))
+            }
+            ("shape", []) => {
+                let list: Vec<Val> = (0..rank).map(|k| Val::Scalar(self.extent(view, k))).collect();
+                let numbers =
+                    list.iter().filter_map(|v| if let Val::Scalar(v) = v { Some(*v) } else { None });
+                let numbers: Vec<Value> = numbers.collect();
+                self.lengths(&numbers)
+            }
+            ("dim", []) if rank == 1 => Val::Scalar(self.extent(view, 0)),
+            ("dim", []) => Val::Tuple((0..rank).map(|k| Val::Scalar(self.extent(view, k))).collect()),
+            ("view" | "view_mut" | "as_view", []) => Val::View(View { by_ref: true, ..view.clone() }),
+            ("slice" | "slice_mut", [s]) => self.sliced(view, s)?,
+            ("assign", [b]) => {
+                let b = self.array_argument(b)?;
+                self.copy_view(&b, view, e.span());
+                Val::unit()
+            }
+            ("iter", []) if rank == 2 && !self.is_plain(view) => {
+                Val::Iter(Rc::new(Iter::Flatten(Rc::new(Iter::Elements {
+                    view: view.clone(),
+                    mutable: false,
+                }))))
+            }
+            _ => return None,
+        };
+        Some(val)
+    }
+
+    /// Whether a view is a slice, array or vector of the language itself, as far as is known.
+    fn is_plain(&self, view: &View) -> bool {
+        !self.is_linear(view)
+            && self.s.b.func.buffer(view.buffer).layout == crate::ir::Layout::Nested
+            && !self.s.arrays.contains(&view.buffer)
+    }
+
+    fn array_argument(&mut self, e: &syn::Expr) -> Option<View> {
+        match self.expr(e).0 {
+            Val::View(view) => Some(view),
+            Val::Never => None,
+            _ => {
+                self.error(e.span(), "an array is wanted here", "pass an array that the macro follows");
+                None
+            }
+        }
+    }
+
+    fn map_array(&mut self, view: &View, f: &Callee) -> Val {
+        let span = self.here;
+        self.mapped(view, &mut |this, v| {
+            let val = this.apply(f, vec![Val::Scalar(v)]);
+            let val = this.deref(val);
+            this.scalar(val, span).unwrap_or(v)
+        })
+    }
+
+    fn over_count(&mut self, view: &View, sum: Value) -> Value {
+        let mut n = self.extent(view, 0);
+        if self.rank(view) == 2 {
+            let m = self.extent(view, 1);
+            n = self.op(Op::Mul, &[n, m]);
+        }
+        self.divided(sum, n)
+    }
+
+    /// A float by a count.
+    fn divided(&mut self, sum: Value, n: Value) -> Value {
+        let kind = self.s.b.func.ty(sum).clone();
+        let name = match &kind {
+            crate::ir::Type::Float(crate::ir::FloatKind::F32) => "f32".into(),
+            crate::ir::Type::Float(crate::ir::FloatKind::Param(name)) => name.clone(),
+            _ => "f64".into(),
+        };
+        let n = self.s.b.op_typed(Op::Cast(name), &[n], kind);
+        self.op(Op::Div, &[sum, n])
+    }
+
+    fn column(&mut self, view: &View, j: Value) -> Val {
+        let (dim, elem, linear) = (self.axis(view, 0), self.elem(view), self.is_linear(view));
+        let view = view.clone();
+        Val::View(
+            self.build("column", vec![dim], &elem, linear, &mut |this, i| this.at_index(&view, &[i[0], j])),
+        )
+    }
+
+    /// The lengths in `a.shape()`, to be indexed.
+    fn lengths(&mut self, list: &[Value]) -> Val {
+        let dims = vec![crate::ir::Dim::Fixed(list.len().to_string().into())];
+        let view = self.new_vector("shape", dims, crate::ir::Type::Int);
+        for (k, v) in list.iter().enumerate() {
+            let index = self.s.b.int(&k.to_string());
+            self.store(view.buffer, vec![index], *v, StoreMode::Set);
+        }
+        Val::View(view)
+    }
+
+    /// `a.slice(s![1.., j])`
+    fn sliced(&mut self, view: &View, s: &syn::Expr) -> Option<Val> {
+        let syn::Expr::Macro(m) = s else { return None };
+        let list = match parts_of(&m.mac) {
+            Ok(list) => list,
+            Err(e) => {
+                self.diagnostics.push(e);
+                return Some(Val::Never);
+            }
+        };
+        if let [(range @ syn::Expr::Range(_), Some(step))] = list.as_slice() {
+            return self.stepped(view, range, step);
+        }
+        if let Some((_, Some(step))) = list.iter().find(|(_, step)| step.is_some()) {
+            self.error(step.span(), "steps are supported for arrays of one axis", "loop over the rows");
+            return Some(Val::Never);
+        }
+        let list: Vec<syn::Expr> = list.into_iter().map(|(e, _)| e).collect();
+        let rank = self.rank(view);
+        if list.len() != rank {
+            self.error(s.span(), "one index or range for each axis is wanted", "write `s![.., j]`");
+            return Some(Val::Never);
+        }
+        let first = &list[0];
+        let whole = |e: &syn::Expr| matches!(e, syn::Expr::Range(r) if r.start.is_none() && r.end.is_none());
+        let part = match first {
+            syn::Expr::Range(_) => Val::View(View { by_ref: true, ..self.part(view, first)? }),
+            index => {
+                let i = self.expr(index).0;
+                let i = self.scalar(i, index.span())?;
+                self.element(view, i, false)
+            }
+        };
+        if rank == 1 || whole(&list[1]) {
+            return Some(part);
+        }
+        match (part, &list[1]) {
+            // A row, then a part of it.
+            (Val::View(row), range @ syn::Expr::Range(_)) if self.rank(&row) == 1 => {
+                Some(Val::View(View { by_ref: true, ..self.part(&row, range)? }))
+            }
+            (Val::View(rows), index) if self.rank(&rows) == 2 && !matches!(index, syn::Expr::Range(_)) => {
+                let j = self.expr(index).0;
+                let j = self.scalar(j, index.span())?;
+                Some(self.column(&rows, j))
+            }
+            (Val::View(rows), range @ syn::Expr::Range(_)) => {
+                // A block: copied.
+                let (zero, m) = (self.s.b.int("0"), self.extent(&rows, 1));
+                let line = View { prefix: rows.prefix.clone(), range: Some((zero, m)), ..rows.clone() };
+                let cut = self.bounds(&line, range)?;
+                let dims = vec![self.axis(&rows, 0), crate::ir::Dim::Dyn(cut.1)];
+                let elem = self.elem(&rows);
+                Some(Val::View(self.build("block", dims, &elem, false, &mut |this, i| {
+                    let j = this.plus(cut.0, i[1]);
+                    this.at_index(&rows, &[i[0], j])
+                })))
+            }
+            _ => None,
+        }
+    }
+
+    /// `a.slice(s![1..;2])`, `a.slice(s![..;-1])`: a copy of every so many elements.
+    fn stepped(&mut self, view: &View, range: &syn::Expr, step: &syn::Expr) -> Option<Val> {
+        let part = self.part(view, range)?;
+        let (back, by) = match step {
+            syn::Expr::Unary(u) if matches!(u.op, syn::UnOp::Neg(_)) => (true, &*u.expr),
+            other => (false, other),
+        };
+        let by = self.expr(by).0;
+        let by = self.scalar(by, step.span())?;
+        let (len, one) = (self.len(&part), self.s.b.int("1"));
+        // As many as fit: (len + step - 1) / step
+        let more = self.op(Op::Add, &[len, by]);
+        let more = self.op(Op::Sub, &[more, one]);
+        let n = self.op(Op::Div, &[more, by]);
+        let elem = self.elem(view);
+        Some(Val::View(self.build("stepped", vec![crate::ir::Dim::Dyn(n)], &elem, false, &mut |this, i| {
+            let at = this.op(Op::Mul, &[i[0], by]);
+            let at = if back {
+                let one = this.s.b.int("1");
+                let last = this.op(Op::Sub, &[len, one]);
+                this.op(Op::Sub, &[last, at])
+            } else {
+                at
+            };
+            this.at_index(&part, &[at])
+        })))
+    }
+
+    /// The determinant of a matrix of two or three rows.
+    fn determinant(&mut self, view: &View, span: proc_macro2::Span) -> Val {
+        let n = match &self.s.b.func.buffer(view.buffer).dims[view.prefix.len()] {
+            crate::ir::Dim::Fixed(n) => n.parse::<usize>().unwrap_or(0),
+            _ => 0,
+        };
+        if n != 2 && n != 3 {
+            self.error(
+                span,
+                "the determinant is supported for matrices of 2 or 3 rows",
+                "factor the matrix: the determinant is the product of the pivots",
+            );
+            return Val::Never;
+        }
+        let k: Vec<Value> = (0..n).map(|k| self.s.b.int(&k.to_string())).collect();
+        let at = |this: &mut Self, i: usize, j: usize| this.at_index(view, &[k[i], k[j]]);
+        let minor = |this: &mut Self, rows: [usize; 2], columns: [usize; 2]| {
+            let (a, b) = (at(this, rows[0], columns[0]), at(this, rows[1], columns[1]));
+            let (c, d) = (at(this, rows[0], columns[1]), at(this, rows[1], columns[0]));
+            let (x, y) = (this.op(Op::Mul, &[a, b]), this.op(Op::Mul, &[c, d]));
+            this.op(Op::Sub, &[x, y])
+        };
+        if n == 2 {
+            return Val::Scalar(minor(self, [0, 1], [0, 1]));
+        }
+        let minors = [[1, 2], [0, 2], [0, 1]].map(|columns| minor(self, [1, 2], columns));
+        let terms: Vec<Value> = (0..3)
+            .map(|j| {
+                let a = at(self, 0, j);
+                self.op(Op::Mul, &[a, minors[j]])
+            })
+            .collect();
+        let first = self.op(Op::Sub, &[terms[0], terms[1]]);
+        Val::Scalar(self.op(Op::Add, &[first, terms[2]]))
+    }
+
+    /// Start and length of a range within something of a length.
+    fn bounds(&mut self, line: &View, range: &syn::Expr) -> Option<(Value, Value)> {
+        let syn::Expr::Range(r) = range else { return None };
+        let total = line.range?.1;
+        let start = match &r.start {
+            Some(e) => {
+                let v = self.expr(e).0;
+                self.scalar(v, e.span())?
+            }
+            None => self.s.b.int("0"),
+        };
+        let end = match &r.end {
+            Some(e) => {
+                let v = self.expr(e).0;
+                self.scalar(v, e.span())?
+            }
+            None => total,
+        };
+        Some((start, self.op(Op::Sub, &[end, start])))
+    }
+
+    /// `v.x`
+    pub(in super::super) fn component(&mut self, view: &View, member: &syn::Member) -> Option<Value> {
+        let syn::Member::Named(name) = member else { return None };
+        let k = match name.to_string().as_str() {
+            "x" => "0",
+            "y" => "1",
+            "z" => "2",
+            "w" => "3",
+            _ => return None,
+        };
+        (self.is_linear(view) && self.rank(view) == 1).then(|| self.s.b.int(k))
+    }
+}
+
+/// The number in `Axis(1)`.
+fn axis_number(e: &syn::Expr) -> Option<usize> {
+    let syn::Expr::Call(c) = e else { return None };
+    match c.args.first()? {
+        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(i), .. }) => i.base10_parse().ok(),
+        _ => None,
+    }
+}
+
+/// The axes of `s![a..b;step, j]`: each with its step.
+fn parts_of(mac: &syn::Macro) -> syn::Result<Vec<(syn::Expr, Option<syn::Expr>)>> {
+    use proc_macro2::{TokenStream, TokenTree};
+    let mut parts: Vec<[Vec<TokenTree>; 2]> = vec![[Vec::new(), Vec::new()]];
+    let mut stepped = vec![false];
+    for token in mac.tokens.clone() {
+        let last = parts.len() - 1;
+        match &token {
+            TokenTree::Punct(p) if p.as_char() == ',' => {
+                parts.push([Vec::new(), Vec::new()]);
+                stepped.push(false);
+            }
+            TokenTree::Punct(p) if p.as_char() == ';' => stepped[last] = true,
+            _ => parts[last][usize::from(stepped[last])].push(token),
+        }
+    }
+    let mut list = Vec::new();
+    for ([index, step], stepped) in parts.into_iter().zip(stepped) {
+        if index.is_empty() && !stepped {
+            continue;
+        }
+        let index = syn::parse2(index.into_iter().collect::<TokenStream>())?;
+        let step = if stepped { Some(syn::parse2(step.into_iter().collect::<TokenStream>())?) } else { None };
+        list.push((index, step));
+    }
+    Ok(list)
+}
