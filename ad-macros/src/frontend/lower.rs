@@ -67,8 +67,9 @@ pub(super) struct State {
     pub(super) refs: HashSet<Value>,
     /// Which integer an integer is, where the macro knows.
     pub(super) ints: HashMap<Value, Rc<str>>,
-    /// Buffers that are vectors and matrices of `nalgebra`: `*` is their product.
-    pub(super) linear: HashSet<Buffer>,
+    /// Buffers that are vectors and matrices of `nalgebra`, for which `*` is their product; behind how many axes of slices
+    /// or vectors of them.
+    pub(super) linear: HashMap<Buffer, usize>,
     /// Buffers that are arrays of `ndarray`.
     pub(super) arrays: HashSet<Buffer>,
 }
@@ -108,7 +109,7 @@ pub(super) fn function(sig: &Signature, body: &syn::Block, diagnostics: &mut Dia
         tainted_buffers: HashSet::new(),
         refs: HashSet::new(),
         ints: HashMap::new(),
-        linear: HashSet::new(),
+        linear: HashMap::new(),
         arrays: HashSet::new(),
     };
     let mut lower = Lower {
@@ -182,7 +183,7 @@ impl Lower<'_> {
                     let Some(shape) = shape_of(ty) else { continue };
                     let buf = buffer(b, shape, storage);
                     if super::signature::has_vector_rows(&p.ty, &sig.floats) {
-                        self.s.linear.insert(buf);
+                        self.s.linear.insert(buf, 1);
                     }
                     (Binding::Buffer(buf), whole(buf, storage != Storage::Owned))
                 }
@@ -195,7 +196,7 @@ impl Lower<'_> {
                     };
                     let buf = b.func.new_buffer(data);
                     if foreign.layout == Layout::Nalgebra {
-                        self.s.linear.insert(buf);
+                        self.s.linear.insert(buf, 0);
                     } else {
                         self.s.arrays.insert(buf);
                     }

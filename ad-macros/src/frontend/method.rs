@@ -111,8 +111,8 @@ impl Lower<'_> {
             },
             Val::View(view) => {
                 let receiver = Val::View(view.clone());
-                let matrix = self.rank(&view) == 2
-                    && (self.s.arrays.contains(&view.buffer) || self.s.linear.contains(&view.buffer));
+                let matrix =
+                    self.rank(&view) == 2 && (self.s.arrays.contains(&view.buffer) || self.is_linear(&view));
                 match if matrix { None } else { self.source(&receiver, e) } {
                     Some(val) => val,
                     None => self.view_method(&view, &name, e),

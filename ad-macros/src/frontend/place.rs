@@ -426,6 +426,7 @@ impl Lower<'_> {
         if from == to {
             return;
         }
+        self.same_kind(from, to);
         let (from, to) = (from.clone(), to.clone());
         self.for_each(&to.clone(), &mut Vec::new(), &mut |this, index| {
             let source = this.absolute(&from, index);
@@ -433,6 +434,17 @@ impl Lower<'_> {
             let target = this.absolute(&to, index);
             this.store(to.buffer, target, v, StoreMode::Set);
         });
+    }
+
+    /// A copy is a vector, matrix or array as what it is copied from.
+    fn same_kind(&mut self, from: &View, to: &View) {
+        if let Some(outer) = self.s.linear.get(&from.buffer).copied() {
+            let outer = outer.saturating_sub(from.prefix.len()) + to.prefix.len();
+            self.s.linear.entry(to.buffer).or_insert(outer);
+        }
+        if self.s.arrays.contains(&from.buffer) {
+            self.s.arrays.insert(to.buffer);
+        }
     }
 
     /// Copies a row to a place of the same buffer that does not overlap it, or of another.

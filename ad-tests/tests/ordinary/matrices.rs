@@ -2,8 +2,12 @@ use super::*;
 // nalgebra functions, as ordinary Rust. The includer provides: `check`, `D`, `num_dual::DualNum`, `differentiable`.
 use nalgebra::{Matrix3, Vector3};
 
-fn v3(p: &[f64]) -> Vector3<f64> { Vector3::new(p[0], p[1], p[2]) }
-fn put3(d: &Vector3<f64>, out: &mut [f64]) { out.copy_from_slice(&[d.x, d.y, d.z]); }
+fn v3(p: &[f64]) -> Vector3<f64> {
+    Vector3::new(p[0], p[1], p[2])
+}
+fn put3(d: &Vector3<f64>, out: &mut [f64]) {
+    out.copy_from_slice(&[d.x, d.y, d.z]);
+}
 
 /// Torque-like energy of a dipole in a field: cross, dot, norm; one parameter by reference, one by value
 #[differentiable]
@@ -33,7 +37,9 @@ fn dipole_energy_ref(x: &[D]) -> D {
 }
 #[test]
 fn dipole_energy_is_exact() {
-    check("dipole_energy", &[0.4, -0.7, 0.9, 1.1, 0.3, -0.8],
+    check(
+        "dipole_energy",
+        &[0.4, -0.7, 0.9, 1.1, 0.3, -0.8],
         |p| dipole_energy(&v3(&p[..3]), v3(&p[3..])),
         |p, g| {
             let mut d = Vector3::zeros();
@@ -48,7 +54,8 @@ fn dipole_energy_is_exact() {
             put3(&d, &mut hv[..3]);
             put3(&hoff, &mut hv[3..]);
         },
-        |p| dipole_energy_ref(p));
+        |p| dipole_energy_ref(p),
+    );
 }
 
 /// Hyperelastic (neo-Hookean) energy of a deformation gradient: transpose, product, trace, determinant
@@ -62,7 +69,9 @@ fn neo_hookean(f: &Matrix3<f64>, mu: f64, lambda: f64) -> f64 {
 fn neo_hookean_ref(x: &[D]) -> D {
     // x is row by row
     let mut tr = D::from_re(-3.0);
-    for k in 0..9 { tr += x[k] * x[k]; }
+    for k in 0..9 {
+        tr += x[k] * x[k];
+    }
     let j = x[0] * (x[4] * x[8] - x[5] * x[7]) - x[1] * (x[3] * x[8] - x[5] * x[6])
         + x[2] * (x[3] * x[7] - x[4] * x[6]);
     let l = j.ln();
@@ -71,8 +80,14 @@ fn neo_hookean_ref(x: &[D]) -> D {
 #[test]
 fn neo_hookean_is_exact() {
     let m = |p: &[f64]| Matrix3::from_row_slice(p);
-    let put = |d: &Matrix3<f64>, out: &mut [f64]| for i in 0..9 { out[i] = d[(i / 3, i % 3)]; };
-    check("neo_hookean", &[1.1, 0.2, -0.1, 0.05, 0.9, 0.3, 0.1, -0.2, 1.2],
+    let put = |d: &Matrix3<f64>, out: &mut [f64]| {
+        for i in 0..9 {
+            out[i] = d[(i / 3, i % 3)];
+        }
+    };
+    check(
+        "neo_hookean",
+        &[1.1, 0.2, -0.1, 0.05, 0.9, 0.3, 0.1, -0.2, 1.2],
         |p| neo_hookean(&m(p), 0.8, 1.2),
         |p, g| {
             let mut d = Matrix3::zeros();
@@ -85,7 +100,8 @@ fn neo_hookean_is_exact() {
             neo_hookean_hvp(&m(p), 0.8, 1.2, &m(v), &mut d);
             put(&d, hv);
         },
-        |p| neo_hookean_ref(p));
+        |p| neo_hookean_ref(p),
+    );
 }
 
 /// Rigid alignment error from Euler angles: locals built from f64, matrix times vector, Vec of vectors
@@ -120,9 +136,12 @@ fn alignment_ref(x: &[D]) -> D {
 fn alignment_is_exact() {
     let source: Vec<_> = SOURCE.iter().map(|p| v3(p)).collect();
     let target: Vec<_> = TARGET.iter().map(|p| v3(p)).collect();
-    check("alignment", &[0.4, -0.3, 0.1, 0.2, -0.2],
+    check(
+        "alignment",
+        &[0.4, -0.3, 0.1, 0.2, -0.2],
         |p| alignment(p, &source, &target),
         |p, g| alignment_grad(p, &source, &target, g),
         |p, v, hv| alignment_hvp(p, &source, &target, v, hv),
-        |p| alignment_ref(p));
+        |p| alignment_ref(p),
+    );
 }

@@ -1,13 +1,27 @@
 use super::*;
 // ndarray functions, as ordinary Rust. The includer provides: `check`, `D`, `num_dual::DualNum`, `differentiable`.
-use ndarray::{array, s, Array1, Array2, ArrayView1, Axis};
+use ndarray::{Array1, Array2, ArrayView1, Axis, array, s};
 
-fn vector(p: &[f64]) -> Array1<f64> { Array1::from(p.to_vec()) }
-fn matrix(r: usize, c: usize, p: &[f64]) -> Array2<f64> { Array2::from_shape_vec((r, c), p.to_vec()).unwrap() }
-fn put1(d: &Array1<f64>, out: &mut [f64]) { for (o, v) in out.iter_mut().zip(d.iter()) { *o = *v; } }
-fn put2(d: &Array2<f64>, out: &mut [f64]) { for (o, v) in out.iter_mut().zip(d.iter()) { *o = *v; } }
+fn vector(p: &[f64]) -> Array1<f64> {
+    Array1::from(p.to_vec())
+}
+fn matrix(r: usize, c: usize, p: &[f64]) -> Array2<f64> {
+    Array2::from_shape_vec((r, c), p.to_vec()).unwrap()
+}
+fn put1(d: &Array1<f64>, out: &mut [f64]) {
+    for (o, v) in out.iter_mut().zip(d.iter()) {
+        *o = *v;
+    }
+}
+fn put2(d: &Array2<f64>, out: &mut [f64]) {
+    for (o, v) in out.iter_mut().zip(d.iter()) {
+        *o = *v;
+    }
+}
 
-fn design() -> Array2<f64> { array![[1.0, 0.2, -0.5], [1.0, -1.3, 0.4], [1.0, 0.9, 1.1], [1.0, 0.1, 0.3]] }
+fn design() -> Array2<f64> {
+    array![[1.0, 0.2, -0.5], [1.0, -1.3, 0.4], [1.0, 0.9, 1.1], [1.0, 0.1, 0.3]]
+}
 const DESIGN: [[f64; 3]; 4] = [[1.0, 0.2, -0.5], [1.0, -1.3, 0.4], [1.0, 0.9, 1.1], [1.0, 0.1, 0.3]];
 const RESPONSE: [f64; 4] = [0.7, -0.4, 1.9, 0.6];
 
@@ -22,16 +36,22 @@ fn ridge_ref(w: &[D]) -> D {
     let mut s = D::from_re(0.0);
     for i in 0..4 {
         let mut r = D::from_re(-RESPONSE[i]);
-        for j in 0..3 { r += w[j] * DESIGN[i][j]; }
+        for j in 0..3 {
+            r += w[j] * DESIGN[i][j];
+        }
         s += r * r / 4.0;
     }
-    for j in 0..3 { s += w[j] * w[j] * 0.1; }
+    for j in 0..3 {
+        s += w[j] * w[j] * 0.1;
+    }
     s
 }
 #[test]
 fn ridge_is_exact() {
     let (x, y) = (design(), vector(&RESPONSE));
-    check("ridge", &[0.3, -0.8, 0.5],
+    check(
+        "ridge",
+        &[0.3, -0.8, 0.5],
         |p| ridge(&vector(p), &x, &y),
         |p, g| {
             let mut d = Array1::zeros(3);
@@ -44,7 +64,8 @@ fn ridge_is_exact() {
             ridge_hvp(&vector(p), &x, &y, &vector(v), &mut d);
             put1(&d, hv);
         },
-        |p| ridge_ref(p));
+        |p| ridge_ref(p),
+    );
 }
 
 /// Quadratic form with the matrix active too
@@ -66,7 +87,9 @@ fn quadratic_form_ref(p: &[D]) -> D {
 }
 #[test]
 fn quadratic_form_is_exact() {
-    check("quadratic_form", &[1.5, 0.3, -0.4, 2.0, 0.7, -0.6],
+    check(
+        "quadratic_form",
+        &[1.5, 0.3, -0.4, 2.0, 0.7, -0.6],
         |p| quadratic_form(&matrix(2, 2, &p[..4]), &vector(&p[4..])),
         |p, g| {
             let (mut da, mut dx) = (Array2::zeros((2, 2)), Array1::zeros(2));
@@ -77,12 +100,19 @@ fn quadratic_form_is_exact() {
         },
         |p, v, hv| {
             let (mut da, mut dx) = (Array2::zeros((2, 2)), Array1::zeros(2));
-            quadratic_form_hvp(&matrix(2, 2, &p[..4]), &vector(&p[4..]),
-                &matrix(2, 2, &v[..4]), &vector(&v[4..]), &mut da, &mut dx);
+            quadratic_form_hvp(
+                &matrix(2, 2, &p[..4]),
+                &vector(&p[4..]),
+                &matrix(2, 2, &v[..4]),
+                &vector(&v[4..]),
+                &mut da,
+                &mut dx,
+            );
             put2(&da, &mut hv[..4]);
             put1(&dx, &mut hv[4..]);
         },
-        |p| quadratic_form_ref(p));
+        |p| quadratic_form_ref(p),
+    );
 }
 
 /// Logistic loss with mapv and an elementwise product
@@ -97,16 +127,22 @@ fn logistic_ref(w: &[D]) -> D {
     let mut s = D::from_re(0.0);
     for i in 0..4 {
         let mut m = D::from_re(0.0);
-        for j in 0..3 { m += w[j] * (DESIGN[i][j] * sign[i]); }
+        for j in 0..3 {
+            m += w[j] * (DESIGN[i][j] * sign[i]);
+        }
         s += ((-m).exp() + 1.0).ln();
     }
-    for j in 0..3 { s += w[j] * w[j] * 0.05; }
+    for j in 0..3 {
+        s += w[j] * w[j] * 0.05;
+    }
     s
 }
 #[test]
 fn logistic_is_exact() {
     let (x, sign) = (design(), array![1.0, -1.0, 1.0, -1.0]);
-    check("logistic", &[0.3, -0.8, 0.5],
+    check(
+        "logistic",
+        &[0.3, -0.8, 0.5],
         |p| logistic(&vector(p), &x, &sign),
         |p, g| {
             let mut d = Array1::zeros(3);
@@ -119,7 +155,8 @@ fn logistic_is_exact() {
             logistic_hvp(&vector(p), &x, &sign, &vector(v), &mut d);
             put1(&d, hv);
         },
-        |p| logistic_ref(p));
+        |p| logistic_ref(p),
+    );
 }
 
 /// Analysis of variance: sum_axis and mean_axis of an active matrix
@@ -153,7 +190,9 @@ fn column_spread_ref(x: &[D]) -> D {
 }
 #[test]
 fn column_spread_is_exact() {
-    check("column_spread", &[0.4, 1.2, -0.3, 0.8, 0.9, -0.5],
+    check(
+        "column_spread",
+        &[0.4, 1.2, -0.3, 0.8, 0.9, -0.5],
         |p| column_spread(&matrix(3, 2, p)),
         |p, g| {
             let mut d = Array2::zeros((3, 2));
@@ -166,7 +205,8 @@ fn column_spread_is_exact() {
             column_spread_hvp(&matrix(3, 2, p), &matrix(3, 2, v), &mut d);
             put2(&d, hv);
         },
-        |p| column_spread_ref(p));
+        |p| column_spread_ref(p),
+    );
 }
 
 /// Radial-basis interpolation error: row loops over data and over active centres
@@ -203,7 +243,9 @@ fn rbf_density_ref(x: &[D]) -> D {
 #[test]
 fn rbf_density_is_exact() {
     let (x, w) = (design(), array![0.5, 1.5, 2.5, 3.5]);
-    check("rbf_density", &[0.8, 0.3, 0.1, 1.2, -0.9, 0.6],
+    check(
+        "rbf_density",
+        &[0.8, 0.3, 0.1, 1.2, -0.9, 0.6],
         |p| rbf_density(&matrix(2, 3, p), &x, w.view()),
         |p, g| {
             let mut d = Array2::zeros((2, 3));
@@ -216,7 +258,8 @@ fn rbf_density_is_exact() {
             rbf_density_hvp(&matrix(2, 3, p), &x, w.view(), &matrix(2, 3, v), &mut d);
             put2(&d, hv);
         },
-        |p| rbf_density_ref(p));
+        |p| rbf_density_ref(p),
+    );
 }
 
 /// Smoothness by slices, a reversed view and an indexed update of an owned array
@@ -240,14 +283,20 @@ fn profile_cost_ref(x: &[D]) -> D {
     for i in 0..n {
         let a = x[i] - x[n - 1 - i];
         s += a * a * 0.25;
-        if i > 0 { s += (x[i] - x[i - 1]) * (x[i] - x[i - 1]); }
-        if i % 2 == 1 { odd += x[i].tanh() * (i as f64 + 1.0); }
+        if i > 0 {
+            s += (x[i] - x[i - 1]) * (x[i] - x[i - 1]);
+        }
+        if i % 2 == 1 {
+            odd += x[i].tanh() * (i as f64 + 1.0);
+        }
     }
     s + odd * odd
 }
 #[test]
 fn profile_cost_is_exact() {
-    check("profile_cost", &[0.3, 0.9, -0.4, 0.6, 1.1],
+    check(
+        "profile_cost",
+        &[0.3, 0.9, -0.4, 0.6, 1.1],
         |p| profile_cost(&vector(p)),
         |p, g| {
             let mut d = Array1::zeros(5);
@@ -260,5 +309,6 @@ fn profile_cost_is_exact() {
             profile_cost_hvp(&vector(p), &vector(v), &mut d);
             put1(&d, hv);
         },
-        |p| profile_cost_ref(p));
+        |p| profile_cost_ref(p),
+    );
 }

@@ -191,3 +191,22 @@ fn lengths_by_const_generics() {
     let value = f_grad_hvp(&[0.5, 2.0], &[1.0, 0.0], &mut g, &mut hv);
     assert_eq!((value, g, hv), (2.125, [4.75, 2.0], [3.0, 4.0]));
 }
+
+#[differentiable(partials(root_slope))]
+fn root(x: f64) -> f64 {
+    x.powf(0.5)
+}
+
+#[differentiable]
+fn root_slope(x: f64) -> f64 {
+    0.5 / root(x)
+}
+
+#[test]
+fn own_partials() {
+    #[differentiable]
+    fn f(x: f64, y: f64) -> f64 {
+        root(x * y) * x
+    }
+    check_xy!(0.7, 1.4);
+}

@@ -66,6 +66,7 @@ macro_rules! check_slice {
     }};
 }
 
+mod arrays;
 mod buffers;
 mod closures;
 mod control;

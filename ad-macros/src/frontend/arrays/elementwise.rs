@@ -53,7 +53,9 @@ impl Lower<'_> {
         let buffer = self.s.b.func.new_buffer(data);
         self.s.b.effect(InstKind::Alloc { buffer, fill });
         if linear {
-            self.s.linear.insert(buffer);
+            self.s.linear.insert(buffer, 0);
+        } else {
+            self.s.arrays.insert(buffer);
         }
         let view = View { buffer, prefix: Vec::new(), range: None, by_ref: false };
         self.over(&view, &mut |this, index| {
@@ -110,8 +112,8 @@ impl Lower<'_> {
         self.s.b.func.buffer(view.buffer).elem.clone()
     }
 
-    pub(super) fn is_linear(&self, view: &View) -> bool {
-        self.s.linear.contains(&view.buffer)
+    pub(in super::super) fn is_linear(&self, view: &View) -> bool {
+        self.s.linear.get(&view.buffer).is_some_and(|outer| view.prefix.len() >= *outer)
     }
 
     /// `a + b`, `2.0 * a`, `a - 1.0`: of arrays, or of an array and a number. `None` if neither is an array.

@@ -128,7 +128,7 @@ impl Lower<'_> {
             _ => return None,
         };
         if linear {
-            self.s.linear.insert(view.buffer);
+            self.s.linear.insert(view.buffer, 0);
         } else {
             self.s.arrays.insert(view.buffer);
         }

@@ -1,6 +1,6 @@
 //! `collect` and `unzip`: iterators into vectors.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use proc_macro2::Span;
@@ -125,7 +125,7 @@ impl Lower<'_> {
 
     /// An item as it would be, for its shape and types: nothing of it stays but the types of values and buffers.
     pub(super) fn sample(&mut self, it: &Iter) -> Val {
-        let (mut types, mut buffers, mut linear) = (Vec::new(), Vec::new(), HashSet::new());
+        let (mut types, mut buffers, mut linear) = (Vec::new(), Vec::new(), HashMap::new());
         let val = self.trial(|this| {
             let mut seen = Val::Never;
             this.s.b.open(Vec::new());
@@ -190,8 +190,9 @@ impl Lower<'_> {
                     dims.push(dim);
                 }
                 let rows = self.new_vector(name, dims, data.elem.clone());
-                if self.sampled.linear.contains(&view.buffer) {
-                    self.s.linear.insert(rows.buffer);
+                if let Some(outer) = self.sampled.linear.get(&view.buffer) {
+                    let outer = outer.saturating_sub(view.prefix.len()) + 1;
+                    self.s.linear.insert(rows.buffer, outer);
                 }
                 Some(Val::View(rows))
             }
@@ -231,7 +232,7 @@ impl Lower<'_> {
 pub(in super::super) struct Sampled {
     types: Vec<Type>,
     buffers: Vec<BufferData>,
-    linear: HashSet<Buffer>,
+    linear: HashMap<Buffer, usize>,
 }
 
 /// Whether a type is a vector as far as one can see (`_` too).

@@ -295,7 +295,7 @@ impl<'a> Lower<'a> {
     /// `rows[a..b]` of a vector that is kept in parts.
     pub(in super::super) fn part_of_rows(&mut self, rows: &Val, range: &syn::Expr) -> Option<Val> {
         let syn::Expr::Range(r) = range else { return None };
-        let mut bound = |this: &mut Self, e: &Option<Box<syn::Expr>>| -> Option<Option<Value>> {
+        let bound = |this: &mut Self, e: &Option<Box<syn::Expr>>| -> Option<Option<Value>> {
             match e {
                 Some(e) => {
                     let val = this.expr(e).0;
