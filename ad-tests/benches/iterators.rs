@@ -116,9 +116,12 @@ fn chains(criterion: &mut Criterion) {
         [&|w, g| logistic_chain_grad(w, &features, &labels, g), &|w, g| {
             logistic_loop_grad(w, &features, &labels, g)
         }],
-        [&|w, v, hv| logistic_chain_hvp(w, &features, &labels, v, hv), &|w, v, hv| {
-            logistic_loop_hvp(w, &features, &labels, v, hv)
-        }],
+        [
+            &|w, v, hv| {
+                logistic_chain_hvp(w, &features, &labels, v, hv);
+            },
+            &|w, v, hv| logistic_loop_hvp(w, &features, &labels, v, hv),
+        ],
     );
     pair(
         criterion,

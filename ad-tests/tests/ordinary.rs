@@ -2,7 +2,7 @@
 //! over hyper-dual numbers in plain loops.
 
 // The functions under test are written as users write them.
-#[allow(clippy::all, clippy::pedantic, missing_docs, dead_code)]
+#[allow(clippy::all, clippy::pedantic, missing_docs, dead_code, unreachable_pub)]
 mod ordinary {
     mod learning;
     mod matrices;

@@ -91,17 +91,15 @@ impl Reached<'_> {
                     self.mark(inst.results[0]);
                 }
             }
-            InstKind::Load { buffer, .. } => {
-                if self.buffers.contains(buffer) {
-                    self.mark(inst.results[0]);
-                }
+            InstKind::Load { buffer, .. } if self.buffers.contains(buffer) => {
+                self.mark(inst.results[0]);
             }
             InstKind::Store { buffer, value, .. }
             | InstKind::Fill { buffer, value }
-            | InstKind::Alloc { buffer, fill: value } => {
-                if self.values.contains(value) {
-                    self.buffers.insert(*buffer);
-                }
+            | InstKind::Alloc { buffer, fill: value }
+                if self.values.contains(value) =>
+            {
+                self.buffers.insert(*buffer);
             }
             InstKind::If { then_block, else_block, .. } => {
                 for block in [then_block, else_block] {

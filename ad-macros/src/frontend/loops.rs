@@ -24,7 +24,7 @@ impl RangeSpec {
     }
 }
 
-impl<'a> Lower<'a> {
+impl Lower<'_> {
     /// Runs `f` on a copy of the state and takes everything back but what it learnt.
     pub(super) fn trial<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
         let state: State = self.s.clone();

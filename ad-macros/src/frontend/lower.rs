@@ -323,7 +323,7 @@ impl Lower<'_> {
                 let known = if is_integer_type(ty) {
                     Some(Type::Int)
                 } else {
-                    matches!(ty, syn::Type::Path(p) if p.path.is_ident("bool")).then_some(Type::Bool)
+                    matches!(&**ty, syn::Type::Path(p) if p.path.is_ident("bool")).then_some(Type::Bool)
                 };
                 match known {
                     Some(kind) => {

@@ -148,10 +148,7 @@ impl Lower<'_> {
             Val::Scalar(v)
                 if self.s.b.func.is_float(v) || self.is_float_method(&name) && self.any_float(&e.args) =>
             {
-                let v = match self.scalar(Val::Scalar(v), e.receiver.span()) {
-                    Some(v) => v,
-                    None => return Val::Never,
-                };
+                let Some(v) = self.scalar(Val::Scalar(v), e.receiver.span()) else { return Val::Never };
                 let args: Vec<&syn::Expr> = e.args.iter().collect();
                 self.float_method(v, &name, &args, e)
             }

@@ -480,7 +480,8 @@ fn keep_only(pat: &syn::Pat, name: Option<&syn::Ident>) -> syn::Pat {
         }
         fn visit_field_pat_mut(&mut self, field: &mut syn::FieldPat) {
             // `{ x }` is `{ x: x }`.
-            if field.colon_token.is_none() {
+            let kept = matches!(&*field.pat, syn::Pat::Ident(id) if self.0 == Some(&id.ident));
+            if field.colon_token.is_none() && !kept {
                 field.colon_token = Some(syn::Token![:](Span::call_site()));
             }
             syn::visit_mut::visit_field_pat_mut(self, field);

@@ -90,7 +90,7 @@ pub(crate) enum Node {
     /// A struct (of this type) or tuple (`None`), with its fields in their order.
     Parts(Option<syn::Path>, Vec<(syn::Member, Node)>),
     /// A field that is no float: where it is, and its type.
-    Inactive(Vec<syn::Member>, syn::Type),
+    Inactive(Vec<syn::Member>, Box<syn::Type>),
 }
 
 /// A float or an array of floats in a record.
@@ -144,11 +144,11 @@ fn node(ty: &syn::Type, path: &[syn::Member], floats: &Floats, leaves: &mut Vec<
         syn::Type::Path(p) => {
             let name = p.path.segments.last()?.ident.to_string();
             let Some(item) = crate::structs::find(&name) else {
-                return (!path.is_empty()).then(|| Node::Inactive(path.to_vec(), ty.clone()));
+                return (!path.is_empty()).then(|| Node::Inactive(path.to_vec(), Box::new(ty.clone())));
             };
             item.fields.members().zip(item.fields.iter().map(|f| f.ty.clone())).collect()
         }
-        _ => return (!path.is_empty()).then(|| Node::Inactive(path.to_vec(), ty.clone())),
+        _ => return (!path.is_empty()).then(|| Node::Inactive(path.to_vec(), Box::new(ty.clone()))),
     };
     let name = match ty {
         syn::Type::Path(p) => Some(p.path.clone()),

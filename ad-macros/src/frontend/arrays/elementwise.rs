@@ -67,10 +67,10 @@ impl Lower<'_> {
 
     /// Runs `f` for each index of a view. Unlike `for_each`, what `f` lowers may use variables.
     pub(super) fn over(&mut self, view: &View, f: &mut dyn FnMut(&mut Self, &[Value])) {
-        self.over_axes(view, &mut Vec::new(), f);
+        self.over_axes(view, &[], f);
     }
 
-    fn over_axes(&mut self, view: &View, index: &mut Vec<Value>, f: &mut dyn FnMut(&mut Self, &[Value])) {
+    fn over_axes(&mut self, view: &View, index: &[Value], f: &mut dyn FnMut(&mut Self, &[Value])) {
         let axis = index.len();
         if axis == self.rank(view) {
             return f(self, index);
@@ -78,12 +78,12 @@ impl Lower<'_> {
         let (lo, hi) = (self.s.b.int("0"), self.extent(view, axis));
         let spec = crate::frontend::loops::RangeSpec::new(lo, hi, false);
         let names = ["i", "j", "k"];
-        let outer = index.clone();
+        let outer = index.to_vec();
         self.range_loop(&spec, &mut |this, i| {
             this.s.b.name(i, || names[axis.min(2)].into());
             let mut index = outer.clone();
             index.push(i);
-            this.over_axes(view, &mut index, f);
+            this.over_axes(view, &index, f);
             Flow::Falls
         });
     }

@@ -110,7 +110,7 @@ impl Lower<'_> {
                 }
                 self.listed(&values, n, rank)
             }
-            ("from_vec" | "from", [list]) | ("from_row_slice" | "from_column_slice", [list]) if rank == 1 => {
+            ("from_vec" | "from" | "from_row_slice" | "from_column_slice", [list]) if rank == 1 => {
                 match self.expr(list).0 {
                     Val::View(view) => match &fixed {
                         None if name == "from_vec" || name == "from" => view,

@@ -65,7 +65,7 @@ impl Lower<'_> {
                 self.cross(view, &b)
             }
             ("t" | "transpose" | "reversed_axes", []) => self.transposed(view),
-            ("component_mul", [b]) | ("component_div", [b]) => {
+            ("component_mul" | "component_div", [b]) => {
                 let b = self.array_argument(b)?;
                 let op = if name == "component_mul" { Op::Mul } else { Op::Div };
                 let (dims, elem, view) = (self.axes(view), self.elem(view), view.clone());
