@@ -1,7 +1,7 @@
 //! Functions whose partial derivatives the user gives: `partials(..)`. All products against closed forms, or against
 //! differences of code that knows nothing of the macro.
 // The functions are written as people write them, not as clippy would.
-#![allow(clippy::pedantic, missing_docs)]
+#![allow(clippy::elidable_lifetime_names, clippy::needless_lifetimes, clippy::pedantic, missing_docs)]
 
 use ad_runtime::differentiable;
 use std::f64::consts::PI;
