@@ -104,17 +104,26 @@ impl Lower<'_> {
                 match (&x, &y) {
                     (Val::View(x), Val::View(y)) if !x.by_ref && !y.by_ref => self.swap_views(x, y),
                     _ => {
+                        let (x, y) = (self.detached(x), self.detached(y));
                         self.assign(a, y);
                         self.assign(b, x);
                     }
                 }
                 Some(Val::unit())
             }
+            (Some("mem"), "take", [_]) => {
+                self.error(
+                    c.func.span(),
+                    "`mem::take` of active values is not supported",
+                    "use `mem::replace` with what is left behind",
+                );
+                Some(Val::Never)
+            }
             (Some("mem"), "replace", [a, b]) => {
                 let a = reached(a);
                 let new = self.expr(b).0;
                 let old = self.expr(a).0;
-                let old = self.own(old, true, "old");
+                let old = self.detached(old);
                 self.assign(a, new);
                 Some(old)
             }

@@ -23,8 +23,10 @@ impl Lower<'_> {
             let mut moved = HashMap::new();
             for (name, var) in scopes.iter().flatten() {
                 let variable = self.s.vars[*var].clone();
-                if matches!(variable.val, Val::Scalar(_)) && self.lookup(name) == Some(*var) {
-                    let copy = self.new_var(name, variable.mutable, variable.val);
+                let plain = !matches!(variable.val, Val::Closure(_) | Val::Iter(_) | Val::RefMut(..));
+                if plain && self.lookup(name) == Some(*var) {
+                    let val = self.own(variable.val, variable.mutable, name);
+                    let copy = self.new_var(name, variable.mutable, val);
                     moved.insert(name.clone(), copy);
                 }
             }

@@ -415,9 +415,29 @@ impl Lower<'_> {
                 _ => Val::RefMut(var, path),
             };
         }
+        if r.mutability.is_some()
+            && let syn::Expr::Index(_) | syn::Expr::Field(_) = &*r.expr
+            && !matches!(&*r.expr, syn::Expr::Index(i) if matches!(&*i.index, syn::Expr::Range(_)))
+            && let Some(place) = self.place(&r.expr)
+        {
+            return self.reached(place);
+        }
         match self.expr(&r.expr).0 {
             Val::View(view) => Val::View(View { by_ref: true, ..view }),
             other => other,
+        }
+    }
+
+    /// `&mut v[i]`: where it is, not what it is.
+    fn reached(&mut self, place: Place) -> Val {
+        match place {
+            Place::Element(buffer, prefix) => Val::View(View { buffer, prefix, range: None, by_ref: true }),
+            Place::Part(view) => Val::View(View { by_ref: true, ..view }),
+            Place::Parts(places, like) => {
+                let parts = places.into_iter().map(|p| self.reached(p)).collect();
+                like.with_parts(parts)
+            }
+            place @ Place::Variable(..) => self.read(place),
         }
     }
 
@@ -477,7 +497,7 @@ impl Lower<'_> {
             columns @ (Val::Columns(_) | Val::Ragged(_)) => {
                 let index = self.expr(&i.index).0;
                 let Some(index) = self.scalar(index, i.index.span()) else { return Val::Never };
-                self.part_at(&columns, index)
+                self.part_at(&columns, index, false)
             }
             Val::View(view) => {
                 if let Some(list) = self.indices(&i.index) {

@@ -140,7 +140,15 @@ impl Lower<'_> {
                     "keep an index instead, or copy the elements",
                 );
             }
-            _ => {}
+            (_, Val::Unset) | (Val::Unset | Val::Never, _) => {}
+            _ => {
+                let name = self.s.vars[var].name.clone();
+                self.error(
+                    self.here,
+                    format!("what `{name}` stands for changes from round to round"),
+                    "run over an iterator by `for`, or keep numbers and arrays in the variable",
+                );
+            }
         }
     }
 

@@ -130,7 +130,7 @@ impl Lower<'_> {
                     let Some(k) = self.scalar(k, e.span()) else { return Val::Never };
                     let len = self.length_of(&receiver);
                     let some = self.op(Op::Cmp(crate::ir::Cmp::Lt), &[k, len]);
-                    self.guarded(some, &mut |this| this.part_at(&receiver, k))
+                    self.guarded(some, &mut |this| this.part_at(&receiver, k, false))
                 }
                 ("swap", 2) => {
                     self.swap_rows(&receiver, e);

@@ -14,8 +14,8 @@ pub(super) enum Place {
     Part(View),
     /// A variable, or a part of one: the path to it.
     Variable(VarId, Vec<usize>),
-    /// A row of a vector of tuples or structs.
-    Parts(Vec<Place>),
+    /// A row of a vector of tuples or structs, like this value.
+    Parts(Vec<Place>, Val),
 }
 
 impl Lower<'_> {
@@ -44,7 +44,10 @@ impl Lower<'_> {
             Place::Element(buffer, index) => Val::Scalar(self.load(buffer, index)),
             Place::Part(view) => Val::View(view),
             Place::Variable(var, path) => super::loops::part(&mut self.s.vars[var].val, &path).clone(),
-            Place::Parts(places) => Val::Tuple(places.into_iter().map(|p| self.read(p)).collect()),
+            Place::Parts(places, like) => {
+                let parts = places.into_iter().map(|p| self.read(p)).collect();
+                like.with_parts(parts)
+            }
         }
     }
 
@@ -71,15 +74,15 @@ impl Lower<'_> {
         }
     }
 
-    /// Item `k` of a vector of tuples or structs.
-    pub(super) fn part_at(&mut self, columns: &Val, k: Value) -> Val {
+    /// Item `k` of a vector of tuples or structs: what it is, or (`mutable`) where it is.
+    pub(super) fn part_at(&mut self, columns: &Val, k: Value, mutable: bool) -> Val {
         match columns {
-            Val::View(view) => self.element(view, k, false),
-            Val::Columns(inner) => self.part_at(inner, k),
+            Val::View(view) => self.element(view, k, mutable),
+            Val::Columns(inner) => self.part_at(inner, k, mutable),
             Val::Ragged(parts) => Val::View(self.ragged_row(parts, k)),
             other => {
                 let list = other.parts().unwrap_or_default().to_vec();
-                other.with_parts(list.iter().map(|c| self.part_at(c, k)).collect())
+                other.with_parts(list.iter().map(|c| self.part_at(c, k, mutable)).collect())
             }
         }
     }
@@ -212,15 +215,18 @@ impl Lower<'_> {
                         return None;
                     };
                     path.push(k);
-                    Some(Place::Variable(var, path))
-                }
-                Place::Parts(mut places) => {
-                    let val = self.expr(&f.base).0;
-                    match val.field(&f.member) {
-                        Some(k) if k < places.len() => Some(places.swap_remove(k)),
-                        _ => None,
+                    // A field of what `iter_mut` or `&mut v[i]` gave stands for the element itself.
+                    match super::loops::part(&mut self.s.vars[var].val, &path).clone() {
+                        Val::View(view) if self.rank(&view) == 0 => {
+                            Some(Place::Element(view.buffer, view.prefix))
+                        }
+                        _ => Some(Place::Variable(var, path)),
                     }
                 }
+                Place::Parts(mut places, like) => match like.field(&f.member) {
+                    Some(k) if k < places.len() => Some(places.swap_remove(k)),
+                    _ => None,
+                },
                 _ => {
                     self.error(f.span(), "numbers have no fields", "assign the element");
                     None
@@ -245,7 +251,7 @@ impl Lower<'_> {
             other => {
                 let list = other.parts()?.to_vec();
                 let places: Option<Vec<Place>> = list.iter().map(|c| self.row_place(c, k)).collect();
-                Some(Place::Parts(places?))
+                Some(Place::Parts(places?, other.emptied()))
             }
         }
     }

@@ -120,7 +120,7 @@ impl Lower<'_> {
         let some = self.op(Op::Cmp(Cmp::Gt), &[len, zero]);
         self.guarded(some, &mut |this| {
             let k = if first { zero } else { this.op(Op::Sub, &[len, one]) };
-            this.part_at(rows, k)
+            this.part_at(rows, k, false)
         })
     }
 

@@ -289,6 +289,8 @@ impl Lower<'_> {
             syn::Expr::Infer(_) => {}
             syn::Expr::Tuple(t) => match val {
                 Val::Tuple(list) if list.len() == t.elems.len() => {
+                    // All values are there before the first is assigned: `(a, b) = (b, a)`.
+                    let list: Vec<Val> = list.into_iter().map(|v| self.detached(v)).collect();
                     for (left, val) in t.elems.iter().zip(list) {
                         self.assign(left, val);
                     }
@@ -329,13 +331,25 @@ impl Lower<'_> {
                             None => self.copy_view(&from, &to, span),
                         }
                     }
+                    // A struct or tuple of the same shape: part by part, so that its arrays stay its own.
+                    (old, val)
+                        if old.is_like(&val)
+                            && old.holds_view()
+                            && !matches!(old, Val::Maybe(_) | Val::Columns(_) | Val::Ragged(_)) =>
+                    {
+                        let val = self.detached(val);
+                        for (k, part) in val.parts().unwrap_or_default().to_vec().into_iter().enumerate() {
+                            let path = [path.as_slice(), &[k]].concat();
+                            self.write(Place::Variable(var, path), part, span);
+                        }
+                    }
                     (_, val) => {
-                        let val = self.own(val, false, "copy");
+                        let val = self.own(val, true, "copy");
                         self.set_at(var, &path, val);
                     }
                 }
             }
-            (Place::Parts(places), val) => match val.parts() {
+            (Place::Parts(places, _), val) => match val.parts() {
                 Some(list) if list.len() == places.len() => {
                     for (place, val) in places.into_iter().zip(list.to_vec()) {
                         self.write(place, val, span);
@@ -344,6 +358,25 @@ impl Lower<'_> {
                 _ => self.error(span, "the sides of this assignment do not fit", "assign the parts"),
             },
             _ => self.error(span, "the sides of this assignment do not fit", "assign the elements"),
+        }
+    }
+
+    /// A value none of whose arrays is a variable's: copies of those that are.
+    pub(super) fn detached(&mut self, val: Val) -> Val {
+        match val {
+            Val::View(view) if !view.by_ref => {
+                let mut vars = self.scopes.iter().flat_map(std::collections::HashMap::values);
+                if vars.any(|var| owns(&self.s.vars[*var].val, view.buffer)) {
+                    self.duplicate(Val::View(view), "copy")
+                } else {
+                    Val::View(view)
+                }
+            }
+            val if val.parts().is_some() => {
+                let list = val.parts().unwrap_or_default().to_vec();
+                val.with_parts(list.into_iter().map(|v| self.detached(v)).collect())
+            }
+            other => other,
         }
     }
 
@@ -405,7 +438,7 @@ impl Lower<'_> {
                     self.scalar(other, e.left.span());
                 }
             },
-            Some(Place::Part(_) | Place::Parts(_)) => {
+            Some(Place::Part(_) | Place::Parts(..)) => {
                 self.error(e.span(), "compound assignment works on numbers", "loop over the elements");
             }
             None => {}

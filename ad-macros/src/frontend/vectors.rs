@@ -396,7 +396,7 @@ impl Lower<'_> {
         let some = self.op(Op::Cmp(Cmp::Gt), &[len, zero]);
         let taken = self.guarded(some, &mut |this| {
             let k = this.op(Op::Sub, &[len, one]);
-            let v = this.part_at(&target, k);
+            let v = this.part_at(&target, k, false);
             // The element is moved out: rows are copied, numbers are read now.
             let v = match v {
                 Val::View(view) if this.rank(&view) > 0 => Val::View(View { by_ref: true, ..view }),

@@ -326,3 +326,98 @@ fn vectors_that_shrink_in_loops() {
     }
     check_slice!(X);
 }
+
+#[test]
+fn places_in_vectors_of_structs() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut bodies: Vec<Body> =
+            x.windows(2).map(|w| Body { position: [w[0], w[1]], speed: w[0] * w[1] }).collect();
+        for b in bodies.iter_mut() {
+            b.speed *= 2.0;
+            b.position[0] += b.speed;
+        }
+        for (k, b) in bodies.iter_mut().enumerate() {
+            b.speed += k as f64 * b.position[1];
+        }
+        let first = &mut bodies[0];
+        first.speed -= x[3];
+        first.position[1] *= x[2];
+        let mut pairs: Vec<(f64, f64)> = x.iter().map(|v| (*v, v.sin())).collect();
+        for (a, b) in pairs.iter_mut() {
+            *a *= *b;
+            *b += 1.0;
+        }
+        let slot = &mut pairs[1].0;
+        *slot = 3.0 * x[0];
+        bodies.iter().map(|b| b.speed * b.position[0] * b.position[1]).sum::<f64>()
+            + pairs.iter().map(|(a, b)| a * b).sum::<f64>()
+    }
+    check_slice!(X);
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    q: [f64; 2],
+    p: [f64; 2],
+}
+
+struct Layers {
+    weights: Vec<f64>,
+    spare: Vec<f64>,
+}
+
+#[test]
+fn structs_assigned_and_exchanged() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let start = State { q: [x[0], x[1]], p: [x[2], x[3]] };
+        let mut s = start;
+        for _ in 0..3 {
+            let next =
+                State { q: [s.q[0] + 0.1 * s.p[0], s.q[1] + 0.1 * s.p[1]], p: [-s.q[1], s.q[0] * s.p[1]] };
+            s = next;
+        }
+        s = State { q: s.p, p: s.q };
+        let mut other = start;
+        other.q[0] += s.q[1];
+        std::mem::swap(&mut s, &mut other);
+        (s, other) = (other, s);
+        let mut layers = Layers { weights: x.to_vec(), spare: vec![1.0; 4] };
+        for k in 0..3 {
+            for i in 0..4 {
+                layers.spare[i] = layers.weights[(i + k) % 4] * 0.5 + layers.spare[i] * x[i];
+            }
+            layers = Layers { weights: layers.spare, spare: layers.weights };
+        }
+        let (mut a, mut b) = (vec![x[0], x[1]], vec![x[2], x[3]]);
+        (a, b) = (b, a);
+        let frozen = move |k: usize| start.q[k] * a[k];
+        s.q[0] * s.p[1]
+            + other.q[0] * other.p[0]
+            + start.q[0] * b[0]
+            + frozen(1)
+            + layers.weights.iter().zip(&layers.spare).map(|(u, v)| u * v).sum::<f64>()
+    }
+    check_slice!(X);
+}
+
+#[test]
+fn copies_are_copies() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut a = [x[0], x[1]];
+        let kept = move |k: usize| a[k];
+        let b = a;
+        a[0] = x[2] * b[1];
+        let mut c = a;
+        c[1] *= 2.0;
+        let pair = (a, c);
+        a[1] = 7.0;
+        let mut rows = [a, b];
+        let row = rows[0];
+        rows[0][0] += 1.0;
+        kept(0) * b[0] + pair.0[1] * pair.1[1] + a[0] * row[0] * rows[0][0] + rows[1][1]
+    }
+    check_slice!(X);
+}

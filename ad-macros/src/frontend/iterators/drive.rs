@@ -113,7 +113,7 @@ impl<'a> Lower<'a> {
                 self.less(end, lo)
             }
             Iter::Elements { view, .. } => self.len(view),
-            Iter::Columns(parts) => self.length_of(parts),
+            Iter::Columns { parts, .. } => self.length_of(parts),
             Iter::Foreign { base, .. } => {
                 let [x, _] = Self::holes();
                 self.count_by(quote!(#x.len()), &[*base])
@@ -196,7 +196,7 @@ impl<'a> Lower<'a> {
                 Val::Scalar(self.plus(*lo, k))
             }
             Iter::Elements { view, mutable } => self.element(view, k, *mutable),
-            Iter::Columns(parts) => self.part_at(parts, k),
+            Iter::Columns { parts, mutable } => self.part_at(parts, k, *mutable),
             Iter::Foreign { base, owned, refs } => {
                 let [x, y] = Self::holes();
                 let tokens = match (owned, refs) {

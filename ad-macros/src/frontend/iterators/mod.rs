@@ -44,7 +44,10 @@ pub(super) enum Iter {
         mutable: bool,
     },
     /// Elements of a vector of tuples or structs, which is kept as one vector for each part.
-    Columns(Box<Val>),
+    Columns {
+        parts: Box<Val>,
+        mutable: bool,
+    },
     /// Items of something the macro does not look into, behind this value; references to them unless `owned`.
     Foreign {
         base: Value,
@@ -95,7 +98,7 @@ impl Iter {
             Iter::Range { .. }
             | Iter::From { .. }
             | Iter::Elements { .. }
-            | Iter::Columns(_)
+            | Iter::Columns { .. }
             | Iter::Foreign { .. }
             | Iter::Windows { .. }
             | Iter::RowWindows { .. }

@@ -133,8 +133,8 @@ impl Lower<'_> {
         match val {
             Val::Iter(it) => Some(it),
             Val::View(view) if self.rank(&view) > 0 => Some(Rc::new(Iter::Elements { view, mutable })),
-            Val::Columns(parts) => Some(Rc::new(Iter::Columns(parts))),
-            Val::Ragged(_) => Some(Rc::new(Iter::Columns(Box::new(val)))),
+            Val::Columns(parts) => Some(Rc::new(Iter::Columns { parts, mutable })),
+            Val::Ragged(_) => Some(Rc::new(Iter::Columns { parts: Box::new(val), mutable })),
             Val::Scalar(base) if !self.s.b.func.is_float(base) => {
                 let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
                 let owned = !self.s.refs.contains(&base);
