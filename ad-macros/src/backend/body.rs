@@ -9,49 +9,50 @@ use std::collections::{HashMap, HashSet};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
+use super::buffers::{fill_all, zero_of};
 use super::expr::{self, Expr, Prec};
 use super::names::Names;
 use super::verbatim;
 use crate::ir::{
-    Binding, Block, Buffer, Dim, ForLoop, Func, Inst, InstKind, Layout, Op, Stack, Storage, StoreMode, Type,
-    Value, Verbatim,
+    Binding, Block, Buffer, Dim, Func, Inst, InstKind, Layout, Op, Stack, Storage, StoreMode, Type, Value,
+    Verbatim,
 };
 
 /// A function on its way to tokens.
 pub(super) struct Body<'a> {
     pub(super) func: &'a Func,
-    names: Names,
-    values: HashMap<Value, Ident>,
-    buffers: HashMap<Buffer, Ident>,
-    stacks: HashMap<Stack, Ident>,
+    pub(super) names: Names,
+    pub(super) values: HashMap<Value, Ident>,
+    pub(super) buffers: HashMap<Buffer, Ident>,
+    pub(super) stacks: HashMap<Stack, Ident>,
     /// Values printed where they are used.
-    pending: Vec<(Value, Pending)>,
-    uses: HashMap<Value, Uses>,
+    pub(super) pending: Vec<(Value, Pending)>,
+    pub(super) uses: HashMap<Value, Uses>,
     /// Literals, printed wherever they are used.
-    constants: HashMap<Value, Expr>,
+    pub(super) constants: HashMap<Value, Expr>,
     /// Variables that loops carry.
-    mutable: HashSet<String>,
+    pub(super) mutable: HashSet<String>,
 }
 
 /// How a value is used.
 #[derive(Clone, Copy, Default)]
-struct Uses {
-    count: u32,
+pub(super) struct Uses {
+    pub(super) count: u32,
     /// In another block than its own.
-    elsewhere: bool,
+    pub(super) elsewhere: bool,
     /// As what its block yields.
-    yielded: bool,
+    pub(super) yielded: bool,
     /// As what a round of a loop yields.
-    carried_on: bool,
+    pub(super) carried_on: bool,
 }
 
 /// An expression that waits for its use.
 #[derive(Clone)]
-struct Pending {
-    expr: Expr,
-    reads: Vec<Buffer>,
+pub(super) struct Pending {
+    pub(super) expr: Expr,
+    pub(super) reads: Vec<Buffer>,
     /// Mutable variables in it.
-    variables: HashSet<String>,
+    pub(super) variables: HashSet<String>,
 }
 
 impl<'a> Body<'a> {
@@ -125,12 +126,12 @@ impl<'a> Body<'a> {
         self.names.reserve_all(tokens);
     }
 
-    fn declare(&mut self, b: Buffer) {
+    pub(super) fn declare(&mut self, b: Buffer) {
         let name = self.names.fresh(&self.func.buffer(b).name);
         self.buffers.insert(b, name);
     }
 
-    fn count_uses(&mut self, block: &Block, is_round: bool) {
+    pub(super) fn count_uses(&mut self, block: &Block, is_round: bool) {
         let mut here: HashSet<Value> = block.args.iter().copied().collect();
         here.extend(block.insts.iter().flat_map(|i| i.results.iter().copied()));
         let func = self.func;
@@ -168,7 +169,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    fn stack_name(&mut self, s: Stack) -> Ident {
+    pub(super) fn stack_name(&mut self, s: Stack) -> Ident {
         if let Some(name) = self.stacks.get(&s) {
             return name.clone();
         }
@@ -196,7 +197,7 @@ impl<'a> Body<'a> {
         out
     }
 
-    fn stack_type(&self, s: Stack) -> TokenStream {
+    pub(super) fn stack_type(&self, s: Stack) -> TokenStream {
         let data = self.func.stack(s);
         let Some(elem) = expr::scalar_type(&data.elem) else { return TokenStream::new() };
         let ty = match &data.contents {
@@ -223,7 +224,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    fn block(&mut self, block: &Block, out: &mut TokenStream) {
+    pub(super) fn block(&mut self, block: &Block, out: &mut TokenStream) {
         for inst in &block.insts {
             self.inst(inst, out);
         }
@@ -232,7 +233,7 @@ impl<'a> Body<'a> {
     // ---------------------------------------------------------------------------------------- values
 
     /// The expression for a value: what waits for it, or its name.
-    fn take(&mut self, v: Value) -> Expr {
+    pub(super) fn take(&mut self, v: Value) -> Expr {
         if let Some(constant) = self.constants.get(&v) {
             return constant.clone();
         }
@@ -242,12 +243,12 @@ impl<'a> Body<'a> {
         Expr::atom(self.value_name(v))
     }
 
-    fn take_at(&mut self, v: Value, prec: Prec) -> TokenStream {
+    pub(super) fn take_at(&mut self, v: Value, prec: Prec) -> TokenStream {
         self.take(v).at(prec)
     }
 
     /// A `let` for a value.
-    fn bind(&mut self, v: Value, expr: &Expr, out: &mut TokenStream) {
+    pub(super) fn bind(&mut self, v: Value, expr: &Expr, out: &mut TokenStream) {
         let hint = self.func.value(v).name.clone().unwrap_or_else(|| hint(&expr.tokens).into());
         let name = self.names.fresh(&hint);
         let tokens = &expr.tokens;
@@ -263,7 +264,7 @@ impl<'a> Body<'a> {
     }
 
     /// Prints what waits and reads one of these buffers, or all of it.
-    fn flush(&mut self, written: Option<&[Buffer]>, out: &mut TokenStream) {
+    pub(super) fn flush(&mut self, written: Option<&[Buffer]>, out: &mut TokenStream) {
         let mut at = 0;
         while at < self.pending.len() {
             let hit = written.is_none_or(|list| self.pending[at].1.reads.iter().any(|b| list.contains(b)));
@@ -277,7 +278,7 @@ impl<'a> Body<'a> {
     }
 
     /// A value that is ready: waits for its only use, or is bound.
-    fn define(
+    pub(super) fn define(
         &mut self,
         v: Value,
         expr: Expr,
@@ -316,19 +317,19 @@ impl<'a> Body<'a> {
     }
 
     /// Whether an expression is `s + ..` of a variable that a loop carries.
-    fn is_sum_onto_variable(&self, expr: &Expr) -> bool {
+    pub(super) fn is_sum_onto_variable(&self, expr: &Expr) -> bool {
         match expr.tokens.clone().into_iter().next() {
             Some(proc_macro2::TokenTree::Ident(first)) => self.mutable.contains(&first.to_string()),
             _ => false,
         }
     }
 
-    fn is_literal(&self, expr: &Expr) -> bool {
+    pub(super) fn is_literal(&self, expr: &Expr) -> bool {
         syn::parse2::<syn::Lit>(expr.tokens.clone()).is_ok()
     }
 
     /// Copies of what waits for these operands.
-    fn waiting(&self, operands: &[Value]) -> Vec<Pending> {
+    pub(super) fn waiting(&self, operands: &[Value]) -> Vec<Pending> {
         operands
             .iter()
             .filter_map(|v| self.pending.iter().find(|(p, _)| p == v).map(|(_, pending)| pending.clone()))
@@ -337,7 +338,7 @@ impl<'a> Body<'a> {
 
     // ---------------------------------------------------------------------------------------- instructions
 
-    fn inst(&mut self, inst: &Inst, out: &mut TokenStream) {
+    pub(super) fn inst(&mut self, inst: &Inst, out: &mut TokenStream) {
         match &inst.kind {
             InstKind::Pure(op, args) => {
                 let before = self.waiting(args);
@@ -471,63 +472,11 @@ impl<'a> Body<'a> {
     }
 
     /// Flushes what reads these buffers, except what the coming statement takes itself, as its right-hand side.
-    fn flush_written(&mut self, written: &[Buffer], keep: &[Value], out: &mut TokenStream) {
+    pub(super) fn flush_written(&mut self, written: &[Buffer], keep: &[Value], out: &mut TokenStream) {
         let kept: Vec<_> = self.pending.iter().filter(|(v, _)| keep.contains(v)).cloned().collect();
         self.pending.retain(|(v, _)| !keep.contains(v));
         self.flush(Some(written), out);
         self.pending.extend(kept);
-    }
-
-    fn element(&mut self, b: Buffer, index: &[Value]) -> TokenStream {
-        let name = self.buffer_name(b);
-        let index: Vec<TokenStream> = index.iter().map(|i| self.take(*i).tokens).collect();
-        match (self.func.buffer(b).layout, index.len()) {
-            (Layout::Ndarray, 2..) => return quote!(#name[[#(#index),*]]),
-            (Layout::Nalgebra, 2..) => return quote!(#name[(#(#index),*)]),
-            _ => {}
-        }
-        match self.field(b) {
-            Some(field) => {
-                let (first, rest) = (&index[0], &index[1..]);
-                quote!(#name[#first] #field #([#rest])*)
-            }
-            None => quote!(#name #([#index])*),
-        }
-    }
-
-    /// The field of the structs that a buffer stands for.
-    fn field(&self, b: Buffer) -> Option<TokenStream> {
-        self.func.buffer(b).field.as_ref().map(|f| f.parse().unwrap_or_default())
-    }
-
-    fn alloc(&mut self, b: Buffer, fill: Value, out: &mut TokenStream) {
-        self.declare(b);
-        let data = self.func.buffer(b);
-        let mut init = self.take(fill).tokens;
-        if let Some(like) = data.like {
-            let (name, like) = (self.buffer_name(b), self.buffer_name(like));
-            out.extend(quote!(let mut #name = ::ad_runtime::__private::rows_like(#like, #init);));
-            return;
-        }
-        let mut ty = expr::scalar_type(&data.elem);
-        for dim in data.dims.iter().rev() {
-            match dim {
-                Dim::Fixed(n) => {
-                    let n: TokenStream = n.parse().unwrap_or_default();
-                    init = quote!([#init; #n]);
-                    ty = ty.map(|t| quote!([#t; #n]));
-                }
-                Dim::Dyn(v) => {
-                    let n = self.take(*v).tokens;
-                    init = quote!(::ad_runtime::__private::vec![#init; #n]);
-                    ty = ty.map(|t| quote!(::ad_runtime::__private::Vec<#t>));
-                }
-                Dim::Slice => {}
-            }
-        }
-        let name = self.buffer_name(b);
-        let ty = ty.map(|t| quote!(: #t));
-        out.extend(quote!(let mut #name #ty = #init;));
     }
 
     pub(super) fn verbatim(&mut self, v: &Verbatim, args: &[Value]) -> TokenStream {
@@ -541,334 +490,6 @@ impl<'a> Body<'a> {
             holes.insert(Verbatim::buffer_hole(j), quote!(#name));
         }
         verbatim::fill(v.tokens.clone(), &|name| holes.get(name).cloned())
-    }
-
-    fn op(&mut self, op: &Op, args: &[Value], result: Value) -> Expr {
-        let kind = match self.func.ty(result) {
-            Type::Float(kind) => kind.clone(),
-            _ => crate::ir::FloatKind::F64,
-        };
-        match op {
-            Op::Float(c) => expr::float(*c, &kind, false),
-            Op::Int(text) => {
-                let prec = if text.starts_with('-') { Prec::Unary } else { Prec::Postfix };
-                Expr { tokens: text.parse().unwrap_or_default(), prec }
-            }
-            Op::Bool(b) => Expr::atom(quote!(#b)),
-            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Rem => {
-                let (sign, prec) = match op {
-                    Op::Add => (quote!(+), Prec::Add),
-                    Op::Sub => (quote!(-), Prec::Add),
-                    Op::Mul => (quote!(*), Prec::Mul),
-                    Op::Div => (quote!(/), Prec::Mul),
-                    _ => (quote!(%), Prec::Mul),
-                };
-                let (a, b) = (self.take(args[0]), self.take(args[1]));
-                Expr::infix(&a, sign, &b, prec)
-            }
-            Op::Neg => {
-                let a = self.take_at(args[0], Prec::Unary);
-                Expr { tokens: quote!(-#a), prec: Prec::Unary }
-            }
-            Op::Not => {
-                let a = self.take_at(args[0], Prec::Unary);
-                Expr { tokens: quote!(!#a), prec: Prec::Unary }
-            }
-            Op::Cmp(c) => {
-                let (a, b) = (self.take(args[0]), self.take(args[1]));
-                Expr::infix(&a, expr::compare(*c), &b, Prec::Compare)
-            }
-            Op::And | Op::Or => {
-                let (a, b) = (self.take(args[0]), self.take(args[1]));
-                if matches!(op, Op::And) {
-                    Expr::infix(&a, quote!(&&), &b, Prec::And)
-                } else {
-                    Expr::infix(&a, quote!(||), &b, Prec::Or)
-                }
-            }
-            Op::Select => {
-                let c = self.take(args[0]).tokens;
-                let (a, b) = (self.take(args[1]).tokens, self.take(args[2]).tokens);
-                // An `if` at the start of a statement would end it: parentheses keep it an expression.
-                Expr::atom(quote!((if #c { #a } else { #b })))
-            }
-            Op::Unary(_) | Op::Binary(_) | Op::Powi | Op::MulAdd | Op::Clamp | Op::Test(_) => {
-                let name = match op {
-                    Op::Unary(f) => f.method(),
-                    Op::Binary(f) => f.method(),
-                    Op::Powi => "powi",
-                    Op::MulAdd => "mul_add",
-                    Op::Clamp => "clamp",
-                    Op::Test(name) => name,
-                    _ => "",
-                };
-                if let Type::Float(kind @ crate::ir::FloatKind::Param(_)) = self.func.ty(args[0]) {
-                    let args: Vec<TokenStream> = args.iter().map(|a| self.take(*a).tokens).collect();
-                    return expr::generic_function(kind, name, &args);
-                }
-                let receiver = self.receiver(args[0]);
-                let rest: Vec<TokenStream> = args[1..].iter().map(|a| self.take(*a).tokens).collect();
-                receiver.method(name, &rest)
-            }
-            // An exponent that becomes a factor.
-            Op::Cast(_) if let crate::ir::FloatKind::Param(_) = kind => {
-                let a = self.take(args[0]).tokens;
-                let ty = expr::float_type(&kind);
-                Expr::atom(quote!(::ad_runtime::__private::cast::<#ty>(#a)))
-            }
-            Op::Cast(_)
-                if matches!(self.func.ty(args[0]), Type::Float(crate::ir::FloatKind::Param(_)))
-                    && matches!(self.func.ty(result), Type::Float(_)) =>
-            {
-                let a = self.take(args[0]).tokens;
-                let ty = expr::float_type(&kind);
-                Expr::atom(quote!(::ad_runtime::__private::cast::<#ty>(#a)))
-            }
-            Op::Cast(to) => {
-                let a = self.take_at(args[0], Prec::Cast);
-                let to: TokenStream = to.parse().unwrap_or_default();
-                Expr { tokens: quote!(#a as #to), prec: Prec::Cast }
-            }
-            Op::Len(b, axis) => {
-                let name = self.buffer_name(*b);
-                let data = self.func.buffer(*b);
-                match (data.layout, data.dims.len()) {
-                    (Layout::Ndarray, 2..) => return Expr::atom(quote!(#name.shape()[#axis])),
-                    (Layout::Nalgebra, 2..) => {
-                        let rows = if *axis == 0 { quote!(nrows) } else { quote!(ncols) };
-                        return Expr::atom(quote!(#name.#rows()));
-                    }
-                    _ => {}
-                }
-                let inner = (0..*axis).map(|_| quote!([0]));
-                Expr::atom(quote!(#name #(#inner)*.len()))
-            }
-            Op::Custom(custom) => {
-                let callee = &custom.callee;
-                let args: Vec<TokenStream> = args.iter().map(|a| self.argument(*a)).collect();
-                Expr::atom(quote!(#callee(#(#args),*)))
-            }
-            Op::Verbatim(v) => {
-                let tokens = self.verbatim(v, args);
-                let simple = syn::parse2::<syn::Expr>(tokens.clone()).is_ok_and(|e| {
-                    matches!(
-                        e,
-                        syn::Expr::Path(_)
-                            | syn::Expr::Lit(_)
-                            | syn::Expr::Paren(_)
-                            | syn::Expr::Field(_)
-                            | syn::Expr::MethodCall(_)
-                            | syn::Expr::Call(_)
-                            | syn::Expr::Index(_)
-                            | syn::Expr::Macro(_)
-                    )
-                });
-                Expr { tokens, prec: if simple { Prec::Postfix } else { Prec::Lowest } }
-            }
-        }
-    }
-
-    /// A float that a method is called on: a literal needs its suffix.
-    fn receiver(&mut self, v: Value) -> Expr {
-        let expr = self.take(v);
-        let literal = match syn::parse2::<syn::Lit>(expr.tokens.clone()) {
-            Ok(syn::Lit::Float(f)) if f.suffix().is_empty() => f.base10_parse::<f64>().ok(),
-            _ => match syn::parse2::<syn::ExprUnary>(expr.tokens.clone()) {
-                Ok(syn::ExprUnary { op: syn::UnOp::Neg(_), expr, .. }) => match *expr {
-                    syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Float(f), .. }) if f.suffix().is_empty() => {
-                        f.base10_parse::<f64>().ok().map(|c| -c)
-                    }
-                    _ => None,
-                },
-                Err(_) => None,
-                Ok(_) => None,
-            },
-        };
-        match (literal, self.func.ty(v)) {
-            (Some(c), Type::Float(kind)) => expr::float(c, kind, true),
-            _ => expr,
-        }
-    }
-
-    // ---------------------------------------------------------------------------------------- control flow
-
-    fn branch(
-        &mut self,
-        inst: &Inst,
-        cond: Value,
-        then_block: &Block,
-        else_block: &Block,
-        out: &mut TokenStream,
-    ) {
-        self.flush_except(&[cond], out);
-        let cond = self.take(cond);
-        let mut arms = Vec::new();
-        for block in [then_block, else_block] {
-            let mut tokens = TokenStream::new();
-            self.block(block, &mut tokens);
-            let mut yields = Vec::new();
-            if !block.diverges {
-                for y in &block.yields {
-                    yields.push(self.take(*y).tokens);
-                }
-            }
-            self.flush(None, &mut tokens);
-            if !yields.is_empty() {
-                let value = super::signature::tuple(yields);
-                tokens.extend(value);
-            }
-            arms.push(tokens);
-        }
-        let (then_arm, else_arm) = (&arms[0], &arms[1]);
-        let test = &cond.tokens;
-        if inst.results.is_empty() {
-            out.extend(if else_arm.is_empty() {
-                quote!(if #test { #then_arm })
-            } else if then_arm.is_empty() {
-                let not = cond.at(Prec::Postfix);
-                quote!(if !#not { #else_arm })
-            } else {
-                quote!(if #test { #then_arm } else { #else_arm })
-            });
-            return;
-        }
-        let names: Vec<TokenStream> = inst
-            .results
-            .iter()
-            .map(|r| {
-                let name = self.names.fresh(self.func.value(*r).name.as_deref().unwrap_or("chosen"));
-                self.values.insert(*r, name.clone());
-                quote!(#name)
-            })
-            .collect();
-        let types: Vec<_> = inst.results.iter().map(|r| expr::scalar_type(self.func.ty(*r))).collect();
-        let names = super::signature::tuple(names);
-        let types = types.iter().any(Option::is_some).then(|| {
-            let types =
-                super::signature::tuple(types.into_iter().map(|t| t.unwrap_or_else(|| quote!(_))).collect());
-            quote!(: #types)
-        });
-        out.extend(quote!(let #names #types = if #test { #then_arm } else { #else_arm };));
-    }
-
-    fn flush_except(&mut self, keep: &[Value], out: &mut TokenStream) {
-        let kept: Vec<_> = self.pending.iter().filter(|(v, _)| keep.contains(v)).cloned().collect();
-        self.pending.retain(|(v, _)| !keep.contains(v));
-        self.flush(None, out);
-        self.pending.extend(kept);
-    }
-
-    /// Declares the mutable variables of a loop; `args` and `results` are their names from now on.
-    fn variables(&mut self, inits: &[Value], args: &[&[Value]], results: &[Value], out: &mut TokenStream) {
-        for (k, init) in inits.iter().enumerate() {
-            let value = self.take(*init).tokens;
-            let hint = args.iter().find_map(|a| self.func.value(a[k]).name.clone());
-            let hint = hint.or_else(|| self.func.value(results[k]).name.clone());
-            let name = self.names.fresh(hint.as_deref().unwrap_or("sum"));
-            let ty = expr::scalar_type(self.func.ty(args[0][k])).map(|t| quote!(: #t));
-            out.extend(quote!(let mut #name #ty = #value;));
-            self.mutable.insert(name.to_string());
-            for a in args {
-                self.values.insert(a[k], name.clone());
-            }
-            self.values.insert(results[k], name);
-        }
-    }
-
-    /// Assigns what a round yields to the variables.
-    fn assign(&mut self, args: &[Value], yields: &[Value], out: &mut TokenStream) {
-        let targets: Vec<Ident> = args.iter().map(|a| self.value_name(*a)).collect();
-        let mut assigned: HashSet<String> = HashSet::new();
-        let mut clash = false;
-        let mut parts = Vec::new();
-        for (target, y) in targets.iter().zip(yields) {
-            let waiting = self.waiting(&[*y]);
-            let mut variables: HashSet<String> = waiting.iter().flat_map(|p| p.variables.clone()).collect();
-            variables.extend(self.values.get(y).map(ToString::to_string));
-            clash |= variables.iter().any(|v| assigned.contains(v));
-            let expr = self.take(*y).tokens;
-            if *target != expr.to_string() {
-                assigned.insert(target.to_string());
-                parts.push((target.clone(), expr, expr::is_generic(self.func.ty(*y))));
-            }
-        }
-        self.flush(None, out);
-        if clash {
-            let (targets, values): (Vec<_>, Vec<_>) = parts.into_iter().map(|(t, v, _)| (t, v)).unzip();
-            out.extend(quote!((#(#targets),*) = (#(#values),*);));
-            return;
-        }
-        for (target, value, generic) in parts {
-            let short = if generic { None } else { add_assign(&target, &value) };
-            out.extend(short.unwrap_or_else(|| quote!(#target = #value;)));
-        }
-    }
-
-    fn for_loop(&mut self, inst: &Inst, l: &ForLoop, out: &mut TokenStream) {
-        let heads: Vec<Value> =
-            [l.lo, l.hi].into_iter().chain(l.step).chain(l.inits.iter().copied()).collect();
-        self.flush_except(&heads, out);
-        let args = &l.body.args[1..];
-        self.variables(&l.inits, &[args], &inst.results, out);
-        let lo = self.take_at(l.lo, Prec::Add);
-        let hi = self.take_at(l.hi, Prec::Add);
-        let dots = if l.inclusive { quote!(..=) } else { quote!(..) };
-        let mut range = Expr { tokens: quote!(#lo #dots #hi), prec: Prec::Lowest };
-        if let Some(step) = l.step {
-            if l.rev {
-                range = range.method("rev", &[]);
-            }
-            let step = self.take(step).tokens;
-            range = range.method("step_by", &[step]);
-            if l.flipped {
-                range = range.method("rev", &[]);
-            }
-        } else if l.rev != l.flipped {
-            range = range.method("rev", &[]);
-        }
-        let variable = l.body.args[0];
-        let name = if self.uses.contains_key(&variable) {
-            let name = self.names.fresh(self.func.value(variable).name.as_deref().unwrap_or("i"));
-            self.values.insert(variable, name.clone());
-            quote!(#name)
-        } else {
-            quote!(_)
-        };
-        let mut tokens = TokenStream::new();
-        self.block(&l.body, &mut tokens);
-        if !l.body.diverges {
-            self.assign(args, &l.body.yields, &mut tokens);
-        }
-        let range = range.tokens;
-        out.extend(quote!(for #name in #range { #tokens }));
-    }
-
-    fn while_loop(
-        &mut self,
-        inst: &Inst,
-        inits: &[Value],
-        cond_block: &Block,
-        body: &Block,
-        out: &mut TokenStream,
-    ) {
-        self.flush_except(inits, out);
-        self.variables(inits, &[&body.args, &cond_block.args], &inst.results, out);
-        let mut test = TokenStream::new();
-        self.block(cond_block, &mut test);
-        let cond = self.take(cond_block.yields[0]);
-        self.flush(None, &mut test);
-        let mut tokens = TokenStream::new();
-        self.block(body, &mut tokens);
-        if !body.diverges {
-            self.assign(&body.args, &body.yields, &mut tokens);
-        }
-        if test.is_empty() {
-            let cond = cond.tokens;
-            out.extend(quote!(while #cond { #tokens }));
-        } else {
-            let not = cond.at(Prec::Postfix);
-            out.extend(quote!(loop { #test if !#not { break; } #tokens }));
-        }
     }
 
     /// Names a result of a call.
@@ -889,45 +510,12 @@ impl<'a> Body<'a> {
     }
 }
 
-/// `s = s + e` as `s += e`, where that is the same sum.
-fn add_assign(target: &Ident, value: &TokenStream) -> Option<TokenStream> {
-    let expr: syn::ExprBinary = syn::parse2(value.clone()).ok()?;
-    let op = match expr.op {
-        syn::BinOp::Add(_) => quote!(+=),
-        syn::BinOp::Sub(_) => quote!(-=),
-        syn::BinOp::Mul(_) => quote!(*=),
-        syn::BinOp::Div(_) => quote!(/=),
-        _ => return None,
-    };
-    match (&*expr.left, &expr.right) {
-        (syn::Expr::Path(p), right) if p.path.is_ident(target) => Some(quote!(#target #op #right;)),
-        _ => None,
-    }
-}
-
-fn is_array(dims: &[Dim]) -> bool {
+pub(super) fn is_array(dims: &[Dim]) -> bool {
     dims.iter().all(|d| matches!(d, Dim::Fixed(_)))
 }
 
-fn fill_all(name: &TokenStream, axes: usize, value: &TokenStream) -> TokenStream {
-    if axes <= 1 {
-        return quote!(#name.fill(#value););
-    }
-    let inner = fill_all(&quote!(row), axes - 1, value);
-    quote!(for row in #name.iter_mut() { #inner })
-}
-
-/// What new elements are.
-fn zero_of(ty: &Type) -> TokenStream {
-    match ty {
-        Type::Float(kind) => expr::float(0.0, kind, false).tokens,
-        Type::Bool => quote!(false),
-        _ => quote!(::core::default::Default::default()),
-    }
-}
-
 /// A name for a nameless intermediate, from what computes it.
-fn hint(tokens: &TokenStream) -> String {
+pub(super) fn hint(tokens: &TokenStream) -> String {
     use proc_macro2::TokenTree;
     let list: Vec<TokenTree> = tokens.clone().into_iter().collect();
     // `x.sin()` is `sin_x`; `a[i]` is `a_i`; a product is `product`.

@@ -1,18 +1,21 @@
 //! From IR to Rust: one function of IR becomes one function of generated code.
 //!
 //! - [`signature`]: parameters, results and length checks, by the rule of the design;
-//! - [`body`]: statements; [`expr`]: expressions; [`verbatim`]: the user's own code; [`call`]: calls;
+//! - [`body`]: statements; [`buffers`], [`control`], [`operations`]: those about memory, branches and loops, numbers; [`expr`]: expressions; [`verbatim`]: the user's own code; [`call`]: calls;
 //! - [`companion`]: the hidden functions that other differentiable functions call;
 //! - [`names`]: identifiers; [`docs`]: rustdoc.
 //!
 //! Nothing here differentiates or optimises.
 
 mod body;
+mod buffers;
 mod call;
 mod companion;
+mod control;
 mod docs;
 mod expr;
 mod names;
+mod operations;
 mod signature;
 mod verbatim;
 
