@@ -2,7 +2,7 @@
 
 use ad_runtime::differentiable;
 use nalgebra::{DMatrix, DVector, Matrix2, SMatrix, SVector, Vector2, Vector3};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, array, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip, array, s};
 
 /// Gradient and Hessian-vector product of a function of n numbers, by differences.
 fn check_by_differences(
@@ -37,6 +37,9 @@ fn arrays_of_one_axis() {
         y.scaled_add(0.3, x);
         let z = y.mapv(|v| v.sin());
         y[0] = z[1] * x[2];
+        let mut mixed = Array1::zeros(x.len());
+        Zip::from(&mut mixed).and(x).and(&z).for_each(|m, &a, b| *m = a * b + 1.0);
+        y += &mixed;
         let head = x.slice(s![..2]);
         let steps = x.slice(s![..;2]).sum() + x.slice(s![..;-1]).dot(x);
         (-&z).dot(&y) + y.mean().unwrap() * head.sum() + x.iter().map(|v| v.exp()).sum::<f64>() * steps

@@ -29,6 +29,9 @@ impl Lower<'_> {
     pub(in super::super) fn make_array(&mut self, path: &syn::Path, c: &syn::ExprCall) -> Option<Val> {
         let list: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
         let [.., ty, name] = list.as_slice() else { return None };
+        if ty == "Zip" && name == "from" && c.args.len() == 1 {
+            return self.zipped(&c.args[0]).map(Val::Iter);
+        }
         let (linear, rank, fixed) = known(ty)?;
         let args: Vec<&syn::Expr> = c.args.iter().collect();
         let dims_of = |this: &mut Self, e: Option<&&syn::Expr>| -> Option<Vec<Dim>> {
@@ -133,6 +136,25 @@ impl Lower<'_> {
             self.s.arrays.insert(view.buffer);
         }
         Some(Val::View(view))
+    }
+
+    /// `Zip::from(&mut a)`, `.and(&b)`: arrays of one axis, element by element.
+    pub(in super::super) fn zipped(
+        &mut self,
+        e: &syn::Expr,
+    ) -> Option<std::rc::Rc<crate::frontend::iterators::Iter>> {
+        let it = self.iterator(e)?;
+        if let crate::frontend::iterators::Iter::Elements { view, .. } = &*it
+            && self.rank(view) > 1
+        {
+            self.error(
+                e.span(),
+                "`Zip` is supported for arrays of one axis",
+                "zip the rows: `.rows().into_iter().zip(..)`",
+            );
+            return None;
+        }
+        Some(it)
     }
 
     fn filled(&mut self, dims: Vec<Dim>, fill: Value) -> View {

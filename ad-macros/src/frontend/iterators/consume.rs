@@ -30,8 +30,19 @@ impl Lower<'_> {
             }
             ("for_each", [f]) => {
                 let f = self.callee(f)?;
+                // `Zip` of `ndarray` hands on one argument for each array.
+                let n = match &f {
+                    Callee::Closure(c) => c.params.len(),
+                    Callee::Path(_) => 1,
+                };
                 self.drive(it, &mut |this, v| {
-                    this.apply(&f, vec![v]);
+                    let mut args = vec![v];
+                    while args.len() < n
+                        && let Some(Val::Tuple(pair)) = args.first().cloned()
+                    {
+                        args.splice(0..1, pair);
+                    }
+                    this.apply(&f, args);
                     Flow::Falls
                 });
                 Val::unit()

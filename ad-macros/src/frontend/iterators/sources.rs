@@ -278,6 +278,7 @@ impl Lower<'_> {
             ("rev", 0) => Iter::Rev(a),
             ("cycle", 0) => Iter::Cycle(a),
             ("flatten", 0) => Iter::Flatten(a),
+            ("and", 1) => Iter::Zip(a, self.zipped(arg?)?),
             ("zip", 1) => Iter::Zip(a, self.iterator(arg?)?),
             ("chain", 1) => Iter::Chain(a, self.iterator(arg?)?),
             ("skip", 1) => Iter::Skip(a, self.number(arg?)?),
