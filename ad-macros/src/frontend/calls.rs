@@ -45,6 +45,17 @@ impl Lower<'_> {
         if let Some(val) = self.make_array(&callee.path, c) {
             return val;
         }
+        // `Vec::len` is a method like any other.
+        if let [.., ty, name] = callee.path.segments.iter().collect::<Vec<_>>().as_slice()
+            && ["Vec", "slice", "Option"].iter().any(|known| ty.ident == known)
+            && !["new", "with_capacity", "from", "default", "from_iter"].iter().any(|made| name.ident == made)
+            && let Some(receiver) = c.args.first()
+        {
+            let (method, rest) = (&name.ident, c.args.iter().skip(1));
+            if let Ok(call) = syn::parse2(quote::quote!((#receiver).#method(#(#rest),*))) {
+                return self.expr(&call).0;
+            }
+        }
         if passive {
             let Some(found) = self.verbatim_operands(c.to_token_stream(), c.span()) else {
                 return Val::Never;
@@ -162,6 +173,16 @@ impl Lower<'_> {
                 c.func.span(),
                 format!("the macro does not know what `{last}` does with an active value"),
                 "use arithmetic, the float methods of std and `#[differentiable]` functions",
+            );
+            return Val::Never;
+        }
+        if let Some(ty) = segments.len().checked_sub(2).map(|k| &segments[k])
+            && super::arrays::is_array_type(ty)
+        {
+            self.error(
+                c.func.span(),
+                format!("`{ty}::{last}` of active values is not supported"),
+                "use `new`, `zeros`, `from_elem`, `from_vec` or `from_element` and set the elements",
             );
             return Val::Never;
         }

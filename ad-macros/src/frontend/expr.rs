@@ -281,6 +281,9 @@ impl Lower<'_> {
                 let a = self.expr(&e.left).0;
                 let b = self.expr(&e.right).0;
                 let (a, b) = (self.deref(a), self.deref(b));
+                if a == Val::Never || b == Val::Never {
+                    return Val::Never;
+                }
                 if !matches!(op, Op::Cmp(_))
                     && let Some(val) = self.array_binary(&op, &a, &b, e.op.span())
                 {

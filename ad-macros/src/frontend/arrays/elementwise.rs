@@ -168,18 +168,23 @@ impl Lower<'_> {
     }
 
     /// As the libraries do, arrays of different shapes panic.
-    fn check_shapes(&mut self, x: &View, y: &View) {
+    pub(super) fn check_shapes(&mut self, x: &View, y: &View) {
         let shared = self.rank(x).min(self.rank(y));
         for k in 1..=shared {
             let (a, b) = (self.extent(x, self.rank(x) - k), self.extent(y, self.rank(y) - k));
-            if self.same_length(a, b) {
-                continue;
-            }
-            let [p, q] = [0, 1].map(|k| syn::Ident::new(&crate::ir::Verbatim::hole(k), Span::call_site()));
-            let tokens = quote::quote!(::core::assert_eq!(#p, #q, "arrays of different shapes"));
-            let verbatim = crate::ir::Verbatim { tokens, buffers: Vec::new() };
-            self.s.b.effect(InstKind::Effect(verbatim, vec![a, b]));
+            self.check_lengths(a, b);
         }
+    }
+
+    /// As the libraries do, different lengths panic.
+    pub(super) fn check_lengths(&mut self, a: Value, b: Value) {
+        if self.same_length(a, b) {
+            return;
+        }
+        let [p, q] = [0, 1].map(|k| syn::Ident::new(&crate::ir::Verbatim::hole(k), Span::call_site()));
+        let tokens = quote::quote!(::core::assert_eq!(#p, #q, "arrays of different shapes"));
+        let verbatim = crate::ir::Verbatim { tokens, buffers: Vec::new() };
+        self.s.b.effect(InstKind::Effect(verbatim, vec![a, b]));
     }
 
     fn as_array(&self, val: &Val) -> Option<View> {
@@ -214,6 +219,14 @@ impl Lower<'_> {
                 None => return,
             },
         };
+        if source.is_some() && self.is_linear(to) && !matches!(op, Op::Add | Op::Sub) {
+            return self.error(span, "this product is not supported in place", "write `m = m * n`");
+        }
+        if let Some(from) = &source
+            && self.rank(from) > self.rank(to)
+        {
+            return self.error(span, "these arrays differ in their axes", "loop over the rows");
+        }
         let to = to.clone();
         if let Some(from) = &source {
             self.check_shapes(&to, from);

@@ -24,6 +24,23 @@ fn known(name: &str) -> Option<(bool, usize, Option<String>)> {
     })
 }
 
+/// Whether a name is of a type of these libraries.
+pub(in super::super) fn is_array_type(name: &str) -> bool {
+    known(name).is_some()
+        || [
+            "Array",
+            "SVector",
+            "SMatrix",
+            "OVector",
+            "OMatrix",
+            "Matrix2x3",
+            "Matrix3x2",
+            "Rotation2",
+            "Rotation3",
+        ]
+        .contains(&name)
+}
+
 impl Lower<'_> {
     /// A constructor; `None` if the path is none.
     pub(in super::super) fn make_array(&mut self, path: &syn::Path, c: &syn::ExprCall) -> Option<Val> {

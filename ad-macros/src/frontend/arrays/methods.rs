@@ -23,7 +23,8 @@ impl Lower<'_> {
             ("dot", [b]) => {
                 let b = self.array_argument(b)?;
                 // `nalgebra`'s is the inner product, whatever the shapes.
-                if self.is_linear(view) && rank == 1 {
+                if self.is_linear(view) {
+                    self.check_shapes(view, &b);
                     self.inner_product(view, &b)
                 } else {
                     self.matrix_product(view, &b, e.span())
@@ -64,7 +65,27 @@ impl Lower<'_> {
                 let b = self.array_argument(b)?;
                 self.cross(view, &b)
             }
+            ("transpose", []) if rank == 1 => {
+                self.error(
+                    e.method.span(),
+                    "rows are not supported: the transpose of a vector is one",
+                    "use `dot` for an inner product, and a loop over `m[(i, j)]` for an outer one",
+                );
+                Val::Never
+            }
             ("t" | "transpose" | "reversed_axes", []) => self.transposed(view),
+            ("len", []) if rank == 2 && !self.is_plain(view) => {
+                let (n, m) = (self.extent(view, 0), self.extent(view, 1));
+                Val::Scalar(self.op(Op::Mul, &[n, m]))
+            }
+            ("row" | "row_iter" | "row_mut", _) if self.is_linear(view) => {
+                self.error(
+                    e.method.span(),
+                    "rows of `nalgebra`'s matrices are not supported",
+                    "index the matrix: `m[(i, j)]`, or take columns of its transpose",
+                );
+                Val::Never
+            }
             ("component_mul" | "component_div", [b]) => {
                 let b = self.array_argument(b)?;
                 let op = if name == "component_mul" { Op::Mul } else { Op::Div };
@@ -105,6 +126,11 @@ impl Lower<'_> {
                 let c = self.expr(c).0;
                 let c = self.scalar(c, e.span())?;
                 let b = self.array_argument(b)?;
+                if self.rank(&b) != rank {
+                    self.error(e.span(), "these arrays differ in their axes", "loop over the rows");
+                    return Some(Val::Never);
+                }
+                self.check_shapes(view, &b);
                 let view = view.clone();
                 self.over(&view.clone(), &mut |this, index| {
                     let v = this.at_index(&b, index);
@@ -115,7 +141,7 @@ impl Lower<'_> {
                 Val::unit()
             }
             ("sum_axis" | "mean_axis", [axis]) if rank == 2 => {
-                let axis = axis_number(axis)?;
+                let axis = axis_number(axis).filter(|axis| *axis < 2)?;
                 let kept = 1 - axis;
                 let (dim, n, elem) = (self.axis(view, kept), self.extent(view, axis), self.elem(view));
                 let view = view.clone();
@@ -156,7 +182,7 @@ impl Lower<'_> {
             ("ncols", []) if rank == 2 => Val::Scalar(self.extent(view, 1)),
             ("ncols", []) => Val::Scalar(self.s.b.int("1")),
             ("len_of", [axis]) => {
-                let axis = axis_number(axis)?;
+                let axis = axis_number(axis).filter(|axis| *axis < rank)?;
                 Val::Scalar(self.extent(view, axis))
             }
             ("shape", []) => {
@@ -174,6 +200,11 @@ impl Lower<'_> {
                 let b = self.array_argument(b)?;
                 self.copy_view(&b, view, e.span());
                 Val::unit()
+            }
+            // By columns.
+            ("iter", []) if rank == 2 && self.is_linear(view) => {
+                let Val::View(columns) = self.transposed(view) else { return Some(Val::Never) };
+                Val::Iter(Rc::new(Iter::Flatten(Rc::new(Iter::Elements { view: columns, mutable: false }))))
             }
             ("iter", []) if rank == 2 && !self.is_plain(view) => {
                 Val::Iter(Rc::new(Iter::Flatten(Rc::new(Iter::Elements {
@@ -272,6 +303,10 @@ impl Lower<'_> {
         }
         let list: Vec<syn::Expr> = list.into_iter().map(|(e, _)| e).collect();
         let rank = self.rank(view);
+        if list.iter().any(counts_from_the_end) {
+            self.error(s.span(), "indices from the end are not supported", "write `x.len() - 1`");
+            return Some(Val::Never);
+        }
         if list.len() != rank {
             self.error(s.span(), "one index or range for each axis is wanted", "write `s![.., j]`");
             return Some(Val::Never);
@@ -317,6 +352,14 @@ impl Lower<'_> {
 
     /// `a.slice(s![1..;2])`, `a.slice(s![..;-1])`: a copy of every so many elements.
     fn stepped(&mut self, view: &View, range: &syn::Expr, step: &syn::Expr) -> Option<Val> {
+        if counts_from_the_end(range) || self.rank(view) != 1 {
+            self.error(
+                range.span(),
+                "this slice is not supported",
+                "slice from the front, one axis at a time",
+            );
+            return Some(Val::Never);
+        }
         let part = self.part(view, range)?;
         let (back, by) = match step {
             syn::Expr::Unary(u) if matches!(u.op, syn::UnOp::Neg(_)) => (true, &*u.expr),
@@ -420,6 +463,15 @@ fn axis_number(e: &syn::Expr) -> Option<usize> {
     match c.args.first()? {
         syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(i), .. }) => i.base10_parse().ok(),
         _ => None,
+    }
+}
+
+/// `-1`, `..-1` in `s![..]`
+fn counts_from_the_end(e: &syn::Expr) -> bool {
+    let negative = |e: &syn::Expr| matches!(e, syn::Expr::Unary(u) if matches!(u.op, syn::UnOp::Neg(_)));
+    match e {
+        syn::Expr::Range(r) => [&r.start, &r.end].into_iter().flatten().any(|e| negative(e)),
+        other => negative(other),
     }
 }
 

@@ -4,6 +4,8 @@
 //! [`types`] recognises the types, [`elementwise`] lowers arithmetic, [`products`] what mixes elements, [`methods`] and
 //! [`make`] the rest of what people call.
 
+pub(super) use make::is_array_type;
+
 mod elementwise;
 mod make;
 mod methods;

@@ -12,6 +12,8 @@ impl Lower<'_> {
         let elem = self.elem(a);
         let linear = self.is_linear(a) || self.is_linear(b);
         let (a, b) = (a.clone(), b.clone());
+        let (last, first) = (self.extent(&a, self.rank(&a) - 1), self.len(&b));
+        self.check_lengths(last, first);
         match (self.rank(&a), self.rank(&b)) {
             (1, 1) => self.inner_product(&a, &b),
             (2, 1) => {
@@ -52,6 +54,15 @@ impl Lower<'_> {
     pub(super) fn inner_product(&mut self, a: &View, b: &View) -> Val {
         let n = self.len(a);
         let (a, b) = (a.clone(), b.clone());
+        if self.rank(&a) == 2 && self.rank(&b) == 2 {
+            let m = self.extent(&a, 1);
+            return Val::Scalar(self.sum_of(n, &mut |this, i| {
+                this.sum_of(m, &mut |this, j| {
+                    let (x, y) = (this.at_index(&a, &[i, j]), this.at_index(&b, &[i, j]));
+                    this.op(Op::Mul, &[x, y])
+                })
+            }));
+        }
         Val::Scalar(self.sum_of(n, &mut |this, k| {
             let (x, y) = (this.at_index(&a, &[k]), this.at_index(&b, &[k]));
             this.op(Op::Mul, &[x, y])

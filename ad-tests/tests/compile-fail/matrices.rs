@@ -1,0 +1,26 @@
+use ad_runtime::differentiable;
+use nalgebra::{Matrix2, Vector2};
+
+#[differentiable]
+fn outer(v: Vector2<f64>, w: Vector2<f64>) -> f64 {
+    (v * w.transpose()).sum()
+}
+
+#[differentiable]
+fn in_place(m: Matrix2<f64>, n: Matrix2<f64>) -> f64 {
+    let mut p = m;
+    p *= n;
+    p.sum()
+}
+
+#[differentiable]
+fn rows(m: Matrix2<f64>) -> f64 {
+    m.row(0).sum()
+}
+
+#[differentiable]
+fn made(x: f64, y: f64) -> f64 {
+    Matrix2::from_diagonal(&Vector2::new(x, y)).sum()
+}
+
+fn main() {}
