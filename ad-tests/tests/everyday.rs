@@ -3,6 +3,7 @@
 // The functions under test are written as users write them.
 #![allow(clippy::all, clippy::pedantic, missing_docs, dead_code)]
 use ad_runtime::differentiable;
+use std::collections::{BTreeMap, HashMap};
 fn diff(x: &[f64], v: &[f64], f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
     let at = |t: f64| f(&x.iter().zip(v).map(|(x, v)| x + t * v).collect::<Vec<_>>());
     let central =
@@ -382,3 +383,338 @@ fn cumulative(x: &[f64]) -> f64 {
     drawdown * cumsum.iter().product::<f64>() + cumsum.last().copied().unwrap_or_default()
 }
 exact!(cumulative_is_exact, X, cumulative cumulative_grad cumulative_hvp);
+
+struct Dataset {
+    rows: Vec<Row>,
+    scale: HashMap<String, f64>,
+}
+struct Row {
+    features: Vec<f64>,
+    target: f64,
+    group: Option<usize>,
+}
+impl Dataset {
+    const RIDGE: f64 = 0.1;
+    fn small() -> Dataset {
+        Dataset {
+            rows: vec![
+                Row { features: vec![1.0, 0.5, -0.3], target: 0.7, group: Some(0) },
+                Row { features: vec![1.0, -1.5, 0.8], target: -0.2, group: None },
+                Row { features: vec![1.0, 0.1, 1.3], target: 1.1, group: Some(1) },
+            ],
+            scale: HashMap::from([("a".to_string(), 2.0)]),
+        }
+    }
+    #[differentiable]
+    fn objective(&self, w: &[f64]) -> f64 {
+        let Self { rows, scale } = self;
+        let s = scale.get("a").copied().unwrap_or(1.0);
+        let mut total = 0.0;
+        for Row { features, target, group } in rows {
+            let pred: f64 = features.iter().zip(w).map(|(f, w)| f * w).sum();
+            let shift = match group {
+                Some(g) => w[3 + g],
+                None => 0.0,
+            };
+            total += (pred + shift - target).powi(2) * s;
+        }
+        total / rows.len() as f64 + Self::RIDGE * w.iter().map(|v| v * v).sum::<f64>()
+    }
+}
+#[test]
+fn objective_is_exact() {
+    let d = Dataset::small();
+    check(
+        "objective",
+        &X[..5],
+        |p| d.objective(p),
+        |p, g| d.objective_grad(p, g),
+        |p, v, h| d.objective_hvp(p, v, h),
+    );
+}
+
+#[differentiable]
+fn closures_that_return_closures(x: &[f64]) -> f64 {
+    let make = |a: f64| move |t: f64| a * t + a.sin();
+    let f = make(x[0]);
+    let g = make(x[1] * x[2]);
+    f(g(x[3])) * g(f(x[4]))
+}
+exact!(closures_that_return_closures_is_exact, X, closures_that_return_closures closures_that_return_closures_grad closures_that_return_closures_hvp);
+
+#[differentiable]
+fn power_iteration(x: &[f64]) -> f64 {
+    let a = [[2.0 + x[0], x[1]], [x[1], 3.0 + x[2]]];
+    let mut v = [1.0, 0.5];
+    let mut lambda = 0.0;
+    for _ in 0..20 {
+        let mut w = [0.0; 2];
+        for (i, row) in a.iter().enumerate() {
+            w[i] = row.iter().zip(v.iter()).map(|(p, q)| p * q).sum();
+        }
+        let norm = w.iter().map(|c| c * c).sum::<f64>().sqrt();
+        v = w.map(|c| c / norm);
+        lambda = (0..2).map(|i| v[i] * (0..2).map(|j| a[i][j] * v[j]).sum::<f64>()).sum();
+    }
+    lambda
+}
+exact!(power_iteration_is_exact, X, power_iteration power_iteration_grad power_iteration_hvp);
+
+#[differentiable]
+fn conjugate_gradient(x: &[f64]) -> f64 {
+    let n = 3;
+    let mul = |v: &[f64]| -> Vec<f64> {
+        (0..n)
+            .map(|i| {
+                (2.0 + x[i].powi(2)) * v[i]
+                    + if i > 0 { 0.3 * v[i - 1] } else { 0.0 }
+                    + if i + 1 < n { 0.3 * v[i + 1] } else { 0.0 }
+            })
+            .collect()
+    };
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(p, q)| p * q).sum::<f64>();
+    let mut sol = vec![0.0; n];
+    let mut r = x[3..].to_vec();
+    let mut p = r.clone();
+    let mut rs = dot(&r, &r);
+    for _ in 0..n {
+        let ap = mul(&p);
+        let alpha = rs / dot(&p, &ap);
+        for i in 0..n {
+            sol[i] += alpha * p[i];
+            r[i] -= alpha * ap[i];
+        }
+        let next = dot(&r, &r);
+        let beta = next / rs;
+        p = r.iter().zip(&p).map(|(a, b)| a + beta * b).collect();
+        rs = next;
+        if rs < 1e-20 {
+            break;
+        }
+    }
+    dot(&sol, &sol)
+}
+exact!(conjugate_gradient_is_exact, X, conjugate_gradient conjugate_gradient_grad conjugate_gradient_hvp);
+
+#[differentiable(wrt(x))]
+fn weighted(x: &[f64], weights: Option<&[f64]>, names: &BTreeMap<String, usize>) -> f64 {
+    let mut s = 0.0;
+    for (_, &k) in names {
+        s += x[k].sin();
+    }
+    match weights {
+        Some(w) => x.iter().zip(w).map(|(a, b)| a * a * b).sum::<f64>() + s,
+        None => x.iter().map(|a| a.powi(3)).sum::<f64>() * s,
+    }
+}
+#[test]
+fn weighted_is_exact() {
+    let names = BTreeMap::from([("a".to_string(), 1), ("b".to_string(), 3)]);
+    let w = [1.0, 2.0, 0.5, 0.1, 0.7, 1.1];
+    for o in [Some(&w[..]), None] {
+        check(
+            "weighted",
+            X,
+            |p| weighted(p, o, &names),
+            |p, g| weighted_grad(p, o, &names, g),
+            |p, v, h| weighted_hvp(p, o, &names, v, h),
+        );
+    }
+}
+
+#[differentiable]
+fn lstm(x: &[f64]) -> f64 {
+    let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
+    let (mut h, mut c) = (0.0_f64, 0.0_f64);
+    let inputs = [0.5, -0.3, 0.8];
+    for inp in inputs {
+        let i = sigmoid(x[0] * inp + x[1] * h);
+        let f = sigmoid(x[2] * inp + x[3] * h);
+        let g = (x[4] * inp + x[5] * h).tanh();
+        c = f * c + i * g;
+        h = sigmoid(inp) * c.tanh();
+    }
+    h * h + c
+}
+exact!(lstm_is_exact, X, lstm lstm_grad lstm_hvp);
+
+#[differentiable]
+fn attention(x: &[f64]) -> f64 {
+    let d = 2;
+    let q: Vec<&[f64]> = x.chunks(d).collect();
+    let mut out = 0.0;
+    for qi in &q {
+        let scores: Vec<f64> = q
+            .iter()
+            .map(|kj| qi.iter().zip(kj.iter()).map(|(a, b)| a * b).sum::<f64>() / (d as f64).sqrt())
+            .collect();
+        let max = scores.iter().copied().fold(f64::MIN, f64::max);
+        let z: f64 = scores.iter().map(|s| (s - max).exp()).sum();
+        for (s, v) in scores.iter().zip(&q) {
+            out += (s - max).exp() / z * v[0] * v[1];
+        }
+    }
+    out
+}
+exact!(attention_is_exact, X, attention attention_grad attention_hvp);
+
+#[differentiable]
+fn kalman(x: &[f64]) -> f64 {
+    let (q, r) = (x[0].exp(), x[1].exp());
+    let mut state = (0.0, 1.0);
+    let mut ll = 0.0;
+    for &z in [0.1, 0.4, -0.2, 0.5].iter() {
+        let (m, p) = state;
+        let (m, p) = (x[2] * m, x[2] * x[2] * p + q);
+        let s = p + r;
+        let k = p / s;
+        ll -= 0.5 * (s.ln() + (z - m).powi(2) / s);
+        state = (m + k * (z - m), (1.0 - k) * p);
+    }
+    ll
+}
+exact!(kalman_is_exact, X, kalman kalman_grad kalman_hvp);
+
+#[differentiable]
+fn tridiagonal(x: &[f64]) -> f64 {
+    let n = x.len();
+    let (a, c) = (vec![-1.0; n], vec![-1.0; n]);
+    let mut b: Vec<f64> = x.iter().map(|v| 4.0 + v * v).collect();
+    let mut d: Vec<f64> = x.iter().enumerate().map(|(i, v)| v * (i + 1) as f64).collect();
+    for i in 1..n {
+        let m = a[i] / b[i - 1];
+        b[i] -= m * c[i - 1];
+        d[i] -= m * d[i - 1];
+    }
+    let mut u = vec![0.0; n];
+    u[n - 1] = d[n - 1] / b[n - 1];
+    for i in (0..n - 1).rev() {
+        u[i] = (d[i] - c[i] * u[i + 1]) / b[i];
+    }
+    u.iter().map(|v| v.powi(2)).sum()
+}
+exact!(tridiagonal_is_exact, X, tridiagonal tridiagonal_grad tridiagonal_hvp);
+
+#[differentiable]
+fn polynomial_root(x: &[f64]) -> f64 {
+    let p = |t: f64| ((t + x[0]) * t + x[1]) * t - 5.0 - x[2].powi(2);
+    let dp = |t: f64| (3.0 * t + 2.0 * x[0]) * t + x[1];
+    let mut t = 2.0;
+    let mut iterations = 0;
+    while p(t).abs() > 1e-13 && iterations < 50 {
+        t -= p(t) / dp(t);
+        iterations += 1;
+    }
+    t * x[3]
+}
+exact!(polynomial_root_is_exact, X, polynomial_root polynomial_root_grad polynomial_root_hvp);
+
+#[differentiable]
+fn heat(x: &[f64]) -> f64 {
+    let mut u = x.to_vec();
+    let n = u.len();
+    for _ in 0..4 {
+        let old = u.clone();
+        for i in 1..n - 1 {
+            u[i] = old[i] + 0.2 * (old[i - 1] - 2.0 * old[i] + old[i + 1]) + 0.01 * old[i].powi(3);
+        }
+        u[0] = u[1];
+        *u.last_mut().unwrap() = old[n - 2];
+    }
+    u.iter().zip(x.iter()).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
+}
+exact!(heat_is_exact, X, heat heat_grad heat_hvp);
+
+#[differentiable]
+fn binomial_tree(x: &[f64]) -> f64 {
+    let (s0, k, vol) = (1.0 + x[0].powi(2), 1.0, 0.2 + 0.1 * x[1].powi(2));
+    let steps = 4;
+    let dt: f64 = 1.0 / steps as f64;
+    let u = (vol * dt.sqrt()).exp();
+    let prob = ((0.03 * dt).exp() - 1.0 / u) / (u - 1.0 / u);
+    let mut values: Vec<f64> =
+        (0..=steps).map(|i| (s0 * u.powi(2 * i as i32 - steps as i32) - k).max(0.0)).collect();
+    for step in (0..steps).rev() {
+        for i in 0..=step {
+            values[i] = (prob * values[i + 1] + (1.0 - prob) * values[i]) * (-0.03 * dt).exp();
+        }
+    }
+    values[0]
+}
+exact!(binomial_tree_is_exact, X, binomial_tree binomial_tree_grad binomial_tree_hvp);
+
+#[differentiable]
+fn quaternion(x: &[f64]) -> f64 {
+    #[derive(Clone, Copy)]
+    struct Q {
+        w: f64,
+        v: [f64; 3],
+    }
+    fn mul(a: Q, b: Q) -> Q {
+        let cross = [
+            a.v[1] * b.v[2] - a.v[2] * b.v[1],
+            a.v[2] * b.v[0] - a.v[0] * b.v[2],
+            a.v[0] * b.v[1] - a.v[1] * b.v[0],
+        ];
+        let dot: f64 = a.v.iter().zip(&b.v).map(|(p, q)| p * q).sum();
+        let mut v = [0.0; 3];
+        for i in 0..3 {
+            v[i] = a.w * b.v[i] + b.w * a.v[i] + cross[i];
+        }
+        Q { w: a.w * b.w - dot, v }
+    }
+    let q = Q { w: 1.0 + x[0], v: [x[1], x[2], x[3]] };
+    let conj = Q { v: q.v.map(|c| -c), ..q };
+    let p = Q { w: 0.0, v: [x[4], x[5], 1.0] };
+    let r = mul(mul(q, p), conj);
+    r.w + r.v.iter().map(|c| c * c).sum::<f64>().sqrt()
+}
+exact!(quaternion_is_exact, X, quaternion quaternion_grad quaternion_hvp);
+
+#[differentiable]
+fn stats_by_group(x: &[f64]) -> f64 {
+    let labels = [0usize, 1, 0, 1, 2, 2];
+    let mut sums = [0.0; 3];
+    let mut counts = [0usize; 3];
+    for (&l, v) in labels.iter().zip(x) {
+        sums[l] += v;
+        counts[l] += 1;
+    }
+    let means: Vec<f64> = sums.iter().zip(counts).map(|(s, c)| s / c as f64).collect();
+    let within: f64 = labels.iter().zip(x).map(|(&l, v)| (v - means[l]).powi(2)).sum();
+    let grand = x.iter().sum::<f64>() / x.len() as f64;
+    let between: f64 = means.iter().zip(counts.iter()).map(|(m, &c)| c as f64 * (m - grand).powi(2)).sum();
+    (between / 2.0) / (within / 3.0)
+}
+exact!(stats_by_group_is_exact, X, stats_by_group stats_by_group_grad stats_by_group_hvp);
+
+#[differentiable]
+fn fourier(x: &[f64]) -> f64 {
+    let n = x.len();
+    (0..n / 2 + 1)
+        .map(|k| {
+            let (re, im) = x.iter().enumerate().fold((0.0, 0.0), |(re, im), (t, v)| {
+                let phi = -2.0 * std::f64::consts::PI * (k * t) as f64 / n as f64;
+                let (s, c) = phi.sin_cos();
+                (re + v * c, im + v * s)
+            });
+            (re.powi(2) + im.powi(2)).powf(0.75) / (1 + k) as f64
+        })
+        .sum()
+}
+exact!(fourier_is_exact, X, fourier fourier_grad fourier_hvp);
+
+#[differentiable]
+fn string_keyed(x: &[f64]) -> f64 {
+    let mut terms = Vec::new();
+    for (name, v) in ["a", "b", "c"].iter().zip(x) {
+        let w = match *name {
+            "a" => 1.0,
+            "b" => 2.5,
+            _ => 0.3,
+        };
+        terms.push((w, v * v));
+    }
+    terms.iter().map(|&(w, t)| w * t).sum::<f64>() * terms.iter().map(|t| t.0).sum::<f64>()
+}
+exact!(string_keyed_is_exact, X, string_keyed string_keyed_grad string_keyed_hvp);

@@ -70,6 +70,8 @@ pub(super) struct State {
     /// Buffers that are vectors and matrices of `nalgebra`, for which `*` is their product; behind how many axes of slices
     /// or vectors of them.
     pub(super) linear: HashMap<Buffer, usize>,
+    /// Maps and sets, which have no numbered elements.
+    pub(super) keyed: HashSet<Value>,
     /// Buffers that are arrays of `ndarray`.
     pub(super) arrays: HashSet<Buffer>,
 }
@@ -111,6 +113,7 @@ pub(super) fn function(sig: &Signature, body: &syn::Block, diagnostics: &mut Dia
         ints: HashMap::new(),
         linear: HashMap::new(),
         arrays: HashSet::new(),
+        keyed: HashSet::new(),
     };
     let mut lower = Lower {
         sig,
@@ -231,6 +234,9 @@ impl Lower<'_> {
                         }
                         if is_ref {
                             self.s.refs.insert(v);
+                        }
+                        if is_keyed(&p.ty) {
+                            self.s.keyed.insert(v);
                         }
                         (Binding::Value(v), Val::Scalar(v))
                     }
@@ -566,4 +572,17 @@ fn is_integer(t: &syn::TypePath) -> bool {
     const NAMES: [&str; 12] =
         ["usize", "isize", "u8", "u16", "u32", "u64", "u128", "i8", "i16", "i32", "i64", "i128"];
     t.path.get_ident().is_some_and(|i: &Ident| NAMES.iter().any(|n| i == n))
+}
+
+/// Whether a type is a map or set, behind a reference or not.
+fn is_keyed(ty: &syn::Type) -> bool {
+    match ty {
+        syn::Type::Reference(r) => is_keyed(&r.elem),
+        syn::Type::Path(p) => p.path.segments.last().is_some_and(|s| {
+            ["HashMap", "BTreeMap", "HashSet", "BTreeSet", "LinkedList", "BinaryHeap"]
+                .iter()
+                .any(|name| s.ident == name)
+        }),
+        _ => false,
+    }
 }

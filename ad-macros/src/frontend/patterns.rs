@@ -189,7 +189,7 @@ impl Lower<'_> {
                 quote!(match #hole { #only => #name, _ => ::core::unreachable!() })
             };
             let part = self.pass(tokens, &[v], Type::Opaque);
-            if is_ref && !matches!(pattern, syn::Pat::Reference(_)) {
+            if is_ref && !behind_and(pattern, &name) {
                 self.s.refs.insert(part);
             }
             let var = self.new_var(&name.to_string(), mutable, Val::Unset);
@@ -444,6 +444,25 @@ pub(super) fn binds(pat: &syn::Pat) -> bool {
     let mut names = Names::default();
     syn::visit::Visit::visit_pat(&mut names, pat);
     !names.0.is_empty()
+}
+
+/// Whether a name stands behind `&` in a pattern: then it is bound to what the reference points to.
+fn behind_and(pat: &syn::Pat, name: &syn::Ident) -> bool {
+    struct Finder<'n>(&'n syn::Ident, usize, bool);
+    impl syn::visit::Visit<'_> for Finder<'_> {
+        fn visit_pat_reference(&mut self, p: &syn::PatReference) {
+            self.1 += 1;
+            syn::visit::visit_pat_reference(self, p);
+            self.1 -= 1;
+        }
+        fn visit_pat_ident(&mut self, p: &syn::PatIdent) {
+            self.2 |= p.ident == *self.0 && self.1 > 0;
+            syn::visit::visit_pat_ident(self, p);
+        }
+    }
+    let mut finder = Finder(name, 0, false);
+    syn::visit::Visit::visit_pat(&mut finder, pat);
+    finder.2
 }
 
 /// The names that a pattern binds.

@@ -573,6 +573,18 @@ impl Lower<'_> {
     /// `[a, b, c]`, rows too.
     pub(super) fn array_literal(&mut self, list: &[syn::Expr], on_heap: bool, span: Span) -> Val {
         let mut items = Vec::new();
+        let function = list.iter().find(|e| match e {
+            syn::Expr::Closure(_) => true,
+            syn::Expr::Path(p) => self.float_path(&p.path).is_some_and(|(_, name)| {
+                crate::ir::Unary::from_method(&name).is_some()
+                    || crate::ir::Binary::from_method(&name).is_some()
+            }),
+            _ => false,
+        });
+        if let Some(e) = function {
+            self.error(e.span(), "arrays of functions are not supported", "call the functions one by one");
+            return Val::Never;
+        }
         for e in list {
             let val = self.expr(e).0;
             items.push(self.deref(val));

@@ -28,7 +28,7 @@ impl Lower<'_> {
             }
             ("first" | "first_mut", 0) => {
                 let zero = self.s.b.int("0");
-                self.get(view, zero)
+                self.get(view, zero, name.ends_with("_mut"))
             }
             ("last" | "last_mut", 0) => {
                 let len = self.len(view);
@@ -39,12 +39,12 @@ impl Lower<'_> {
                 };
                 self.guarded(some, &mut |this| {
                     let k = this.op(Op::Sub, &[len, one]);
-                    this.element(view, k, false)
+                    this.element(view, k, name.ends_with("_mut"))
                 })
             }
-            ("get", 1) if !matches!(args[0], syn::Expr::Range(_)) => {
+            ("get" | "get_mut", 1) if !matches!(args[0], syn::Expr::Range(_)) => {
                 let k = number(self, 0)?;
-                self.get(view, k)
+                self.get(view, k, name.ends_with("_mut"))
             }
             ("split_first" | "split_last", 0) => {
                 let len = self.len(view);
@@ -114,13 +114,13 @@ impl Lower<'_> {
     }
 
     /// `rows.first()`, `rows.last()` of a vector that is kept in parts.
-    pub(super) fn end_row(&mut self, rows: &Val, first: bool) -> Val {
+    pub(super) fn end_row(&mut self, rows: &Val, first: bool, mutable: bool) -> Val {
         let len = self.length_of(rows);
         let (zero, one) = (self.s.b.int("0"), self.s.b.int("1"));
         let some = self.op(Op::Cmp(Cmp::Gt), &[len, zero]);
         self.guarded(some, &mut |this| {
             let k = if first { zero } else { this.op(Op::Sub, &[len, one]) };
-            this.part_at(rows, k, false)
+            this.part_at(rows, k, mutable)
         })
     }
 
@@ -163,13 +163,13 @@ impl Lower<'_> {
     }
 
     /// `x.get(k)`
-    fn get(&mut self, view: &View, k: Value) -> Val {
+    fn get(&mut self, view: &View, k: Value, mutable: bool) -> Val {
         let len = self.len(view);
         let some = match (self.literal_int(k), self.literal_int(len)) {
             (Some(k), Some(n)) => self.s.b.boolean(k < n),
             _ => self.op(Op::Cmp(Cmp::Lt), &[k, len]),
         };
-        self.guarded(some, &mut |this| this.element(view, k, false))
+        self.guarded(some, &mut |this| this.element(view, k, mutable))
     }
 
     /// Exchanges the contents of two views of one shape.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::visit::Visit;
+use syn::visit_mut::VisitMut;
 
 use super::lower::{Flow, Lower};
 use super::value::Val;
@@ -39,8 +40,26 @@ impl Lower<'_> {
 
     fn find_operands(&mut self, tokens: TokenStream, span: Span, quiet: bool) -> Option<Found> {
         let mut bound = Bound::default();
-        if let Ok(expr) = syn::parse2::<syn::Expr>(tokens.clone()) {
+        let mut tokens = tokens;
+        if let Ok(mut expr) = syn::parse2::<syn::Expr>(tokens.clone()) {
             bound.visit_expr(&expr);
+            // A closure's parameter may have the name of a variable, which is used beside the closure.
+            let clashes: HashSet<String> =
+                bound.names.iter().filter(|name| self.lookup(name).is_some()).cloned().collect();
+            if !clashes.is_empty() {
+                Rename { clashes }.visit_expr_mut(&mut expr);
+                tokens = quote!(#expr);
+                bound = Bound::default();
+                bound.visit_expr(&expr);
+            }
+        }
+        // What still has the name of something active, in a block or a `match`, is not looked through.
+        let hides = bound.names.iter().any(|name| {
+            let val = self.lookup(name).map(|var| self.s.vars[var].val.clone());
+            val.is_some_and(|val| self.val_tainted(&val))
+        });
+        if hides && quiet {
+            return None;
         }
         let mut fill = Fill {
             lower: self,
@@ -117,6 +136,45 @@ impl Visit<'_> for Bound {
         self.names.insert(p.ident.to_string());
         syn::visit::visit_pat_ident(self, p);
     }
+}
+
+/// Gives the parameters of closures names of their own.
+struct Rename {
+    clashes: HashSet<String>,
+}
+
+impl VisitMut for Rename {
+    fn visit_expr_closure_mut(&mut self, c: &mut syn::ExprClosure) {
+        syn::visit_mut::visit_expr_closure_mut(self, c);
+        let mut own = Bound::default();
+        c.inputs.iter().for_each(|p| own.visit_pat(p));
+        own.names.retain(|name| self.clashes.contains(name));
+        if !own.names.is_empty()
+            && let Ok(renamed) = syn::parse2(renamed(quote!(#c), &own.names))
+        {
+            *c = renamed;
+        }
+    }
+}
+
+/// Tokens with other names for these variables.
+fn renamed(tokens: TokenStream, names: &HashSet<String>) -> TokenStream {
+    let list: Vec<TokenTree> = tokens.into_iter().collect();
+    let mut out = TokenStream::new();
+    for (i, token) in list.iter().enumerate() {
+        match token {
+            TokenTree::Ident(ident) if is_variable(&list, i) && names.contains(&ident.to_string()) => {
+                out.extend([TokenTree::Ident(Ident::new(&format!("__ad_own_{ident}"), ident.span()))]);
+            }
+            TokenTree::Group(group) => {
+                let mut filled = Group::new(group.delimiter(), renamed(group.stream(), names));
+                filled.set_span(group.span());
+                out.extend([TokenTree::Group(filled)]);
+            }
+            other => out.extend([other.clone()]),
+        }
+    }
+    out
 }
 
 struct Fill<'a, 'b> {

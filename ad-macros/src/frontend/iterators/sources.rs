@@ -112,6 +112,14 @@ impl Lower<'_> {
     /// An iterator over something the macro does not look into: `self.points.iter()`.
     pub(in super::super) fn foreign_source(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
         let name = e.method.to_string();
+        if let syn::Expr::Path(p) = &*e.receiver
+            && let Some(var) = p.path.get_ident().and_then(|i| self.lookup(&i.to_string()))
+            && let Val::Scalar(v) = self.s.vars[var].val
+            && self.s.keyed.contains(&v)
+            && ["iter", "into_iter"].contains(&name.as_str())
+        {
+            return self.inner(Val::Scalar(v), e.span()).map(Val::Iter);
+        }
         let receiver = &e.receiver;
         let (tokens, owned) = match (name.as_str(), e.args.len()) {
             ("iter", 0) => (quote!(&#receiver), false),
@@ -135,6 +143,7 @@ impl Lower<'_> {
             Val::View(view) if self.rank(&view) > 0 => Some(Rc::new(Iter::Elements { view, mutable })),
             Val::Columns(parts) => Some(Rc::new(Iter::Columns { parts, mutable })),
             Val::Ragged(_) => Some(Rc::new(Iter::Columns { parts: Box::new(val), mutable })),
+            Val::Scalar(base) if self.s.keyed.contains(&base) => self.inner(val, span),
             Val::Scalar(base) if !self.s.b.func.is_float(base) => {
                 let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
                 let owned = !self.s.refs.contains(&base);
