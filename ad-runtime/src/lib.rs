@@ -100,6 +100,7 @@ pub fn constant<T>(value: T) -> T {
 }
 
 pub mod call;
+pub mod operators;
 mod tape;
 
 pub use tape::Tape;
