@@ -25,7 +25,7 @@ pub fn differentiable(attributes: TokenStream, item: TokenStream) -> TokenStream
 }
 
 /// See `ad_runtime::Differentiable`, where users meet it.
-#[proc_macro_derive(Differentiable)]
+#[proc_macro_derive(Differentiable, attributes(constant))]
 pub fn derive_differentiable(item: TokenStream) -> TokenStream {
     structs::derive(item.into()).into()
 }

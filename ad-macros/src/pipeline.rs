@@ -149,6 +149,7 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
             out.extend(backend::emit_companion(&sig, mode, &companion(mode, &primal)));
         }
     }
+    out.extend(backend::guards(&sig, &options));
     dump.write(diagnostics);
     out
 }

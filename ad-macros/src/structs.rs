@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use crate::diagnostics::Diagnostics;
+use crate::frontend::records::{FieldKind, field_kind, fields_of};
 
 /// Definitions by name, as text: tokens cannot be kept from one expansion to the next.
 static STRUCTS: LazyLock<Mutex<HashMap<String, String>>> = LazyLock::new(Mutex::default);
@@ -62,12 +63,130 @@ fn read(item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
     let mut bare = item.clone();
     bare.attrs.clear();
     for field in &mut bare.fields {
-        field.attrs.clear();
+        field.attrs.retain(|a| a.path().is_ident("constant"));
     }
     let text = bare.to_token_stream().to_string();
     let name = &item.ident;
     STRUCTS.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_string(), text);
+    let checks = checks(&item, diagnostics);
+    let fingerprint = fingerprint(&name.to_string());
     quote! {
-        impl ::ad_runtime::Differentiable for #name {}
+        impl ::ad_runtime::Differentiable for #name {
+            const FINGERPRINT: u64 = #fingerprint;
+        }
+        impl ::ad_runtime::__private::HoldsFloats for #name {}
+        #checks
     }
+}
+
+/// What each field is: refuses floats that would silently be data. Types that the macro cannot see through (aliases) are
+/// checked where types are known, as the crate is compiled.
+fn checks(item: &syn::ItemStruct, diagnostics: &mut Diagnostics) -> TokenStream {
+    let mut checks = TokenStream::new();
+    for field in fields_of(item) {
+        let (ty, member) = (&field.ty, &field.member);
+        if field.constant {
+            continue;
+        }
+        match field_kind(ty) {
+            FieldKind::Active => {}
+            FieldKind::Hidden => diagnostics.error(
+                ty.span(),
+                format!("the macro cannot differentiate with respect to the floats in `{}`", member.to_token_stream()),
+                "use `f64`, arrays, `Vec<f64>`, `Vec<Vec<f64>>`, structs that derive `Differentiable` (above this one) or a \
+                 vector of them; or say that the field is data: `#[constant]`",
+            ),
+            FieldKind::Data => {
+                let message = format!(
+                    "`{}` of `{}` holds floats, but its type does not tell the macro so: write the type out (no alias; \
+                     structs that derive `Differentiable` stand above), or say that it is data: `#[constant]`",
+                    member.to_token_stream(),
+                    item.ident
+                );
+                checks.extend(quote_spanned!(ty.span()=>
+                    const _: () = {
+                        #[allow(unused_imports)]
+                        use ::ad_runtime::__private::MayHoldFloats as _;
+                        assert!(!::ad_runtime::__private::Probe::<#ty>::HOLDS_FLOATS, #message);
+                    };
+                ));
+            }
+        }
+        checks.extend(same(ty));
+    }
+    checks
+}
+
+/// That each struct named in a type is the one the macro has seen: names alone do not tell modules apart.
+pub(crate) fn same(ty: &syn::Type) -> TokenStream {
+    let mut paths = Vec::new();
+    struct_paths(ty, &mut paths);
+    paths
+        .into_iter()
+        .map(|path| {
+            let name = path.segments.last().map(|s| s.ident.to_string()).unwrap_or_default();
+            let fingerprint = fingerprint(&name);
+            let message = format!(
+                "another struct is called `{name}` too, and the macro has seen that one: give them different names"
+            );
+            quote_spanned! {path.span()=>
+                const _: () = assert!(<#path as ::ad_runtime::Differentiable>::FINGERPRINT == #fingerprint, #message);
+            }
+        })
+        .collect()
+}
+
+/// The structs that derive `Differentiable` in a type.
+fn struct_paths<'t>(ty: &'t syn::Type, paths: &mut Vec<&'t syn::Path>) {
+    match ty {
+        syn::Type::Path(p) => {
+            let Some(last) = p.path.segments.last() else { return };
+            if find(&last.ident.to_string()).is_some() {
+                paths.push(&p.path);
+            }
+            if let syn::PathArguments::AngleBracketed(args) = &last.arguments {
+                for a in &args.args {
+                    if let syn::GenericArgument::Type(t) = a {
+                        struct_paths(t, paths);
+                    }
+                }
+            }
+        }
+        syn::Type::Array(a) => struct_paths(&a.elem, paths),
+        syn::Type::Slice(s) => struct_paths(&s.elem, paths),
+        syn::Type::Tuple(t) => t.elems.iter().for_each(|t| struct_paths(t, paths)),
+        syn::Type::Reference(r) => struct_paths(&r.elem, paths),
+        syn::Type::Paren(p) => struct_paths(&p.elem, paths),
+        syn::Type::Group(g) => struct_paths(&g.elem, paths),
+        _ => {}
+    }
+}
+
+/// A number that tells definitions apart, with all that they consist of.
+fn fingerprint(name: &str) -> u64 {
+    fn add(name: &str, seen: &mut Vec<String>, hash: &mut u64) {
+        if seen.iter().any(|s| s == name) {
+            return;
+        }
+        seen.push(name.to_string());
+        let Some(item) = find(name) else { return };
+        *hash = fnv(*hash, &item.to_token_stream().to_string());
+        for field in &item.fields {
+            let mut paths = Vec::new();
+            struct_paths(&field.ty, &mut paths);
+            for path in paths {
+                if let Some(last) = path.segments.last() {
+                    add(&last.ident.to_string(), seen, hash);
+                }
+            }
+        }
+    }
+    let mut hash = 0xcbf2_9ce4_8422_2325;
+    add(name, &mut Vec::new(), &mut hash);
+    hash
+}
+
+/// Fowler, Noll and Vo's hash (FNV-1a, 64 bits).
+pub(crate) fn fnv(hash: u64, text: &str) -> u64 {
+    text.bytes().fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -55,8 +55,9 @@ pub use ad_macros::differentiable;
 
 pub use ad_macros::Differentiable;
 
-/// Structs whose floats are differentiated with respect to: their fields that are floats, arrays or vectors of floats, and
-/// structs that derive this too. All other fields are data.
+/// Structs whose floats are differentiated with respect to: their fields that are floats, arrays, vectors (of vectors) of
+/// floats, structs that derive this too, and vectors or arrays of such structs or of tuples. Fields without floats are
+/// data; a field with floats that are data is marked `#[constant]`.
 ///
 /// Derive it above the functions that use the struct, in the same crate. As a parameter `&Params` has a direction
 /// `&Params` and a derivative `&mut Params`, of which the float fields are overwritten; by value, the derivative is
@@ -81,7 +82,11 @@ pub use ad_macros::Differentiable;
 /// let value = misfit_grad(&line, 3.0, 6.0, &mut gradient);
 /// assert_eq!((value, gradient.slope, gradient.offset), (1.0, 6.0, 2.0));
 /// ```
-pub trait Differentiable {}
+pub trait Differentiable {
+    /// Tells definitions apart.
+    #[doc(hidden)]
+    const FINGERPRINT: u64;
+}
 
 /// Its argument, without derivatives: inside a differentiated function the result counts as a constant.
 ///
@@ -101,6 +106,7 @@ pub fn constant<T>(value: T) -> T {
 
 pub mod call;
 pub mod operators;
+mod probe;
 mod tape;
 
 pub use tape::Tape;
@@ -113,6 +119,7 @@ pub mod __private {
     #[cfg(feature = "ndarray")]
     pub use ndarray;
 
+    pub use crate::probe::{HoldsFloats, MayHoldFloats, Probe, same_text};
     pub use alloc::vec;
     pub use alloc::vec::Vec;
     use num_traits::ToPrimitive;
@@ -140,11 +147,6 @@ pub mod __private {
     /// A zeroed vector as long as a slice.
     pub fn zeros_like<F: Copy + Zero>(slice: &[F]) -> Vec<F> {
         vec![F::zero(); slice.len()]
-    }
-
-    /// Rows of the lengths of these, filled.
-    pub fn rows_like<F: Copy, R: AsRef<[F]>>(rows: &[R], fill: F) -> Vec<Vec<F>> {
-        rows.iter().map(|row| vec![fill; row.as_ref().len()]).collect()
     }
 
     /// Adds a slice to another.

@@ -98,11 +98,14 @@ impl<'a> Body<'a> {
                     body.values.insert(v, name);
                 }
                 Binding::Buffer(b) => {
-                    // The fields of a slice of structs share its variable.
+                    // The fields of the same rows share their variable.
                     let shared = func.buffer(b).field.is_some().then(|| {
                         func.params.iter().find_map(|q| match q.binding {
                             Binding::Buffer(other)
-                                if q.role.of.param() == p.role.of.param() && q.role.marks == p.role.marks =>
+                                if q.role.of.param() == p.role.of.param()
+                                    && q.role.marks == p.role.marks
+                                    && func.buffer(other).field.is_some()
+                                    && func.buffer(other).name == func.buffer(b).name =>
                             {
                                 body.buffers.get(&other).cloned()
                             }

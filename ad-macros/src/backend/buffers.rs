@@ -36,7 +36,9 @@ impl Body<'_> {
         let mut init = self.take(fill).tokens;
         if let Some(like) = data.like {
             let (name, like) = (self.buffer_name(b), self.buffer_name(like));
-            out.extend(quote!(let mut #name = ::ad_runtime::__private::rows_like(#like, #init);));
+            let field = self.field(data.like.unwrap_or(b));
+            let rows = rows_like(&quote!(#like), field.as_ref(), &data.dims, &init);
+            out.extend(quote!(let mut #name = #rows;));
             return;
         }
         let mut ty = expr::scalar_type(&data.elem);
@@ -58,6 +60,23 @@ impl Body<'_> {
         let name = self.buffer_name(b);
         let ty = ty.map(|t| quote!(: #t));
         out.extend(quote!(let mut #name #ty = #init;));
+    }
+}
+
+/// Rows of the lengths of these, filled. The rows may be fields of structs.
+fn rows_like(like: &TokenStream, field: Option<&TokenStream>, dims: &[Dim], init: &TokenStream) -> TokenStream {
+    match dims {
+        [] => init.clone(),
+        [Dim::Fixed(n), inner @ ..] if inner.iter().all(|d| matches!(d, Dim::Fixed(_))) => {
+            let n: TokenStream = n.parse().unwrap_or_default();
+            let inner = rows_like(like, None, inner, init);
+            quote!([#inner; #n])
+        }
+        [_] if field.is_none() => quote!(::ad_runtime::__private::vec![#init; #like.len()]),
+        [_, inner @ ..] => {
+            let inner = rows_like(&quote!(row #field), None, inner, init);
+            quote!(#like.iter().map(|row| #inner).collect::<::ad_runtime::__private::Vec<_>>())
+        }
     }
 }
 

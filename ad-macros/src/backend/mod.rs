@@ -3,7 +3,7 @@
 //! - [`signature`]: parameters, results and length checks, by the rule of the design;
 //! - [`body`]: statements; [`buffers`], [`control`], [`operations`]: those about memory, branches and loops, numbers; [`expr`]: expressions; [`verbatim`]: the user's own code; [`call`]: calls;
 //! - [`companion`]: the hidden functions that other differentiable functions call;
-//! - [`names`]: identifiers; [`docs`]: rustdoc.
+//! - [`guards`]: what is assumed of types, as assertions; [`names`]: identifiers; [`docs`]: rustdoc.
 //!
 //! Nothing here differentiates or optimises.
 
@@ -14,6 +14,7 @@ mod companion;
 mod control;
 mod docs;
 mod expr;
+mod guards;
 mod names;
 mod operations;
 mod signature;
@@ -23,6 +24,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 pub(crate) use companion::{emit as emit_companion, possible as can_be_called};
+pub(crate) use guards::guards;
 
 use crate::frontend::signature::Signature;
 use crate::ir::Func;

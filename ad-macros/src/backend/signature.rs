@@ -129,7 +129,8 @@ impl Records {
                 for mark in &role.marks {
                     name.push_str(if *mark == Mark::Dot { "_dot" } else { "_bar" });
                 }
-                let shared = func.params.iter().find_map(|p| match p.binding {
+                let whole = matches!(sig.params[param].class, Class::Records(..));
+                let shared = func.params.iter().filter(|_| whole).find_map(|p| match p.binding {
                     Binding::Buffer(b) if p.role == *role && func.buffer(b).field.is_some() => Some(b),
                     _ => None,
                 });
@@ -152,13 +153,20 @@ impl Records {
     /// Takes them apart, at the top of the function.
     pub(super) fn opened(&self, sig: &Signature, func: &Func, body: &Body<'_>) -> TokenStream {
         let mut out = TokenStream::new();
+        let mut opened: Vec<Ident> = Vec::new();
         for p in &func.params {
             let Some((record, leaf)) = self.name(&p.role) else { continue };
             let Some(class) = p.role.of.param().and_then(|i| record_of(sig, i)) else { continue };
             let place = class.leaves[leaf].access();
-            // A slice of structs stays together.
-            if matches!(p.binding, Binding::Buffer(b) if func.buffer(b).field.is_some()) {
-                continue;
+            if let Binding::Buffer(b) = p.binding
+                && func.buffer(b).field.is_some()
+            {
+                let name = body.buffer_name(b);
+                // A slice of structs stays together, as a parameter or as a field.
+                if name == *record || opened.contains(&name) {
+                    continue;
+                }
+                opened.push(name);
             }
             out.extend(match p.binding {
                 Binding::Value(v) => {
@@ -202,6 +210,7 @@ fn rebuilt(ident: &Ident, node: &Node, leaves: &mut dyn FnMut(usize) -> TokenStr
             let place = crate::frontend::signature::access(path);
             quote!(::core::clone::Clone::clone(&#ident #place))
         }
+        Node::Rows(_) => unreachable!("rows are by reference"),
         Node::Parts(path, fields) => {
             let values: Vec<TokenStream> = fields.iter().map(|(_, n)| rebuilt(ident, n, leaves)).collect();
             let members = fields.iter().map(|(m, _)| m);
@@ -495,11 +504,16 @@ fn rebuilt_array(foreign: &Foreign, value: &TokenStream) -> TokenStream {
 pub(super) fn length_checks(sig: &Signature, func: &Func, body: &Body<'_>, function: &Ident) -> TokenStream {
     let function = function.to_string();
     let mut checks = TokenStream::new();
+    let mut checked: Vec<Ident> = Vec::new();
     for p in ordered(func) {
         let (Binding::Buffer(b), Some(i)) = (p.binding, p.role.of.param()) else { continue };
         // All fields of a slice of structs are as long as the first.
-        if func.buffer(b).field.is_some() && matches!(p.role.of, Source::Leaf(_, k) if k > 0) {
-            continue;
+        if func.buffer(b).field.is_some() {
+            let name = body.buffer_name(b);
+            if checked.contains(&name) {
+                continue;
+            }
+            checked.push(name);
         }
         if p.role.marks.is_empty() || func.buffer(b).dims.first() != Some(&Dim::Slice) {
             continue;

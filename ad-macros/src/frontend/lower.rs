@@ -210,8 +210,8 @@ impl Lower<'_> {
                     self.bind_param(p, val);
                     continue;
                 }
-                Class::Records(record, dim) if p.active => {
-                    let val = self.records(i, &p.ident, record, dim);
+                Class::Records(record, _) if p.active => {
+                    let val = self.records(i, &p.ident, record);
                     self.bind_param(p, val);
                     continue;
                 }
@@ -269,61 +269,62 @@ impl Lower<'_> {
 
     /// An active struct or tuple: a parameter for each float and array in it.
     fn record(&mut self, i: usize, ident: &Ident, record: &Record) -> Val {
-        let mut leaves = Vec::new();
-        for (k, leaf) in record.leaves.iter().enumerate() {
-            let mut name = ident.to_string();
-            for member in &leaf.path {
-                name.push('_');
-                name.push_str(&quote::quote!(#member).to_string());
-            }
-            let name: Rc<str> = name.into();
-            let (binding, val) = match (self.float_kind(&leaf.ty), shape(&leaf.ty, &self.sig.floats)) {
-                (Some(kind), _) => {
-                    let v = self.s.b.func.new_value(Type::Float(kind), Some(name));
-                    self.s.tainted.insert(v);
-                    (Binding::Value(v), Val::Scalar(v))
-                }
-                (None, Some((dims, elem))) => {
-                    let storage = if record.by_ref { Storage::Shared } else { Storage::Owned };
-                    let data = BufferData::new(name, elem, dims, storage);
-                    let b = self.s.b.func.new_buffer(data);
-                    self.s.tainted_buffers.insert(b);
-                    (Binding::Buffer(b), whole(b, false))
-                }
-                (None, None) => unreachable!("a leaf is a float or an array of floats"),
-            };
-            let role = Role::primal(Source::Leaf(i, k));
-            self.s.b.func.params.push(Param { role, binding, active: true });
-            leaves.push(val);
-        }
+        let leaves = (0..record.leaves.len()).map(|k| self.leaf(i, k, ident, record)).collect::<Vec<_>>();
         self.record_node(ident, &record.node, &leaves)
     }
 
     /// An active slice of structs or tuples: a buffer for each float and array in them.
-    fn records(&mut self, i: usize, ident: &Ident, record: &Record, dim: &Dim) -> Val {
-        let mut leaves = Vec::new();
-        for (k, leaf) in record.leaves.iter().enumerate() {
-            let (mut dims, elem) = match (self.float_kind(&leaf.ty), shape(&leaf.ty, &self.sig.floats)) {
-                (Some(kind), _) => (Vec::new(), Type::Float(kind)),
-                (None, Some(shape)) => shape,
-                (None, None) => unreachable!("a leaf is a float or an array of floats"),
-            };
-            dims.insert(0, dim.clone());
-            let field = Some(leaf.access().to_string().replace(' ', "").into());
-            let name = ident.to_string().into();
-            let data = BufferData { field, ..BufferData::new(name, elem, dims, Storage::Shared) };
-            let b = self.s.b.func.new_buffer(data);
-            self.s.tainted_buffers.insert(b);
-            let role = Role::primal(Source::Leaf(i, k));
-            self.s.b.func.params.push(Param { role, binding: Binding::Buffer(b), active: true });
-            leaves.push(whole(b, true));
+    fn records(&mut self, i: usize, ident: &Ident, record: &Record) -> Val {
+        Val::Columns(Box::new(self.record(i, ident, record)))
+    }
+
+    fn leaf(&mut self, i: usize, k: usize, ident: &Ident, record: &Record) -> Val {
+        let leaf = &record.leaves[k];
+        let mut name = ident.to_string();
+        for member in &leaf.path {
+            name.push('_');
+            name.push_str(&quote::quote!(#member).to_string());
         }
-        Val::Columns(Box::new(self.record_node(ident, &record.node, &leaves)))
+        let name: Rc<str> = name.into();
+        let kind = self.float_kind(&leaf.ty).map(Type::Float);
+        let (mut dims, elem) = match (kind, shape(&leaf.ty, &self.sig.floats)) {
+            (Some(kind), _) => (Vec::new(), kind),
+            (None, Some((dims, elem @ Type::Float(_)))) => (dims, elem),
+            _ if is_integer_type(&leaf.ty) => (Vec::new(), Type::Int),
+            _ if matches!(&leaf.ty, syn::Type::Path(p) if p.path.is_ident("bool")) => (Vec::new(), Type::Bool),
+            _ => (Vec::new(), Type::Opaque),
+        };
+        let storage = if record.by_ref { Storage::Shared } else { Storage::Owned };
+        let (binding, val) = match &leaf.column {
+            None if dims.is_empty() => {
+                let v = self.s.b.func.new_value(elem, Some(name));
+                self.s.tainted.insert(v);
+                (Binding::Value(v), Val::Scalar(v))
+            }
+            None => {
+                let b = self.s.b.func.new_buffer(BufferData::new(name, elem, dims, storage));
+                (Binding::Buffer(b), whole(b, false))
+            }
+            Some(column) => {
+                dims.insert(0, column.axis.clone());
+                let field = super::signature::access(&column.path).to_string().replace(' ', "");
+                let data = BufferData { field: Some(field.into()), ..BufferData::new(name, elem, dims, storage) };
+                let b = self.s.b.func.new_buffer(data);
+                (Binding::Buffer(b), whole(b, true))
+            }
+        };
+        if let (Binding::Buffer(b), false) = (binding, leaf.inactive) {
+            self.s.tainted_buffers.insert(b);
+        }
+        let role = Role::primal(Source::Leaf(i, k));
+        self.s.b.func.params.push(Param { role, binding, active: !leaf.inactive });
+        val
     }
 
     fn record_node(&mut self, ident: &Ident, node: &Node, leaves: &[Val]) -> Val {
         match node {
             Node::Leaf(k) => leaves[*k].clone(),
+            Node::Rows(rows) => Val::Columns(Box::new(self.record_node(ident, rows, leaves))),
             Node::Inactive(path, ty) => {
                 let place = super::signature::access(path);
                 let known = if is_integer_type(ty) {

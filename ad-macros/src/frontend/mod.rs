@@ -1,6 +1,6 @@
 //! From `syn` to IR.
 //!
-//! - [`signature`]: parameters, activity, results;
+//! - [`signature`]: parameters, activity, results; [`records`]: parameters that consist of parts;
 //! - [`lower`]: the state of lowering: variables and scopes; [`value`]: what they can be; [`join`]: what becomes of them where control flow joins;
 //! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`]: code that runs from top to bottom;
 //! - [`control`], [`matches`], [`loops`], [`iterators`]: code that does not;
@@ -31,6 +31,7 @@ mod method;
 mod options;
 mod patterns;
 mod place;
+pub(crate) mod records;
 pub(crate) mod signature;
 mod slices;
 mod stmt;
@@ -39,6 +40,7 @@ mod vectors;
 mod verbatim;
 
 use crate::diagnostics::Diagnostics;
+pub(crate) use stmt::is_integer;
 use crate::ir::Func;
 use crate::options::Options;
 

@@ -65,7 +65,8 @@ impl Lower<'_> {
             {
                 let name = syn::Ident::new(&Verbatim::buffer_hole(0), Span::call_site());
                 let holes = (0..index.len()).map(|k| syn::Ident::new(&Verbatim::hole(k), Span::call_site()));
-                let verbatim = Verbatim { tokens: quote!(&#name #([#holes])*), buffers: vec![buffer] };
+                let place = self.written_place(buffer, &name, holes);
+                let verbatim = Verbatim { tokens: quote!(&#place), buffers: vec![buffer] };
                 let v = self.s.b.op(Op::Verbatim(verbatim), &index);
                 self.s.refs.insert(v);
                 Val::Scalar(v)
@@ -319,8 +320,25 @@ impl Lower<'_> {
         let start = start.map(&mut hole);
         let end = hole(end);
         let buffer = syn::Ident::new(&Verbatim::buffer_hole(0), Span::call_site());
-        let tokens = quote!(let _ = &#buffer #([#prefix])* #range [#start..#end]);
+        let place = self.written_place(view.buffer, &buffer, prefix.into_iter());
+        let tokens = quote!(let _ = &#place #range [#start..#end]);
         self.s.b.effect(InstKind::Effect(Verbatim { tokens, buffers: vec![view.buffer] }, args));
+    }
+
+    /// A place in a buffer as it is written in code: the field of its rows behind the first index.
+    pub(super) fn written_place(
+        &self,
+        buffer: crate::ir::Buffer,
+        name: &syn::Ident,
+        index: impl Iterator<Item = syn::Ident>,
+    ) -> proc_macro2::TokenStream {
+        let index: Vec<_> = index.collect();
+        let field: Option<proc_macro2::TokenStream> =
+            self.s.b.func.buffer(buffer).field.as_ref().and_then(|f| f.parse().ok());
+        match (field, index.split_first()) {
+            (Some(field), Some((first, rest))) => quote!(#name [#first] #field #([#rest])*),
+            _ => quote!(#name #([#index])*),
+        }
     }
 
     /// The length of a view.
@@ -335,8 +353,8 @@ impl Lower<'_> {
             Dim::Slice if axis > 0 && self.s.b.func.buffer(view.buffer).is_ragged() => {
                 let name = syn::Ident::new(&Verbatim::buffer_hole(0), Span::call_site());
                 let holes = (0..axis).map(|k| syn::Ident::new(&Verbatim::hole(k), Span::call_site()));
-                let verbatim =
-                    Verbatim { tokens: quote!(#name #([#holes])* .len()), buffers: vec![view.buffer] };
+                let place = self.written_place(view.buffer, &name, holes);
+                let verbatim = Verbatim { tokens: quote!(#place.len()), buffers: vec![view.buffer] };
                 let len = self.s.b.op_typed(Op::Verbatim(verbatim), &view.prefix, Type::Int);
                 self.s.ints.insert(len, "usize".into());
                 len

@@ -5,6 +5,7 @@ use syn::spanned::Spanned;
 
 use super::arrays::types::{By, Foreign, foreign};
 pub(crate) use super::generic::Floats;
+pub(crate) use super::records::{Node, Record, access};
 use crate::diagnostics::Diagnostics;
 use crate::ir::{Dim, FloatKind, Layout, Type};
 use crate::options::Options;
@@ -65,101 +66,13 @@ pub(crate) enum Class {
     Output { elem: FloatKind },
     /// A struct that derives `Differentiable`, by value or reference, or a tuple of floats.
     Record(Record),
-    /// `&[(f64, f64)]`, `&[Point]`, `&[Point; N]`, `&Vec<Point>`: a slice of such structs or tuples, all of whose fields
-    /// are floats or arrays of floats. The axis is that of the slice.
+    /// `&[(f64, f64)]`, `&[Point]`, `&[Point; N]`, `&Vec<Point>`: a slice of such structs or tuples. The axis is that of the
+    /// slice.
     Records(Record, Dim),
     /// An array or matrix of `ndarray` or `nalgebra`.
     Foreign(Foreign),
     /// Integers, bools, slices of them, anything else.
     Other,
-}
-
-/// A parameter that consists of parts.
-#[derive(Clone, Debug)]
-pub(crate) struct Record {
-    pub(crate) by_ref: bool,
-    pub(crate) node: Node,
-    /// The floats and arrays of floats in it, in order.
-    pub(crate) leaves: Vec<Leaf>,
-}
-
-/// A part of a record.
-#[derive(Clone, Debug)]
-pub(crate) enum Node {
-    Leaf(usize),
-    /// A struct (of this type) or tuple (`None`), with its fields in their order.
-    Parts(Option<syn::Path>, Vec<(syn::Member, Node)>),
-    /// A field that is no float: where it is, and its type.
-    Inactive(Vec<syn::Member>, Box<syn::Type>),
-}
-
-/// A float or an array of floats in a record.
-#[derive(Clone, Debug)]
-pub(crate) struct Leaf {
-    pub(crate) path: Vec<syn::Member>,
-    pub(crate) ty: syn::Type,
-}
-
-impl Leaf {
-    /// `.position.x`
-    pub(crate) fn access(&self) -> proc_macro2::TokenStream {
-        access(&self.path)
-    }
-}
-
-/// `.position.x`
-pub(crate) fn access(path: &[syn::Member]) -> proc_macro2::TokenStream {
-    quote::quote!(#(.#path)*)
-}
-
-impl Node {
-    /// Whether something in it is no float.
-    pub(crate) fn has_inactive(&self) -> bool {
-        match self {
-            Node::Leaf(_) => false,
-            Node::Inactive(..) => true,
-            Node::Parts(_, fields) => fields.iter().any(|(_, n)| n.has_inactive()),
-        }
-    }
-}
-
-/// The parts of a struct or tuple type.
-fn record(ty: &syn::Type, by_ref: bool, floats: &Floats) -> Option<Record> {
-    let mut leaves = Vec::new();
-    let node = node(ty, &[], floats, &mut leaves)?;
-    (matches!(node, Node::Parts(..)) && !leaves.is_empty()).then_some(Record { by_ref, node, leaves })
-}
-
-fn node(ty: &syn::Type, path: &[syn::Member], floats: &Floats, leaves: &mut Vec<Leaf>) -> Option<Node> {
-    let is_float_array =
-        matches!(shape(ty, floats), Some((dims, Type::Float(_))) if !dims[1..].contains(&Dim::Slice));
-    if !path.is_empty() && (float_kind(ty, floats).is_some() || is_float_array) {
-        leaves.push(Leaf { path: path.to_vec(), ty: ty.clone() });
-        return Some(Node::Leaf(leaves.len() - 1));
-    }
-    let fields: Vec<(syn::Member, syn::Type)> = match ty {
-        syn::Type::Tuple(t) if !t.elems.is_empty() => {
-            t.elems.iter().enumerate().map(|(k, t)| (syn::Member::from(k), t.clone())).collect()
-        }
-        syn::Type::Path(p) => {
-            let name = p.path.segments.last()?.ident.to_string();
-            let Some(item) = crate::structs::find(&name) else {
-                return (!path.is_empty()).then(|| Node::Inactive(path.to_vec(), Box::new(ty.clone())));
-            };
-            item.fields.members().zip(item.fields.iter().map(|f| f.ty.clone())).collect()
-        }
-        _ => return (!path.is_empty()).then(|| Node::Inactive(path.to_vec(), Box::new(ty.clone()))),
-    };
-    let name = match ty {
-        syn::Type::Path(p) => Some(p.path.clone()),
-        _ => None,
-    };
-    let mut parts = Vec::new();
-    for (member, ty) in fields {
-        let path = [path, std::slice::from_ref(&member)].concat();
-        parts.push((member, node(&ty, &path, floats, leaves)?));
-    }
-    Some(Node::Parts(name, parts))
 }
 
 /// What the function returns.
@@ -234,7 +147,7 @@ pub(crate) fn has_vector_rows(ty: &syn::Type, floats: &Floats) -> bool {
 }
 
 /// The elements of a slice, array or vector, and its axis.
-fn element(ty: &syn::Type) -> Option<(&syn::Type, Dim)> {
+pub(super) fn element(ty: &syn::Type) -> Option<(&syn::Type, Dim)> {
     match ty {
         syn::Type::Slice(s) => Some((&s.elem, Dim::Slice)),
         syn::Type::Array(a) => {
@@ -272,17 +185,13 @@ fn classify(ty: &syn::Type, floats: &Floats) -> Class {
         other => other,
     };
     if (by_ref || !matches!(ty, syn::Type::Reference(_)))
-        && let Some(record) = record(inner, by_ref, floats)
+        && let Some(record) = super::records::record(inner, by_ref, floats)
     {
         return Class::Record(record);
     }
     if by_ref
         && let Some((elem, dim)) = element(inner)
-        && let Some(record) = record(elem, true, floats)
-        && !record.node.has_inactive()
-        && record.leaves.iter().all(|leaf| {
-            shape(&leaf.ty, floats).is_none_or(|(dims, _)| dims.iter().all(|d| matches!(d, Dim::Fixed(_))))
-        })
+        && let Some(record) = super::records::rows(elem, dim.clone(), floats)
     {
         return Class::Records(record, dim);
     }
@@ -291,7 +200,7 @@ fn classify(ty: &syn::Type, floats: &Floats) -> Class {
             Some((dims, Type::Float(elem))) => {
                 // Rows of any length: slices and vectors of vectors, to read.
                 let ragged = dims[1..].contains(&Dim::Slice);
-                if ragged && (dims.len() != 2 || r.mutability.is_some() || dims[0] != Dim::Slice) {
+                if ragged && (r.mutability.is_some() || dims[0] != Dim::Slice) {
                     return Class::Other;
                 }
                 match (&*r.elem, r.mutability.is_some()) {
@@ -427,6 +336,16 @@ fn param(i: usize, p: &syn::PatType, floats: &Floats, diagnostics: &mut Diagnost
             instead,
         );
     }
+    if let Class::Record(record) = &class
+        && !record.by_ref
+        && record.only_by_reference(floats)
+    {
+        diagnostics.error(
+            ty.span(),
+            "this is differentiated by reference only: it holds rows of lengths that its type does not tell",
+            "take it by `&`",
+        );
+    }
     if let syn::Type::ImplTrait(t) = &ty {
         diagnostics.error(
             t.span(),
@@ -448,12 +367,33 @@ fn activity(params: &mut [ParamSig], options: &Options, at: Span, diagnostics: &
     let floats: Vec<String> =
         params.iter().filter(|p| is_input(&p.class)).map(|p| format!("`{}`", p.ident)).collect();
     for p in params.iter_mut() {
+        if options.wrt.is_none() && matches!(p.class, Class::Other) && is_nest_of_floats(&p.ty) {
+            diagnostics.error(
+                p.ty.span(),
+                format!("the macro cannot differentiate with respect to `{}`: this type is not supported", p.ident),
+                "name the active parameters in `wrt(..)` if this one is data; else take `&[f64]`, `&[[f64; N]]`, \
+                 `&[Vec<f64>]`, or a struct that derives `Differentiable`",
+            );
+        }
         p.active = match (&p.class, &options.wrt) {
             (Class::Other, _) => false,
             (Class::Output { .. }, _) => true,
             (_, Some(names)) => names.contains(&p.ident),
             (_, None) => true,
         };
+    }
+    for p in params.iter().filter(|p| p.active) {
+        if let Class::Record(record) | Class::Records(record, _) = &p.class
+            && let Some(hidden) = &record.hidden
+        {
+            let hidden = quote::quote!(#hidden).to_string().replace(' ', "");
+            diagnostics.error(
+                p.ty.span(),
+                format!("`{}` has floats in a `{hidden}`, with respect to which the macro cannot differentiate", p.ident),
+                "put them in fields that are `f64`, arrays, vectors (of vectors) of `f64`, or other such structs; mark a \
+                 field that is data by `#[constant]`",
+            );
+        }
     }
     for name in options.wrt.iter().flatten() {
         let found = params.iter().find(|p| p.ident == *name);
@@ -488,6 +428,15 @@ fn activity(params: &mut [ParamSig], options: &Options, at: Span, diagnostics: &
     } else if options.wrt.as_ref().is_some_and(Vec::is_empty) {
         diagnostics.error(at, "`wrt()` names no parameter", format!("name some of {}", floats.join(", ")));
     }
+}
+
+/// Whether a type consists of arrays, slices and vectors of floats.
+fn is_nest_of_floats(ty: &syn::Type) -> bool {
+    let inner = match ty {
+        syn::Type::Reference(r) => &*r.elem,
+        other => other,
+    };
+    matches!(shape(inner, &<Floats as Default>::default()), Some((_, Type::Float(_))))
 }
 
 fn ret(output: &syn::ReturnType, floats: &Floats, diagnostics: &mut Diagnostics) -> Option<Ret> {

@@ -601,7 +601,7 @@ pub(super) fn always_exits(block: &syn::Block) -> bool {
 }
 
 /// A primitive integer type.
-pub(super) fn is_integer(ty: &syn::Type) -> bool {
+pub(crate) fn is_integer(ty: &syn::Type) -> bool {
     const NAMES: [&str; 12] =
         ["i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize"];
     matches!(ty, syn::Type::Path(p) if NAMES.iter().any(|name| p.path.is_ident(name)))

@@ -1,0 +1,53 @@
+//! Questions about types that generated code asks while the crate is compiled, where the macro sees names only.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::marker::PhantomData;
+
+/// Types in which floats are stored that could be differentiated with respect to.
+pub trait HoldsFloats {}
+
+macro_rules! floats {
+    ($($ty:ty),*) => {$(impl HoldsFloats for $ty {})*};
+}
+floats!(f32, f64);
+
+impl<T: HoldsFloats + ?Sized> HoldsFloats for &T {}
+impl<T: HoldsFloats + ?Sized> HoldsFloats for Box<T> {}
+impl<T: HoldsFloats> HoldsFloats for [T] {}
+impl<T: HoldsFloats, const N: usize> HoldsFloats for [T; N] {}
+impl<T: HoldsFloats> HoldsFloats for Vec<T> {}
+impl<T: HoldsFloats> HoldsFloats for Option<T> {}
+
+/// `Probe::<T>::HOLDS_FLOATS`: an inherent constant goes before one of a trait, so that it is true just where `T` is
+/// known to hold floats.
+pub struct Probe<T: ?Sized>(PhantomData<T>);
+
+impl<T: ?Sized + HoldsFloats> Probe<T> {
+    /// It does.
+    pub const HOLDS_FLOATS: bool = true;
+}
+
+/// See [`Probe`].
+pub trait MayHoldFloats {
+    /// Nobody knows of it.
+    const HOLDS_FLOATS: bool = false;
+}
+
+impl<T: ?Sized> MayHoldFloats for Probe<T> {}
+
+/// Whether two texts are the same.
+pub const fn same_text(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut k = 0;
+    while k < a.len() {
+        if a[k] != b[k] {
+            return false;
+        }
+        k += 1;
+    }
+    true
+}
