@@ -718,3 +718,117 @@ fn string_keyed(x: &[f64]) -> f64 {
     terms.iter().map(|&(w, t)| w * t).sum::<f64>() * terms.iter().map(|t| t.0).sum::<f64>()
 }
 exact!(string_keyed_is_exact, X, string_keyed string_keyed_grad string_keyed_hvp);
+
+fn zeros(n: usize) -> Vec<f64> {
+    vec![0.0; n]
+}
+fn eye() -> [[f64; 2]; 2] {
+    [[1.0, 0.0], [0.0, 1.0]]
+}
+struct Config {
+    start: [f64; 3],
+    path: Vec<f64>,
+    rows: Vec<[f64; 2]>,
+}
+impl Config {
+    fn initial(&self) -> Vec<f64> {
+        self.path.clone()
+    }
+}
+fn config() -> Config {
+    Config { start: [1.0, 2.0, 3.0], path: vec![0.5, 1.5, 2.5], rows: vec![[1.0, 2.0]] }
+}
+
+#[differentiable]
+fn from_call(x: &[f64]) -> f64 {
+    let mut z: Vec<f64> = zeros(3);
+    let mut y = zeros(x.len());
+    let mut p = eye();
+    z[1] = x[0] * x[1];
+    for i in 0..x.len() {
+        y[i] += x[i] * x[i];
+    }
+    p[0][1] = x[2] * x[0];
+    p[1][1] *= x[3];
+    let s: f64 = y.iter().zip(p.iter()).map(|(a, r)| a * r[1] * r[0].cos()).sum();
+    z[1] + z[0] + s * p[1][1]
+}
+exact!(from_call_is_exact, X, from_call from_call_grad from_call_hvp);
+
+#[differentiable]
+fn kalman(x: &[f64]) -> f64 {
+    fn g(a: &[[f64; 2]; 2], b: &[[f64; 2]; 2]) -> [[f64; 2]; 2] {
+        let mut c = [[0.0; 2]; 2];
+        for i in 0..2 {
+            for j in 0..2 {
+                for k in 0..2 {
+                    c[i][j] += a[i][k] * b[k][j];
+                }
+            }
+        }
+        c
+    }
+    let f = [[1.0, 0.1], [0.0, 1.0]];
+    let mut p = [[1.0, 0.0], [0.0, 1.0]];
+    let mut s = 0.0;
+    for v in x {
+        p = g(&g(&f, &p), &f);
+        p[0][0] += v * v;
+        s += p[0][0].ln() * p[0][1];
+    }
+    s
+}
+exact!(kalman_is_exact, X, kalman kalman_grad kalman_hvp);
+
+const START: [f64; 3] = [1.0, 2.0, 3.0];
+#[differentiable(wrt(x))]
+fn from_config(x: &[f64], c: &Config) -> f64 {
+    let mut w = START;
+    w[1] *= x[0];
+    let mut s = c.start;
+    s[0] += x[1];
+    let mut t = c.start.clone();
+    t[2] = x[0] * x[2];
+    let mut u = c.initial();
+    for (u, x) in u.iter_mut().zip(x) {
+        *u *= x;
+    }
+    let mut r = c.rows[0];
+    r[1] -= x[3];
+    let Config { start, .. } = c;
+    let mut y = *start;
+    y[1] = y[1] * x[4];
+    w[1] * w[2] + s[0] * s[0] + t[2] * t[1] + u[0] * u[1] + r[1] * r[1] * r[0] + y[1] * y[1] * y[0]
+}
+exact!(from_config_is_exact, X, from_config from_config_grad from_config_hvp, &config());
+
+#[differentiable]
+fn copy_of_param(p: &[f64; 3], x: &[f64]) -> f64 {
+    let mut z = *p;
+    z[0] *= 2.0;
+    let q = *p;
+    z[0] * z[1] * q[0] + x[0] * x[1] * q[2]
+}
+
+#[differentiable(wrt(x))]
+fn data_by_value(x: &[f64], mut start: [f64; 3]) -> f64 {
+    start[1] *= x[0];
+    start[1] * start[1] * x[1]
+}
+exact!(data_by_value_is_exact, X, data_by_value data_by_value_grad data_by_value_hvp, [1.0, 2.0, 3.0]);
+
+#[derive(Clone)]
+struct Body {
+    pos: [f64; 3],
+    t: f64,
+}
+#[differentiable(wrt(x))]
+fn state(x: &[f64], c: &Config) -> f64 {
+    let mut b = Body { pos: c.start, t: 0.0 };
+    for i in 0..3 {
+        b.pos[i] += x[i] * b.t;
+        b.t += x[i];
+    }
+    b.pos[2] * b.pos[1] + b.t
+}
+exact!(state_is_exact, X, state state_grad state_hvp, &config());

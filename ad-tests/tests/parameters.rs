@@ -23,9 +23,8 @@ fn numbers<P: Floats>(p: &P) -> Vec<f64> {
 
 /// Differences at three steps, extrapolated twice.
 fn slope(f: impl Fn(f64) -> Vec<f64>) -> Vec<f64> {
-    let central = |h: f64| -> Vec<f64> {
-        f(h).iter().zip(f(-h)).map(|(up, down)| (up - down) / (2.0 * h)).collect()
-    };
+    let central =
+        |h: f64| -> Vec<f64> { f(h).iter().zip(f(-h)).map(|(up, down)| (up - down) / (2.0 * h)).collect() };
     let better = |coarse: &[f64], fine: &[f64], k: f64| -> Vec<f64> {
         coarse.iter().zip(fine).map(|(c, f)| f + (f - c) / (k - 1.0)).collect()
     };
@@ -218,7 +217,12 @@ fn layers() -> Vec<Layer> {
     };
     vec![
         layer(&[&[0.2, -0.5], &[0.7, 0.1], &[-0.3, 0.9]], &[0.1, -0.1, 0.3], Activation::Tanh, false),
-        layer(&[&[0.4, 0.2, -0.6], &[0.5, -0.8, 0.3], &[0.1, 0.2, 0.3]], &[0.2, 0.0, -0.4], Activation::Softplus, true),
+        layer(
+            &[&[0.4, 0.2, -0.6], &[0.5, -0.8, 0.3], &[0.1, 0.2, 0.3]],
+            &[0.2, 0.0, -0.4],
+            Activation::Softplus,
+            true,
+        ),
         layer(&[&[1.1, -0.4, 0.6]], &[0.05], Activation::Identity, false),
     ]
 }

@@ -64,7 +64,12 @@ impl Body<'_> {
 }
 
 /// Rows of the lengths of these, filled. The rows may be fields of structs.
-fn rows_like(like: &TokenStream, field: Option<&TokenStream>, dims: &[Dim], init: &TokenStream) -> TokenStream {
+fn rows_like(
+    like: &TokenStream,
+    field: Option<&TokenStream>,
+    dims: &[Dim],
+    init: &TokenStream,
+) -> TokenStream {
     match dims {
         [] => init.clone(),
         [Dim::Fixed(n), inner @ ..] if inner.iter().all(|d| matches!(d, Dim::Fixed(_))) => {

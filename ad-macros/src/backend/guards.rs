@@ -84,7 +84,9 @@ fn can_stand_outside(ty: &syn::Type, sig: &Signature) -> bool {
             };
             // A single capital is a parameter of the `impl` block around.
             let text = ident.to_string();
-            let capital = text.len() == 1 && text.starts_with(char::is_uppercase) && crate::structs::find(&text).is_none();
+            let capital = text.len() == 1
+                && text.starts_with(char::is_uppercase)
+                && crate::structs::find(&text).is_none();
             self.found |= text == "Self" || capital || self.sig.generics.params.iter().any(is_param);
         }
         fn visit_lifetime(&mut self, _: &'ast syn::Lifetime) {

@@ -165,6 +165,23 @@ impl Lower<'_> {
         self.pass(quote::quote!(::ad_runtime::constant(#hole)), &[v], ty)
     }
 
+    /// A call with values that are data, though active names stand in the arguments (`zeros(x.len())`).
+    fn passive_call(&mut self, callee: &syn::ExprPath, vals: Vec<Val>, span: Span) -> Val {
+        self.scoped(|this| {
+            let mut names = Vec::new();
+            for (k, val) in vals.into_iter().enumerate() {
+                let name = syn::Ident::new(&format!("__ad_argument_{k}"), Span::call_site());
+                let var = this.new_var(&name.to_string(), false, val);
+                this.declare(&name.to_string(), var);
+                names.push(name);
+            }
+            match this.verbatim_operands(quote::quote!(#callee(#(#names),*)), span) {
+                Some(found) => Val::Scalar(this.s.b.op(Op::Verbatim(found.verbatim), &found.args)),
+                None => Val::Never,
+            }
+        })
+    }
+
     fn differentiable_call(&mut self, c: &syn::ExprCall, callee: &syn::ExprPath) -> Val {
         let segments: Vec<String> = callee.path.segments.iter().map(|s| s.ident.to_string()).collect();
         let (first, last) = (&segments[0], &segments[segments.len() - 1]);
@@ -194,10 +211,14 @@ impl Lower<'_> {
             );
             return Val::Never;
         }
+        let vals: Vec<Val> = c.args.iter().map(|a| self.expr(a).0).collect();
+        if !vals.contains(&Val::Never) && !vals.iter().any(|v| self.val_tainted(v)) {
+            return self.passive_call(callee, vals, c.span());
+        }
         let mut args = Vec::new();
         let mut kind = None;
-        for a in &c.args {
-            match self.expr(a).0 {
+        for (a, val) in c.args.iter().zip(vals) {
+            match val {
                 Val::Scalar(v) => {
                     if self.is_tainted(v) {
                         kind = kind.or(Some(self.s.b.func.ty(v).clone()));

@@ -13,6 +13,9 @@ use super::value::{Closure, Val};
 /// Deeper than this only a function that calls itself goes.
 const DEEPEST: usize = 24;
 
+/// How often a function may be in itself: it may be called by a closure that it is given.
+const MOST_NESTED: usize = 3;
+
 impl Lower<'_> {
     /// `|x| ..`
     pub(super) fn closure(&mut self, c: &syn::ExprClosure) -> Val {
@@ -73,7 +76,7 @@ impl Lower<'_> {
         if args.contains(&Val::Never) {
             return Val::Never;
         }
-        if self.depth >= DEEPEST {
+        if self.depth >= DEEPEST || self.inlined.iter().filter(|id| **id == c.id()).count() >= MOST_NESTED {
             self.error(
                 c.body.span(),
                 "this function calls itself: it cannot be written out where it is called",
@@ -99,6 +102,7 @@ impl Lower<'_> {
         let tail = std::mem::replace(&mut self.tail, true);
         let expected = self.expected.take();
         self.depth += 1;
+        self.inlined.push(c.id());
         for (pattern, val) in c.params.iter().zip(args) {
             self.bind_pattern(pattern, val, true);
         }
@@ -108,6 +112,7 @@ impl Lower<'_> {
             _ => self.merge_returned(val, flow),
         };
         self.depth -= 1;
+        self.inlined.pop();
         self.expected = expected;
         self.tail = tail;
         self.return_value = return_value;

@@ -254,7 +254,12 @@ impl Lower<'_> {
                 }
                 Joined::Meeting(meeting, slot)
             }
-            _ => {
+            (a, b) => {
+                for like in [&a, &b] {
+                    if let Some(var) = var {
+                        self.want_like(var, &[], like);
+                    }
+                }
                 self.error(
                     span,
                     "this is one array or slice in one branch and another in the other",

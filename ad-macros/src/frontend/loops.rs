@@ -131,7 +131,8 @@ impl Lower<'_> {
             (_, Val::Never) => {}
             // A view that a round moves: only one that is set anew before it is used can be lowered.
             (Val::Unset, Val::View(_)) => {}
-            (Val::View(_) | _, Val::View(_)) => {
+            (_, Val::View(_)) => {
+                self.want_like(var, path, new);
                 let span = self.here;
                 let name = self.s.vars[var].name.clone();
                 self.error(

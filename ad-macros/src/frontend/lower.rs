@@ -12,6 +12,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 
 use super::arrays::types::By;
 use super::iterators::Sampled;
+use super::opaque::{Found, Origin};
 use super::signature::{Class, Node, Record, Ret, Signature, shape};
 use super::stmt::is_integer as is_integer_type;
 use super::value::{Val, View};
@@ -37,6 +38,8 @@ pub(super) struct Variable {
     pub(super) name: Rc<str>,
     pub(super) mutable: bool,
     pub(super) val: Val,
+    /// Where its name stands, if it may be an array that the macro does not look into.
+    pub(super) origin: Option<Rc<str>>,
 }
 
 /// Index of a variable.
@@ -92,6 +95,8 @@ pub(super) struct Lower<'a> {
     pub(super) tail: bool,
     /// How many closures the code that is lowered is in.
     pub(super) depth: usize,
+    /// Which they are: one of them that comes again calls itself.
+    pub(super) inlined: Vec<usize>,
     /// The type that a `let` wants.
     pub(super) expected: Option<syn::Type>,
     pub(super) sampled: Sampled,
@@ -99,10 +104,39 @@ pub(super) struct Lower<'a> {
     pub(super) here: Span,
     /// What the elements of vectors that grow are, by the `let` that makes them.
     pub(super) rows: HashMap<usize, super::vectors::Row>,
+    /// Arrays made by code that the macro does not look into: those that are known, and those that are found.
+    pub(super) known: HashMap<Origin, Found>,
+    pub(super) wanted: HashMap<Origin, Found>,
+    /// The type of what is assigned, while the place is looked for.
+    pub(super) storing: Option<Type>,
 }
+
+/// More often than this, a body is not lowered again for what was found.
+const MOST_ATTEMPTS: usize = 16;
 
 /// Lowers a body.
 pub(super) fn function(sig: &Signature, body: &syn::Block, diagnostics: &mut Diagnostics) -> Func {
+    let mut known = HashMap::new();
+    let mark = diagnostics.mark();
+    for _ in 0..MOST_ATTEMPTS {
+        let (func, wanted) = attempt(sig, body, known.clone(), diagnostics);
+        let before = known.clone();
+        known.extend(wanted);
+        if diagnostics.mark() == mark || known == before {
+            return func;
+        }
+        diagnostics.back_to(mark);
+    }
+    attempt(sig, body, known, diagnostics).0
+}
+
+/// Lowers a body, with what is known of arrays that it does not make itself; and what was found of them.
+fn attempt(
+    sig: &Signature,
+    body: &syn::Block,
+    known: HashMap<Origin, Found>,
+    diagnostics: &mut Diagnostics,
+) -> (Func, HashMap<Origin, Found>) {
     let b = Builder::new(Func::new(&sig.ident.to_string()));
     let state = State {
         b,
@@ -127,10 +161,14 @@ pub(super) fn function(sig: &Signature, body: &syn::Block, diagnostics: &mut Dia
         consts: HashMap::new(),
         tail: true,
         depth: 0,
+        inlined: Vec::new(),
         expected: None,
         sampled: Sampled::default(),
         here: Span::call_site(),
         rows: HashMap::new(),
+        known,
+        wanted: HashMap::new(),
+        storing: None,
     };
     lower.params();
     let no = lower.s.b.boolean(false);
@@ -144,13 +182,14 @@ pub(super) fn function(sig: &Signature, body: &syn::Block, diagnostics: &mut Dia
     };
     lower.outputs(val, body);
     let items = std::mem::take(&mut lower.items);
+    let wanted = std::mem::take(&mut lower.wanted);
     let mut func = lower.s.b.finish();
     let effects = items.into_iter().map(|tokens| Inst {
         results: Vec::new(),
         kind: InstKind::Effect(Verbatim { tokens, buffers: Vec::new() }, Vec::new()),
     });
     func.body.insts.splice(0..0, effects);
-    func
+    (func, wanted)
 }
 
 impl Lower<'_> {
@@ -258,6 +297,13 @@ impl Lower<'_> {
     }
 
     fn bind_param(&mut self, p: &super::signature::ParamSig, val: Val) {
+        // Data that is changed is a local from here on.
+        let val = match val {
+            Val::View(view) if p.mutable && !p.active && !view.by_ref => {
+                Val::View(self.copy_of(&view, &p.ident.to_string()))
+            }
+            val => val,
+        };
         match &p.pattern {
             None => {
                 let var = self.new_var(&p.ident.to_string(), p.mutable, val);
@@ -291,7 +337,9 @@ impl Lower<'_> {
             (Some(kind), _) => (Vec::new(), kind),
             (None, Some((dims, elem @ Type::Float(_)))) => (dims, elem),
             _ if is_integer_type(&leaf.ty) => (Vec::new(), Type::Int),
-            _ if matches!(&leaf.ty, syn::Type::Path(p) if p.path.is_ident("bool")) => (Vec::new(), Type::Bool),
+            _ if matches!(&leaf.ty, syn::Type::Path(p) if p.path.is_ident("bool")) => {
+                (Vec::new(), Type::Bool)
+            }
             _ => (Vec::new(), Type::Opaque),
         };
         let storage = if record.by_ref { Storage::Shared } else { Storage::Owned };
@@ -308,7 +356,8 @@ impl Lower<'_> {
             Some(column) => {
                 dims.insert(0, column.axis.clone());
                 let field = super::signature::access(&column.path).to_string().replace(' ', "");
-                let data = BufferData { field: Some(field.into()), ..BufferData::new(name, elem, dims, storage) };
+                let data =
+                    BufferData { field: Some(field.into()), ..BufferData::new(name, elem, dims, storage) };
                 let b = self.s.b.func.new_buffer(data);
                 (Binding::Buffer(b), whole(b, true))
             }
@@ -456,7 +505,7 @@ impl Lower<'_> {
     // ---------------------------------------------------------------------------------------- variables
 
     pub(super) fn new_var(&mut self, name: &str, mutable: bool, val: Val) -> VarId {
-        self.s.vars.push(Variable { name: name.into(), mutable, val });
+        self.s.vars.push(Variable { name: name.into(), mutable, val, origin: None });
         self.s.vars.len() - 1
     }
 

@@ -24,6 +24,9 @@ pub(super) const TESTS: [&str; 8] = [
 impl Lower<'_> {
     pub(super) fn method_call(&mut self, e: &syn::ExprMethodCall) -> Val {
         let name = e.method.to_string();
+        if super::opaque::changes(&name) {
+            self.want_changed(&e.receiver);
+        }
         let whole = syn::Expr::MethodCall(e.clone());
         // `self.helper(x)` is `Self::helper(self, x)`.
         if matches!(&*e.receiver, syn::Expr::Path(p) if p.path.is_ident("self"))

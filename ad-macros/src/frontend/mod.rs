@@ -7,7 +7,7 @@
 //! - [`closures`], [`patterns`], [`options`], [`slices`], [`vectors`]: what people write numbers in;
 //! - [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
 //! - [`generic`]: what stands for constants and functions of generic floats;
-//! - [`verbatim`]: what is passed through; [`custom`]: functions whose derivatives the user gives;
+//! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`custom`]: functions whose derivatives the user gives;
 //! - [`infer`]: which float each float is; [`leaks`]: that no derivative gets lost on the way.
 //!
 //! Rust's mutable variables become SSA here, `break`, `continue` and `return` become structured control flow, iterators
@@ -28,6 +28,7 @@ mod loops;
 mod lower;
 mod matches;
 mod method;
+mod opaque;
 mod options;
 mod patterns;
 mod place;
@@ -40,9 +41,9 @@ mod vectors;
 mod verbatim;
 
 use crate::diagnostics::Diagnostics;
-pub(crate) use stmt::is_integer;
 use crate::ir::Func;
 use crate::options::Options;
+pub(crate) use stmt::is_integer;
 
 /// Lowers a function. `None` if there are errors, which are in `diagnostics`.
 pub(crate) fn lower(

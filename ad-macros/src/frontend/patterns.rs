@@ -28,7 +28,10 @@ impl Lower<'_> {
                     val if copy && id.by_ref.is_none() => self.own(val, mutable, &name),
                     val => val,
                 };
+                let origin = super::opaque::origin(&id.ident);
+                let val = self.opened(&origin, &mut Vec::new(), val, &name);
                 let var = self.new_var(&name, mutable, Val::Unset);
+                self.s.vars[var].origin = Some(origin);
                 self.set(var, val);
                 self.declare(&name, var);
             }

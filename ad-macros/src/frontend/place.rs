@@ -161,6 +161,8 @@ impl Lower<'_> {
                     }
                     Val::Never => None,
                     _ => {
+                        let elem = self.storing.clone();
+                        self.want_indexed(e, elem);
                         self.error(
                             e.span(),
                             "the macro does not look into this: its elements cannot be assigned",

@@ -59,7 +59,8 @@ impl Leaf {
 
     /// Whether it can only be read and written in place: nobody makes one by value.
     fn only_by_reference(&self, floats: &Floats) -> bool {
-        self.column.is_some() || shape(&self.ty, floats).is_some_and(|(dims, _)| dims[1..].contains(&Dim::Slice))
+        self.column.is_some()
+            || shape(&self.ty, floats).is_some_and(|(dims, _)| dims[1..].contains(&Dim::Slice))
     }
 }
 
@@ -254,9 +255,9 @@ pub(crate) fn mentions_float(ty: &syn::Type) -> bool {
                 return true;
             }
             match &last.arguments {
-                syn::PathArguments::AngleBracketed(args) if name != "PhantomData" => args.args.iter().any(|a| {
-                    matches!(a, syn::GenericArgument::Type(t) if mentions_float(t))
-                }),
+                syn::PathArguments::AngleBracketed(args) if name != "PhantomData" => {
+                    args.args.iter().any(|a| matches!(a, syn::GenericArgument::Type(t) if mentions_float(t)))
+                }
                 _ => false,
             }
         }

@@ -142,6 +142,9 @@ impl Lower<'_> {
                     return self.expr(e).1;
                 }
                 if self.is_local(&call.receiver) {
+                    if super::opaque::changes(&call.method.to_string()) {
+                        self.want_changed(&call.receiver);
+                    }
                     self.error(
                         call.span(),
                         format!("`{}` may change a variable that the macro does not look into", call.method),
@@ -298,11 +301,20 @@ impl Lower<'_> {
                 Val::Never => {}
                 _ => self.error(left.span(), "the sides of this assignment do not fit", "assign one by one"),
             },
-            _ => match (self.place(left), val) {
+            _ => match (self.place_for(left, &val), val) {
                 (None, _) | (_, Val::Never) => {}
                 (Some(place), val) => self.write(place, val, left.span()),
             },
         }
+    }
+
+    /// The place that an expression names, for a value to be put into.
+    fn place_for(&mut self, left: &syn::Expr, val: &Val) -> Option<Place> {
+        let elem = self.elem_of(val);
+        let outer = std::mem::replace(&mut self.storing, elem);
+        let place = self.place(left);
+        self.storing = outer;
+        place
     }
 
     /// Puts a value into a place.
@@ -317,6 +329,10 @@ impl Lower<'_> {
             (Place::Part(to), Val::View(from)) => self.copy_view(&from, &to, span),
             (Place::Variable(var, path), val) => {
                 let old = part(&mut self.s.vars[var].val, &path).clone();
+                let val = match &old {
+                    Val::View(to) if !to.by_ref => self.copied_in(to, val),
+                    _ => val,
+                };
                 match (old, val) {
                     // What it held has been moved to another variable, which must keep it.
                     (Val::View(to), val @ Val::View(_)) if !to.by_ref && self.is_held(&to, var) => {
@@ -397,7 +413,7 @@ impl Lower<'_> {
     pub(super) fn compound(&mut self, e: &syn::ExprBinary, op: Op) {
         let (right, _) = self.expr(&e.right);
         let right = self.deref(right);
-        let place = self.place(&e.left);
+        let place = self.place_for(&e.left, &right);
         let whole = match &place {
             Some(Place::Part(view)) => Some(view.clone()),
             Some(Place::Variable(var, path)) => match part(&mut self.s.vars[*var].val, path) {
@@ -449,6 +465,12 @@ impl Lower<'_> {
     pub(super) fn own(&mut self, val: Val, mutable: bool, name: &str) -> Val {
         match val {
             Val::View(view) if !view.by_ref => {
+                use crate::ir::Storage;
+                // `*p` of a parameter is a copy, where one of the two is changed.
+                let storage = self.s.b.func.buffer(view.buffer).storage;
+                if storage == Storage::Output || storage == Storage::Shared && mutable {
+                    return Val::View(self.copy_of(&view, name));
+                }
                 let is_var = self.s.vars.iter().any(|v| holds(&v.val, &view));
                 let other_mutable = self.s.vars.iter().any(|v| v.mutable && holds(&v.val, &view));
                 // A vector that is bound anew is moved: nobody sees the old name again.

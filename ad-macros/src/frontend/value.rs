@@ -100,6 +100,11 @@ impl Closure {
         let id = NEXT.with(|next| next.replace(next.get() + 1));
         Closure { id, params, body, scopes, tokens, is_fn }
     }
+
+    /// Tells closures apart.
+    pub(super) fn id(&self) -> usize {
+        self.id
+    }
 }
 
 impl PartialEq for Closure {

@@ -235,7 +235,7 @@ impl Lower<'_> {
     }
 
     /// The place of an expression, without complaint if it is none.
-    fn place_quietly(&mut self, e: &syn::Expr) -> Option<Place> {
+    pub(super) fn place_quietly(&mut self, e: &syn::Expr) -> Option<Place> {
         match e {
             syn::Expr::Paren(p) => self.place_quietly(&p.expr),
             syn::Expr::Path(p) => {
