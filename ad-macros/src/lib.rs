@@ -8,6 +8,7 @@ mod backend;
 mod diagnostics;
 mod dump;
 mod frontend;
+mod functions;
 mod ir;
 mod optimize;
 mod options;

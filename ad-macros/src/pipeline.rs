@@ -150,6 +150,9 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
         }
     }
     out.extend(backend::guards(&sig, &options));
+    if options.partials.is_none() {
+        out.extend(crate::functions::keep(&function, &sig));
+    }
     dump.write(diagnostics);
     out
 }

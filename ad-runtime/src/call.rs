@@ -1,14 +1,14 @@
 //! How one differentiable function calls another.
 //!
 //! A differentiable function `g` with one float result has hidden companions beside it, which generated code of
-//! its callers uses:
+//! its callers uses (who forgets the attribute on `g` meets the name in the compiler's message):
 //!
 //! | companion | takes | gives |
 //! | --- | --- | --- |
-//! | `__differentiable_g_jvp` | arguments, directions | `(y, y_dot)` |
-//! | `__differentiable_g_vjp` | arguments, `y_bar`, adjoints | adjoints of the scalars, as a tuple |
-//! | `__differentiable_g_vjp_jvp` | arguments, `y_bar`, directions, `y_bar_dot`, adjoints, their tangents | both, as tuples |
-//! | `__differentiable_g_jvp_jvp` | arguments, three groups of directions | `(y, y_1, y_2, y_12)` |
+//! | `__put_differentiable_on_g__jvp` | arguments, directions | `(y, y_dot)` |
+//! | `__put_differentiable_on_g__vjp` | arguments, `y_bar`, adjoints | adjoints of the scalars, as a tuple |
+//! | `__put_differentiable_on_g__vjp_jvp` | arguments, `y_bar`, directions, `y_bar_dot`, adjoints, their tangents | both, as tuples |
+//! | `__put_differentiable_on_g__jvp_jvp` | arguments, three groups of directions | `(y, y_1, y_2, y_12)` |
 //!
 //! Directions and adjoints come in groups with one slot for each parameter. A slot is `()` where the caller's
 //! argument is not active; the traits here turn it into what the companion computes with. The adjoints of slices

@@ -2,7 +2,7 @@
 //! value, the Hessian-vector product against those of the gradient (both extrapolated twice).
 // The functions under test are written as users write them.
 #![allow(clippy::all, clippy::pedantic, missing_docs, dead_code)]
-use ad_runtime::differentiable;
+use ad_runtime::{Differentiable, differentiable};
 use std::collections::{BTreeMap, HashMap};
 fn diff(x: &[f64], v: &[f64], f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
     let at = |t: f64| f(&x.iter().zip(v).map(|(x, v)| x + t * v).collect::<Vec<_>>());
@@ -832,3 +832,128 @@ fn state(x: &[f64], c: &Config) -> f64 {
     b.pos[2] * b.pos[1] + b.t
 }
 exact!(state_is_exact, X, state state_grad state_hvp, &config());
+#[derive(Clone, Copy, Differentiable)]
+struct Pt2 {
+    x: f64,
+    y: f64,
+}
+
+#[differentiable]
+fn softmax(z: &[f64]) -> Vec<f64> {
+    let m = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let e: Vec<f64> = z.iter().map(|z| (z - m).exp()).collect();
+    let s: f64 = e.iter().sum();
+    e.into_iter().map(|e| e / s).collect()
+}
+#[differentiable]
+fn matvec(a: &[Vec<f64>], x: &[f64], out: &mut [f64]) {
+    for (o, row) in out.iter_mut().zip(a) {
+        *o = row.iter().zip(x).map(|(a, x)| a * x).sum();
+    }
+}
+#[differentiable]
+fn length(p: Pt2) -> f64 {
+    if p.x == 0.0 {
+        return p.y.abs();
+    }
+    p.x.hypot(p.y)
+}
+#[differentiable]
+fn rotate(p: Pt2, angle: f64) -> (f64, f64) {
+    let (s, c) = angle.sin_cos();
+    (c * p.x - s * p.y, s * p.x + c * p.y)
+}
+#[differentiable]
+fn rhs(y: &[f64; 2], k: f64) -> [f64; 2] {
+    [y[1], -k * y[0].sin()]
+}
+
+#[differentiable]
+fn uses_helpers(x: &[f64]) -> f64 {
+    let p = softmax(&x[..3]);
+    let q = softmax(&x[3..]);
+    let a = vec![p.clone(), q];
+    let mut out = [0.0; 2];
+    matvec(&a, &x[..3], &mut out);
+    let pt = Pt2 { x: out[0], y: out[1] };
+    let (u, v) = rotate(pt, x[0]);
+    let mut y = [u, v];
+    for _ in 0..5 {
+        let k1 = rhs(&y, x[1]);
+        let mid = [y[0] + 0.05 * k1[0], y[1] + 0.05 * k1[1]];
+        let k2 = rhs(&mid, x[1]);
+        y = [y[0] + 0.1 * k2[0], y[1] + 0.1 * k2[1]];
+    }
+    length(pt) + p[0] * y[0] + y[1]
+}
+exact!(uses_helpers_is_exact, X, uses_helpers uses_helpers_grad uses_helpers_hvp);
+enum Step {
+    Leaf(usize),
+    Next(usize),
+}
+struct Edge {
+    to: usize,
+    w: f64,
+}
+#[differentiable(wrt(x))]
+fn walk_by_if_let(x: &[f64], t: &[Step]) -> f64 {
+    let mut s = 0.0;
+    let mut stack = vec![(0, x[0])];
+    while let Some((i, p)) = stack.pop() {
+        if let Step::Next(k) = &t[i] {
+            stack.push((*k, p * x[0]));
+        } else {
+            s += p;
+        }
+    }
+    s
+}
+exact!(walk_by_if_let_is_exact, X, walk_by_if_let walk_by_if_let_grad walk_by_if_let_hvp, &[Step::Next(1), Step::Next(2), Step::Leaf(0)]);
+#[differentiable(wrt(x))]
+fn walk_by_match(x: &[f64], t: &[Step]) -> f64 {
+    let mut node = 0;
+    let mut s = 1.0;
+    loop {
+        match t[node] {
+            Step::Leaf(k) => {
+                s *= x[k];
+                break;
+            }
+            Step::Next(k) => {
+                node = k;
+                s *= 2.0 * x[0];
+            }
+        }
+    }
+    s
+}
+exact!(walk_by_match_is_exact, X, walk_by_match walk_by_match_grad walk_by_match_hvp, &[Step::Next(1), Step::Next(2), Step::Leaf(0)]);
+#[differentiable(wrt(x))]
+fn borrowed_elements(x: &[f64], t: &[Step], edges: &[Edge]) -> f64 {
+    let mut s = 0.0;
+    for i in 0..t.len() {
+        let current = &t[i];
+        match current {
+            Step::Leaf(k) => s += x[*k],
+            Step::Next(k) => s *= x[*k],
+        }
+    }
+    let Edge { to, w, .. } = &edges[0];
+    s + x[*to] * x[0] * *w * w
+}
+exact!(borrowed_elements_is_exact, X, borrowed_elements borrowed_elements_grad borrowed_elements_hvp, &[Step::Leaf(1), Step::Next(2), Step::Leaf(0)], &[Edge { to: 2, w: 0.5 }]);
+#[differentiable(wrt(x))]
+fn walk_that_returns(x: &[f64], next: &[Option<usize>]) -> f64 {
+    let mut node = 0;
+    let mut s = 1.0;
+    loop {
+        match next[node] {
+            Some(k) => {
+                s *= x[k];
+                node = k;
+            }
+            None => return s,
+        }
+    }
+}
+exact!(walk_that_returns_is_exact, X, walk_that_returns walk_that_returns_grad walk_that_returns_hvp, &[Some(1), Some(2), None]);

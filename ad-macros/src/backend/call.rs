@@ -8,7 +8,7 @@ use quote::quote;
 use super::body::{Body, is_reference};
 use crate::ir::{Arg, BarArg, Buffer, Call, CallMode, FloatKind, Type, Value};
 
-/// The name of a companion.
+/// The name of a companion. Users see it where a function that they call has none.
 pub(super) fn companion(function: &str, mode: CallMode) -> Ident {
     let suffix = match mode {
         CallMode::Primal => return Ident::new(function, Span::call_site()),
@@ -18,7 +18,7 @@ pub(super) fn companion(function: &str, mode: CallMode) -> Ident {
         CallMode::JvpJvp => "jvp_jvp",
     };
     let function = function.trim_start_matches("r#");
-    Ident::new(&format!("__differentiable_{function}_{suffix}"), Span::call_site())
+    Ident::new(&format!("__put_differentiable_on_{function}__{suffix}"), Span::call_site())
 }
 
 /// The path of the callee with its last segment exchanged for the companion's name.

@@ -1,11 +1,14 @@
 //! Calls: `f64::sin(x)`, other differentiable functions, and what is passed through.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use proc_macro2::Span;
 use quote::ToTokens;
 use syn::spanned::Spanned;
 
 use super::lower::Lower;
-use super::value::{Val, View};
+use super::value::{Closure, Val, View};
 use crate::ir::{Arg, Call, CallMode, FloatKind, InstKind, Op, Type, Value, Verbatim};
 
 impl Lower<'_> {
@@ -152,7 +155,7 @@ impl Lower<'_> {
                 }
                 let names = (0..parts.len()).map(|k| k.to_string()).collect();
                 let fields = super::value::Fields { path: path.clone(), names };
-                Some(Val::Struct(std::rc::Rc::new(fields), parts))
+                Some(Val::Struct(Rc::new(fields), parts))
             }
             _ => None,
         }
@@ -163,6 +166,52 @@ impl Lower<'_> {
         let ty = self.s.b.func.ty(v).clone();
         let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
         self.pass(quote::quote!(::ad_runtime::constant(#hole)), &[v], ty)
+    }
+
+    /// A function that has no companions, in place of its call.
+    fn written_out(
+        &mut self,
+        name: &str,
+        known: &crate::functions::Known,
+        args: Vec<Val>,
+        span: Span,
+    ) -> Val {
+        let closure = if let Some(closure) = self.written.get(name) {
+            closure.clone()
+        } else {
+            let Some(item) = known.item() else { return Val::Never };
+            let generic =
+                item.sig.generics.params.iter().any(|p| !matches!(p, syn::GenericParam::Lifetime(_)));
+            let mut items = Items(generic);
+            syn::visit::Visit::visit_block(&mut items, &item.block);
+            if items.0 {
+                self.error(
+                    span,
+                    format!("`{name}` cannot be called here: it returns or takes more than numbers and slices, and so is written \
+                             out where it is called, which generic functions and functions with items in them are not"),
+                    "write it without type parameters and inner items, or as an inner function of this one",
+                );
+                return Val::Never;
+            }
+            let params = item
+                .sig
+                .inputs
+                .iter()
+                .filter_map(|input| match input {
+                    syn::FnArg::Typed(p) => Some(syn::Pat::Type(p.clone())),
+                    syn::FnArg::Receiver(_) => None,
+                })
+                .collect();
+            let block = &item.block;
+            let body: syn::Expr = syn::parse_quote!(#block);
+            let closure =
+                Closure::new(params, body, vec![HashMap::new()], item.sig.ident.to_token_stream(), true);
+            let closure = Rc::new(closure);
+            self.written.insert(name.to_string(), closure.clone());
+            self.items.push(known.assertion(name));
+            closure
+        };
+        self.inline(&closure, args)
     }
 
     /// A call with values that are data, though active names stand in the arguments (`zeros(x.len())`).
@@ -214,6 +263,23 @@ impl Lower<'_> {
         let vals: Vec<Val> = c.args.iter().map(|a| self.expr(a).0).collect();
         if !vals.contains(&Val::Never) && !vals.iter().any(|v| self.val_tainted(v)) {
             return self.passive_call(callee, vals, c.span());
+        }
+        let known = if segments.len() == 1 { crate::functions::find(last) } else { None };
+        if let Some(known) = &known {
+            if !known.can_be_called {
+                return self.written_out(last, known, vals, c.func.span());
+            }
+            for ((a, val), (param, active)) in c.args.iter().zip(&vals).zip(&known.params) {
+                if !active && self.val_tainted(val) {
+                    self.error(
+                        a.span(),
+                        format!("`{last}` is not differentiated with respect to `{param}`, which gets an active value here"),
+                        format!("add `{param}` to the `wrt(..)` of `{last}` (its type must be a float, or an array or slice of \
+                                 floats, and no alias of one), or pass `constant(..)`"),
+                    );
+                    return Val::Never;
+                }
+            }
         }
         let mut args = Vec::new();
         let mut kind = None;
@@ -285,5 +351,14 @@ fn reached(e: &syn::Expr) -> &syn::Expr {
         syn::Expr::Reference(r) => &r.expr,
         syn::Expr::Paren(p) => reached(&p.expr),
         other => other,
+    }
+}
+
+/// Whether there are items in a block.
+struct Items(bool);
+
+impl syn::visit::Visit<'_> for Items {
+    fn visit_item(&mut self, _: &syn::Item) {
+        self.0 = true;
     }
 }

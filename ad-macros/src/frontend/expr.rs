@@ -425,6 +425,9 @@ impl Lower<'_> {
         {
             return self.reached(place);
         }
+        if let Some(val) = self.borrowed_element(&r.expr) {
+            return val;
+        }
         match self.expr(&r.expr).0 {
             Val::View(view) => Val::View(View { by_ref: true, ..view }),
             other => other,
@@ -532,7 +535,10 @@ impl Lower<'_> {
         if self.is_foreign(&f.base) {
             return self.foreign_place(&syn::Expr::Field(f.clone()));
         }
-        let base = self.expr(&f.base).0;
+        let base = match self.borrowed_element(&f.base) {
+            Some(val) => val,
+            None => self.expr(&f.base).0,
+        };
         let base = self.deref(base);
         if let Some(k) = base.field(&f.member) {
             return base.parts().map_or(Val::Never, |list| list[k].clone());

@@ -418,7 +418,22 @@ impl Lower<'_> {
 
     pub(super) fn loop_expr(&mut self, e: &syn::ExprLoop) -> (Val, Flow) {
         self.here = e.loop_token.span;
-        self.any_loop(e.label.as_ref(), &mut |this, context| this.plain_round(&e.body, context), None)
+        let mut broken = None;
+        let (val, flow) = self.any_loop(
+            e.label.as_ref(),
+            &mut |this, context| {
+                broken = Some(context.broken);
+                this.plain_round(&e.body, context)
+            },
+            None,
+        );
+        // Without `break`, nothing follows it.
+        match broken.map(|var| self.s.vars[var].val.clone()) {
+            Some(Val::Scalar(b)) if matches!(self.s.b.constant(b), Some(Op::Bool(false))) => {
+                (Val::Never, Flow::Never)
+            }
+            _ => (val, flow),
+        }
     }
 
     fn any_loop(

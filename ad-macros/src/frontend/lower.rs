@@ -97,6 +97,8 @@ pub(super) struct Lower<'a> {
     pub(super) depth: usize,
     /// Which they are: one of them that comes again calls itself.
     pub(super) inlined: Vec<usize>,
+    /// Other functions that are written out where they are called.
+    pub(super) written: HashMap<String, Rc<super::value::Closure>>,
     /// The type that a `let` wants.
     pub(super) expected: Option<syn::Type>,
     pub(super) sampled: Sampled,
@@ -162,6 +164,7 @@ fn attempt(
         tail: true,
         depth: 0,
         inlined: Vec::new(),
+        written: HashMap::new(),
         expected: None,
         sampled: Sampled::default(),
         here: Span::call_site(),

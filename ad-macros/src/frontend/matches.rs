@@ -35,7 +35,10 @@ impl Lower<'_> {
                 Scrutinee::Foreign(e.to_token_stream())
             }
             syn::Expr::Reference(r) if self.is_foreign(&r.expr) => Scrutinee::Foreign(e.to_token_stream()),
-            other => Scrutinee::Known(self.expr(other).0),
+            other => match self.borrowed_element(other) {
+                Some(val) => Scrutinee::Known(val),
+                None => Scrutinee::Known(self.expr(other).0),
+            },
         }
     }
 

@@ -75,6 +75,26 @@ impl Lower<'_> {
         }
     }
 
+    /// An element `t[i]` that the macro does not look into, where it stands: it may not be moved. `None` if it is anything
+    /// else.
+    pub(super) fn borrowed_element(&mut self, e: &syn::Expr) -> Option<Val> {
+        let syn::Expr::Index(i) = e else { return None };
+        if matches!(&*i.index, syn::Expr::Range(_)) || self.is_foreign(&i.expr) {
+            return None;
+        }
+        let Place::Variable(var, path) = self.place_quietly(&i.expr)? else { return None };
+        let Val::View(view) = super::loops::part(&mut self.s.vars[var].val, &path).clone() else {
+            return None;
+        };
+        let data = self.s.b.func.buffer(view.buffer);
+        if self.rank(&view) != 1 || data.elem != Type::Opaque || data.storage != Storage::Shared {
+            return None;
+        }
+        let index = self.expr(&i.index).0;
+        let index = self.scalar(index, i.index.span())?;
+        Some(self.element(&view, index, false))
+    }
+
     /// Item `k` of a vector of tuples or structs: what it is, or (`mutable`) where it is.
     pub(super) fn part_at(&mut self, columns: &Val, k: Value, mutable: bool) -> Val {
         match columns {

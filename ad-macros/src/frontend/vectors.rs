@@ -121,10 +121,15 @@ impl Lower<'_> {
     /// What a value would be as an element.
     pub(super) fn row_of(&mut self, val: &Val) -> Option<Row> {
         match val {
-            Val::Scalar(v) => {
-                let ty = if self.s.refs.contains(v) { Type::Opaque } else { self.s.b.func.ty(*v).clone() };
-                Some(Row::Scalar(ty))
+            Val::Scalar(v) if self.s.refs.contains(v) => {
+                self.error(
+                    self.here,
+                    "references to data are not kept in vectors beside active values",
+                    "keep the index of what each points to",
+                );
+                Some(Row::Scalar(Type::Opaque))
             }
+            Val::Scalar(v) => Some(Row::Scalar(self.s.b.func.ty(*v).clone())),
             Val::View(view) if self.rank(view) == 0 => {
                 Some(Row::Scalar(self.s.b.func.buffer(view.buffer).elem.clone()))
             }
