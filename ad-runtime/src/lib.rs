@@ -107,6 +107,7 @@ pub fn constant<T>(value: T) -> T {
 pub mod call;
 pub mod operators;
 mod probe;
+pub mod solvers;
 mod tape;
 
 pub use tape::Tape;

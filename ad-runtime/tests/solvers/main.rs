@@ -1,0 +1,4 @@
+//! The solvers of `ad-runtime`, on problems whose derivatives are written by hand.
+
+mod newton_cg;
+mod problems;
