@@ -13,6 +13,7 @@ pub mod newton_cg;
 pub mod objective;
 pub mod preconditioner;
 mod truncated_cg;
+pub mod trust_region;
 
 /// What was found to be NaN or infinite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

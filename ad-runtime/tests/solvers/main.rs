@@ -2,3 +2,4 @@
 
 mod newton_cg;
 mod problems;
+mod trust_region;
