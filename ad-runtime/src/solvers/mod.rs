@@ -7,6 +7,7 @@ use core::fmt;
 
 use crate::operators::{Scalar, dot};
 
+pub mod cg;
 mod line_search;
 mod minimum;
 pub mod newton_cg;

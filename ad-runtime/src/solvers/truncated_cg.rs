@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::preconditioner::Preconditioner;
-use super::{Quantity, SolverError, axpy, norm, real};
+use super::{Quantity, SolverError, all_finite, axpy, norm, real};
 use crate::operators::{HessianOperator, Scalar, dot};
 
 /// The state of preconditioned conjugate gradients on `H x = b`, without `x` (Hestenes & Stiefel 1952; Nocedal & Wright
@@ -44,6 +44,24 @@ impl<T: Scalar> Recurrence<T> {
             direction_squared: T::zero(),
             largest: T::zero(),
             iteration: 0,
+        }
+    }
+
+    /// Sets the residual to `b - H x`, with one product.
+    pub(super) fn set_residual(
+        &mut self,
+        operator: &dyn HessianOperator<Scalar = T>,
+        b: &[T],
+        x: &[T],
+    ) -> Result<(), SolverError> {
+        operator.apply(x, &mut self.product);
+        for ((r, &b), &hx) in self.residual.iter_mut().zip(b).zip(&self.product) {
+            *r = b - hx;
+        }
+        if all_finite(&self.residual) {
+            Ok(())
+        } else {
+            Err(SolverError::NonFinite { quantity: Quantity::Product, iteration: self.iteration })
         }
     }
 

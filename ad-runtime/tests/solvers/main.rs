@@ -1,5 +1,6 @@
 //! The solvers of `ad-runtime`, on problems whose derivatives are written by hand.
 
+mod cg;
 mod newton_cg;
 mod problems;
 mod trust_region;

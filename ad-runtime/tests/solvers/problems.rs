@@ -287,3 +287,65 @@ impl Problem<f64> for Quadratic {
         out.iter_mut().zip(v).zip(&self.0).for_each(|((o, v), d)| *o = d * v);
     }
 }
+
+/// A dense symmetric matrix.
+#[derive(Clone, Debug)]
+pub(crate) struct Matrix<T> {
+    /// Row by row.
+    pub(crate) entries: Vec<T>,
+}
+
+impl<T: Scalar> Matrix<T> {
+    /// With these eigenvalues, turned by random reflections.
+    pub(crate) fn with_spectrum(eigenvalues: &[T], seed: u64) -> Self {
+        let n = eigenvalues.len();
+        let mut entries = vec![T::zero(); n * n];
+        for (i, &value) in eigenvalues.iter().enumerate() {
+            entries[i * n + i] = value;
+        }
+        let mut state = seed;
+        for _ in 0..3 {
+            let mut v: Vec<T> = (0..n)
+                .map(|_| {
+                    state =
+                        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    c((state >> 33) as f64 / (1_u64 << 30) as f64 - 1.0)
+                })
+                .collect();
+            let length = v.iter().map(|&v| v * v).sum::<T>().sqrt();
+            v.iter_mut().for_each(|v| *v /= length);
+            // A ← (1 - 2 v vᵀ) A (1 - 2 v vᵀ), one side after the other.
+            for _ in 0..2 {
+                for j in 0..n {
+                    let along: T = (0..n).map(|i| v[i] * entries[i * n + j]).sum();
+                    for i in 0..n {
+                        entries[i * n + j] -= c::<T>(2.0) * v[i] * along;
+                    }
+                }
+                for i in 0..n {
+                    for j in 0..i {
+                        entries.swap(i * n + j, j * n + i);
+                    }
+                }
+            }
+        }
+        Self { entries }
+    }
+}
+
+impl<T: Scalar> HessianOperator for Matrix<T> {
+    type Scalar = T;
+    fn dim(&self) -> usize {
+        self.entries.len().isqrt()
+    }
+    fn apply(&self, v: &[T], out: &mut [T]) {
+        for (row, out) in self.entries.chunks(v.len()).zip(out) {
+            *out = row.iter().zip(v).map(|(&a, &v)| a * v).sum();
+        }
+    }
+    fn diagonal(&self, out: &mut [T]) -> bool {
+        let n = self.dim();
+        out.iter_mut().enumerate().for_each(|(i, out)| *out = self.entries[i * n + i]);
+        true
+    }
+}
