@@ -7,12 +7,18 @@ use core::fmt;
 
 use crate::operators::{Scalar, dot};
 
+mod basis;
 pub mod cg;
+pub mod density;
+pub mod lanczos;
 mod line_search;
 mod minimum;
 pub mod newton_cg;
 pub mod objective;
 pub mod preconditioner;
+mod random;
+mod symmetric_eigen;
+pub mod trace;
 mod truncated_cg;
 pub mod trust_region;
 

@@ -349,3 +349,17 @@ impl<T: Scalar> HessianOperator for Matrix<T> {
         true
     }
 }
+
+/// A diagonal matrix that does not tell its diagonal.
+#[derive(Clone, Debug)]
+pub(crate) struct Diagonal<T>(pub(crate) Vec<T>);
+
+impl<T: Scalar> HessianOperator for Diagonal<T> {
+    type Scalar = T;
+    fn dim(&self) -> usize {
+        self.0.len()
+    }
+    fn apply(&self, v: &[T], out: &mut [T]) {
+        out.iter_mut().zip(v).zip(&self.0).for_each(|((out, &v), &d)| *out = d * v);
+    }
+}
