@@ -299,7 +299,8 @@ impl XTrace {
     }
 
     /// Estimates the trace, with a callback after each product, which is told how many there were and may end it: then the
-    /// estimate is Hutchinson's, from the probes so far.
+    /// estimate is Hutchinson's, from the probes so far, or, with unit vectors, the mean of the entries so far times the
+    /// dimension.
     ///
     /// # Errors
     /// If a product is not finite.
@@ -315,8 +316,11 @@ impl XTrace {
                 value += entry;
                 callback(i + 1)
             })?;
-            let standard_error = if products == n { T::zero() } else { T::infinity() };
-            return Ok(Estimate { value, standard_error, products });
+            if products == n {
+                return Ok(Estimate { value, standard_error: T::zero(), products });
+            }
+            let value = value * real::<T>(n as f64 / products as f64);
+            return Ok(Estimate { value, standard_error: T::infinity(), products });
         }
         let count = self.products / 2;
         let mut random = Random::new(self.seed);
