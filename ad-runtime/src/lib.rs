@@ -104,6 +104,8 @@ pub fn constant<T>(value: T) -> T {
     value
 }
 
+#[cfg(any(feature = "argmin0_11", feature = "basin3", feature = "faer0_24"))]
+pub mod adapters;
 pub mod call;
 pub mod operators;
 mod probe;
