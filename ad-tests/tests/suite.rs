@@ -1,0 +1,60 @@
+//! The functions of the benchmark suite: what the macro makes of them against what is written by hand, and against dual numbers.
+#![allow(missing_docs)]
+
+#[allow(dead_code)]
+#[path = "../benches/suite/functions/mod.rs"]
+mod functions;
+
+use functions::{COLUMNS, Case, Kind};
+
+fn output(case: &Case, kind: Kind) -> Vec<f64> {
+    let mut out = vec![f64::NAN; case.x.len()];
+    case.run(kind, 1, &mut out);
+    out
+}
+
+fn value(case: &Case, kind: Kind) -> f64 {
+    case.run(kind, 1, &mut vec![0.0; case.x.len()])
+}
+
+/// Differences are relative to the largest component.
+fn agree(case: &Case, what: Kind, a: &[f64], b: &[f64]) {
+    let scale = b.iter().fold(0.0_f64, |m, b| m.max(b.abs()));
+    for (i, (a, b)) in a.iter().zip(b).enumerate() {
+        let error = (a - b).abs() / scale;
+        assert!(error <= 1e-9, "{}, {what:?}, component {i}: {a} and {b}, error {error:e}", case.name);
+    }
+}
+
+#[test]
+fn gradients_by_macro_and_by_hand() {
+    for case in functions::all() {
+        let hand = output(&case, Kind::GradientByHand);
+        agree(&case, Kind::Gradient, &output(&case, Kind::Gradient), &hand);
+        let primal = value(&case, Kind::Primal);
+        for kind in [Kind::Gradient, Kind::GradientByHand] {
+            let with = value(&case, kind);
+            assert!(
+                (with - primal).abs() <= 1e-9 * primal.abs(),
+                "{}, {kind:?}: {with}, {primal}",
+                case.name
+            );
+        }
+    }
+}
+
+#[test]
+fn products_by_macro_and_by_hand() {
+    for case in functions::all() {
+        agree(&case, Kind::Hvp, &output(&case, Kind::Hvp), &output(&case, Kind::HvpByHand));
+    }
+}
+
+#[test]
+fn products_by_macro_and_by_dual_numbers() {
+    for case in functions::all().iter().filter(|case| case.has(Kind::DualSweep)) {
+        let columns = COLUMNS.min(case.x.len());
+        let dual = output(case, Kind::DualSweep);
+        agree(case, Kind::DualSweep, &output(case, Kind::Hvp)[..columns], &dual[..columns]);
+    }
+}
