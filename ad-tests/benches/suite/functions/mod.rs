@@ -2,13 +2,20 @@
 //! that checks the values (`tests/suite.rs`). How runs are timed and shown is not here.
 
 mod branch;
+mod bundle;
+mod cholesky;
+mod cross_entropy;
 mod dual;
 mod gmm;
+mod kalman;
 mod lennard_jones;
+mod log_sum_exp;
 mod logistic;
 mod lorenz;
+mod lstm;
 mod mlp;
 mod rosenbrock;
+mod surface;
 
 pub(crate) use dual::{COLUMNS, Number};
 
@@ -130,6 +137,13 @@ pub(crate) fn all() -> Vec<Case> {
         lennard_jones::case("Lennard-Jones 256"),
         lorenz::case("Lorenz RK4, 1000 steps"),
         branch::case("two branches"),
+        log_sum_exp::case("log-sum-exp 1000"),
+        cross_entropy::case("softmax 500 x 20, 10 cl."),
+        surface::case("surface 64 x 64"),
+        cholesky::case("Cholesky log det 32"),
+        kalman::case("Kalman, 1000 steps"),
+        lstm::case("LSTM 4-8, 50 steps"),
+        bundle::case("bundle adj. 8 x 50"),
     ]
 }
 
