@@ -110,6 +110,7 @@ pub mod call;
 pub mod operators;
 mod probe;
 pub mod solvers;
+pub mod sparse;
 mod tape;
 
 pub use tape::Tape;
