@@ -1,0 +1,4 @@
+//! Sparse Hessians, step by step and from end to end.
+
+mod coloring;
+mod common;
