@@ -13,6 +13,8 @@ use core::iter::Sum;
 
 use num_traits::{Float, NumAssign, Zero};
 
+pub use crate::sparse::Sparse;
+
 /// The numbers that operators work on: `f64` and `f32`.
 pub trait Scalar: Float + NumAssign + Sum + Debug + 'static {}
 

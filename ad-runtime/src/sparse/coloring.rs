@@ -1,7 +1,7 @@
 //! Colourings of a Hessian's adjacency graph (its variables are the vertices, its entries off the diagonal the edges).
 //! Variables of one colour share a direction.
 //!
-//! What is done with the colours is in `plan`.
+//! What is done with the colours is in [`plan`](super::plan).
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -53,7 +53,7 @@ pub struct Coloring {
 }
 
 impl Coloring {
-    /// A colouring of one's own. Whether it suits a pattern is checked where it is used.
+    /// A colouring of one's own. Whether it suits a pattern is checked by [`SparsePlan::new`](super::SparsePlan::new).
     pub fn new(colors: Vec<usize>) -> Self {
         let count = colors.iter().max().map_or(0, |&last| last + 1);
         Self { colors, count }

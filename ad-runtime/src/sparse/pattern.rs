@@ -1,6 +1,6 @@
 //! Symmetric sparsity patterns: which entries of a Hessian may be nonzero.
 //!
-//! The pattern only: no values (those are in the matrix), and nothing about how it is found.
+//! The pattern only: no values ([`Sparse`](super::Sparse) has them), and nothing about how it is found.
 
 use alloc::vec;
 use alloc::vec::Vec;

@@ -2,3 +2,5 @@
 
 mod coloring;
 mod common;
+mod matrix;
+mod recovery;
