@@ -27,6 +27,7 @@ use crate::options::{self, Options};
 use crate::transform::forward::forward;
 use crate::transform::outputs::{bind_seed, keep_outputs, merge_params};
 use crate::transform::reverse::reverse;
+use crate::transform::split::{Split, split};
 
 /// A function generated for the user.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -209,6 +210,17 @@ pub(crate) fn differentiate(product: Product, f: &Func) -> Func {
         }
     };
     finish(optimized(product.suffix(), func))
+}
+
+/// `f_linearize`: forward(reverse(f)) in two, what does not depend on the direction and what does.
+pub(crate) fn linearize(f: &Func) -> Option<Split> {
+    let seed = Role::primal(Source::Result(0)).marked(Mark::Bar);
+    let gradient = optimized("reverse", bind_seed(reverse(f, false), &seed, 1.0));
+    let both = keep_outputs(forward(&gradient), |role| role.marks != [Mark::Dot]);
+    let Split { fixed, varying } = split(&optimized("grad_hvp", both))?;
+    let fixed = finish(optimized("linearize, fixed", fixed));
+    let varying = finish(optimized("linearize, varying", varying));
+    Some(Split { fixed, varying })
 }
 
 /// The transforms behind a companion.

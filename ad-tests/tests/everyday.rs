@@ -756,7 +756,7 @@ fn from_call(x: &[f64]) -> f64 {
 exact!(from_call_is_exact, X, from_call from_call_grad from_call_hvp);
 
 #[differentiable]
-fn kalman(x: &[f64]) -> f64 {
+fn kalman_from_identity(x: &[f64]) -> f64 {
     fn g(a: &[[f64; 2]; 2], b: &[[f64; 2]; 2]) -> [[f64; 2]; 2] {
         let mut c = [[0.0; 2]; 2];
         for i in 0..2 {
@@ -778,7 +778,7 @@ fn kalman(x: &[f64]) -> f64 {
     }
     s
 }
-exact!(kalman_is_exact, X, kalman kalman_grad kalman_hvp);
+exact!(kalman_from_identity_is_exact, X, kalman_from_identity kalman_from_identity_grad kalman_from_identity_hvp);
 
 const START: [f64; 3] = [1.0, 2.0, 3.0];
 #[differentiable(wrt(x))]

@@ -33,6 +33,16 @@ impl Activity {
     pub(crate) fn stack(&self, s: Stack) -> bool {
         self.stacks[s.0 as usize]
     }
+    /// As [`Activity::value`], of a function that has got more values since: those are not in it.
+    pub(crate) fn values_contain(&self, v: Value) -> bool {
+        self.values.get(v.0 as usize).copied().unwrap_or(false)
+    }
+    pub(crate) fn buffer_contains(&self, b: Buffer) -> bool {
+        self.buffers.get(b.0 as usize).copied().unwrap_or(false)
+    }
+    pub(crate) fn stack_contains(&self, s: Stack) -> bool {
+        self.stacks.get(s.0 as usize).copied().unwrap_or(false)
+    }
     /// What is in both.
     pub(crate) fn and(mut self, other: &Activity) -> Activity {
         let meet = |a: &mut [bool], b: &[bool]| a.iter_mut().zip(b).for_each(|(a, b)| *a &= b);

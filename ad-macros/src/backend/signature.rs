@@ -53,6 +53,7 @@ pub(super) fn parameters(
     let place = |of: Source| match of {
         Source::Param(i) | Source::Leaf(i, _) => i,
         Source::Result(i) => 1000 + i,
+        Source::Saved(k) => 2000 + k,
     };
     let mut printed: Vec<((usize, usize), TokenStream)> = Vec::new();
     let mut seeds = (Vec::new(), Vec::new(), None);
@@ -244,7 +245,7 @@ pub(super) fn parameter(sig: &Signature, func: &Func, body: &Body<'_>, p: &Param
 fn parameter_type(sig: &Signature, func: &Func, p: &Param) -> TokenStream {
     let written = match p.role.of {
         Source::Param(i) => Some(&sig.params[i]),
-        Source::Result(_) | Source::Leaf(..) => None,
+        Source::Result(_) | Source::Leaf(..) | Source::Saved(_) => None,
     };
     match (p.binding, written) {
         (Binding::Buffer(b), Some(param)) => {

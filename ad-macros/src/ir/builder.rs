@@ -45,6 +45,11 @@ impl Builder {
         &mut self.open[last]
     }
 
+    /// The outermost block.
+    pub(crate) fn first(&mut self) -> &mut Block {
+        &mut self.open[0]
+    }
+
     /// How many blocks are open: 1 is the function's body.
     pub(crate) fn depth(&self) -> usize {
         self.open.len()

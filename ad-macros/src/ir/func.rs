@@ -23,6 +23,8 @@ pub(crate) enum Source {
     Leaf(usize, usize),
     /// The i-th component of what the function returns.
     Result(usize),
+    /// The k-th buffer of what one half of a split function keeps for the other.
+    Saved(usize),
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -36,7 +38,7 @@ impl Source {
     pub(crate) fn param(self) -> Option<usize> {
         match self {
             Source::Param(i) | Source::Leaf(i, _) => Some(i),
-            Source::Result(_) => None,
+            Source::Result(_) | Source::Saved(_) => None,
         }
     }
 }

@@ -34,6 +34,7 @@ impl Display for Role {
             Source::Param(i) => write!(f, "param {i}")?,
             Source::Leaf(i, k) => write!(f, "param {i}.{k}")?,
             Source::Result(i) => write!(f, "result {i}")?,
+            Source::Saved(k) => write!(f, "saved {k}")?,
         }
         for mark in &self.marks {
             f.write_str(match mark {

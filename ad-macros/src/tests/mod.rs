@@ -20,7 +20,7 @@ use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
 use crate::optimize::{PASSES, accumulate, finish, hoist, lanes, optimize, unflip};
 use crate::options;
-use crate::pipeline::{Product, companion, differentiate};
+use crate::pipeline::{Product, companion, differentiate, linearize};
 use crate::transform::forward::{forward, forward_with};
 use crate::transform::reverse::{reverse, reverse_with};
 
@@ -182,6 +182,42 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// Both halves of the product: what the first gives, and what the second makes of what it has saved.
+    fn linearized(&self, f: &Func, wanted: &[(&[Mark], &[f64])], product: &[f64]) -> Checked<()> {
+        let Some(split) = linearize(f) else { return fail(format!("not split\n{}", self.text)) };
+        let first = self.run("the first half", &split.fixed)?;
+        let of_user = |outcome: &Outcome<f64>, marks: &[Mark]| {
+            let mut outputs = outcome.outputs.clone();
+            outputs.retain(|(role, _)| !matches!(role.of, Source::Saved(_)));
+            in_order(&Outcome { outputs, counts: outcome.counts.clone(), left: 0 }, marks)
+        };
+        for (marks, wanted) in wanted {
+            self.agree("the first half", &split.fixed, &of_user(&first, marks), wanted)?;
+        }
+        let mut seen = std::collections::HashMap::new();
+        let args: Option<Vec<Item<f64>>> = split
+            .varying
+            .params
+            .iter()
+            .map(|p| match p.role.of {
+                Source::Saved(_) => first.get(&p.role).cloned(),
+                _ => Some(self.point.arg(&split.varying, p, &mut seen, &self.seed)),
+            })
+            .collect();
+        let Some(args) = args else { return fail("what the second half reads is not saved") };
+        match eval_in(self.module, &split.varying, &args) {
+            Ok(outcome) => self.agree(
+                "the second half",
+                &split.varying,
+                &in_order(&outcome, &[Mark::Bar, Mark::Dot]),
+                product,
+            ),
+            Err(e) => {
+                fail(format!("the second half: {e:?}\n{}\n{}\n{}", self.text, split.fixed, split.varying))
+            }
+        }
+    }
+
     /// All outputs of two functions agree.
     fn same(&self, what: &str, before: &Func, after: &Func) -> Checked<()> {
         let (a, b) = (self.run(what, before)?, self.run(what, after)?);
@@ -208,7 +244,7 @@ fn in_order(outcome: &Outcome<f64>, marks: &[Mark]) -> Vec<f64> {
     let mut found: Vec<_> = outcome.outputs.iter().filter(|(r, _)| r.marks == marks).collect();
     found.sort_by_key(|(r, _)| match r.of {
         Source::Param(i) | Source::Leaf(i, _) => i,
-        Source::Result(i) => 100 + i,
+        Source::Result(i) | Source::Saved(i) => 100 + i,
     });
     found.iter().flat_map(|(_, item)| item.to_floats()).collect()
 }
@@ -269,7 +305,8 @@ fn check_value(choices: &[u8], at: usize, len: i64) -> Checked<()> {
     check.product(Product::Hvp, &f, &[(&[Bar, Dot], &product)])?;
     check.product(Product::GradHvp, &f, &[primal, (&[Bar], &gradient), (&[Bar, Dot], &product)])?;
     check.product(Product::HvpRev, &f, &[(&[Bar], &product)])?;
-    check.product(Product::Curvature, &f, &[primal, slope, (&[Dot, Dot], &[curvature])])
+    check.product(Product::Curvature, &f, &[primal, slope, (&[Dot, Dot], &[curvature])])?;
+    check.linearized(&f, &[primal, (&[Bar], &gradient)], &product)
 }
 
 fn seeds(func: &Func) -> Vec<Binding> {

@@ -2,3 +2,4 @@
 pub(crate) mod forward;
 pub(crate) mod outputs;
 pub(crate) mod reverse;
+pub(crate) mod split;

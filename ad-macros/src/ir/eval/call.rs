@@ -61,7 +61,9 @@ impl<N: Num> Machine<'_, N> {
                 (None, Source::Param(i)) => {
                     self.argument(&call.args[i])?.with_floats(&mut std::iter::repeat(N::constant(0.0)))
                 }
-                (None, Source::Leaf(..) | Source::Result(_)) => return wrong("a result without seed"),
+                (None, Source::Leaf(..) | Source::Result(_) | Source::Saved(_)) => {
+                    return wrong("a result without seed");
+                }
             });
         }
         let outcome = eval_in(module, callee, &args)?;
