@@ -13,6 +13,23 @@ use core::iter::Sum;
 
 use num_traits::{Float, NumAssign, Zero};
 
+mod algebra;
+mod block_diagonal;
+mod dense;
+mod diagonal;
+mod kernels;
+mod kronecker;
+mod low_rank;
+
+pub use algebra::{Assuming, Counted, Counter, HessianOperatorExt, Plus, Restricted, Scaled, Shifted};
+pub use block_diagonal::BlockDiagonal;
+pub use dense::Dense;
+pub use diagonal::{Diagonal, Identity};
+pub use kronecker::Kronecker;
+pub use low_rank::LowRank;
+
+pub(crate) use kernels::dot;
+
 pub use crate::sparse::Sparse;
 
 /// The numbers that operators work on: `f64` and `f32`.
@@ -153,9 +170,4 @@ pub fn check_block<T>(dim: usize, directions: &[T], out: &[T]) {
         directions.len(),
         out.len()
     );
-}
-
-/// `u·v`
-pub(crate) fn dot<T: Scalar>(u: &[T], v: &[T]) -> T {
-    u.iter().zip(v).map(|(&u, &v)| u * v).sum()
 }
