@@ -5,7 +5,11 @@
 #[path = "../benches/suite/functions/mod.rs"]
 mod functions;
 
-use functions::{COLUMNS, Case, Kind};
+use functions::{CASES, COLUMNS, Case, Kind};
+
+fn cases() -> impl Iterator<Item = Case> {
+    CASES.iter().map(|(name, make)| make(name))
+}
 
 fn output(case: &Case, kind: Kind) -> Vec<f64> {
     let mut out = vec![f64::NAN; case.x.len()];
@@ -28,7 +32,7 @@ fn agree(case: &Case, what: Kind, a: &[f64], b: &[f64]) {
 
 #[test]
 fn gradients_by_macro_and_by_hand() {
-    for case in functions::all() {
+    for case in cases() {
         let hand = output(&case, Kind::GradientByHand);
         agree(&case, Kind::Gradient, &output(&case, Kind::Gradient), &hand);
         let primal = value(&case, Kind::Primal);
@@ -45,16 +49,16 @@ fn gradients_by_macro_and_by_hand() {
 
 #[test]
 fn products_by_macro_and_by_hand() {
-    for case in functions::all() {
+    for case in cases() {
         agree(&case, Kind::Hvp, &output(&case, Kind::Hvp), &output(&case, Kind::HvpByHand));
     }
 }
 
 #[test]
 fn products_by_macro_and_by_dual_numbers() {
-    for case in functions::all().iter().filter(|case| case.has(Kind::DualSweep)) {
+    for case in cases().filter(|case| case.has(Kind::DualSweep)) {
         let columns = COLUMNS.min(case.x.len());
-        let dual = output(case, Kind::DualSweep);
-        agree(case, Kind::DualSweep, &output(case, Kind::Hvp)[..columns], &dual[..columns]);
+        let dual = output(&case, Kind::DualSweep);
+        agree(&case, Kind::DualSweep, &output(&case, Kind::Hvp)[..columns], &dual[..columns]);
     }
 }

@@ -1,10 +1,9 @@
 //! The table: which ratios it shows, and how.
 
 use crate::functions::{COLUMNS, Case, Kind};
-use crate::timing;
 use allocation_counter::measure;
 
-/// A column of ratios; `over` counts as often as it is needed for what `of` computes.
+/// A column of ratios.
 pub(crate) struct Ratio {
     pub(crate) title: &'static str,
     pub(crate) of: Kind,
@@ -24,19 +23,19 @@ pub(crate) const RATIOS: &[Ratio] = &[
 /// What is measured on one case.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    /// Seconds for the whole of each kind.
-    pub(crate) seconds: Vec<Option<f64>>,
+    /// Seconds or instructions for the whole of each kind, in the order of [`Kind::ALL`].
+    costs: Vec<Option<f64>>,
     /// Number of allocations and most bytes held at a time: of the gradient, of the product.
     memory: [(u64, u64); 2],
 }
 
 impl Row {
-    pub(crate) fn measure(case: &Case, rounds: usize) -> Row {
-        let mut seconds = timing::interleaved(case, &Kind::ALL, rounds);
-        // One sweep was timed; a whole product takes one for every few components.
+    /// From the cost of one call of each kind; counts allocations.
+    pub(crate) fn new(case: &Case, mut costs: Vec<Option<f64>>) -> Row {
+        // One sweep was measured; a whole product takes one for every few components.
         let sweeps = case.x.len().div_ceil(COLUMNS) as f64;
-        let dual = Kind::ALL.iter().position(|k| *k == Kind::DualSweep).expect("a kind of the list");
-        seconds[dual] = seconds[dual].map(|s| s * sweeps);
+        let dual = place(Kind::DualSweep);
+        costs[dual] = costs[dual].map(|s| s * sweeps);
         let mut out = vec![0.0; case.x.len()];
         let memory = [Kind::Gradient, Kind::Hvp].map(|kind| {
             let info = measure(|| {
@@ -44,41 +43,48 @@ impl Row {
             });
             (info.count_total, info.bytes_max)
         });
-        Row { name: case.name, seconds, memory }
+        Row { name: case.name, costs, memory }
     }
 
-    pub(crate) fn time(&self, kind: Kind) -> Option<f64> {
-        self.seconds[Kind::ALL.iter().position(|k| *k == kind).expect("a kind of the list")]
+    fn cost(&self, kind: Kind) -> Option<f64> {
+        self.costs[place(kind)]
     }
 
-    pub(crate) fn ratio(&self, ratio: &Ratio) -> Option<f64> {
-        Some(self.time(ratio.of)? / self.time(ratio.over)?)
+    pub(crate) fn ratio(&self, of: Kind, over: Kind) -> Option<f64> {
+        Some(self.cost(of)? / self.cost(over)?)
     }
 }
 
-pub(crate) fn print_head() {
+fn place(kind: Kind) -> usize {
+    Kind::ALL.iter().position(|k| *k == kind).expect("a kind of the list")
+}
+
+/// The head; `cost` says what is counted, and in which unit.
+pub(crate) fn print_head(cost: &str) {
     print!("{:24}", "");
     for ratio in RATIOS {
         print!("{:>11}", ratio.title);
     }
-    println!("{:>12}{:>10}{:>10}{:>12}{:>12}", "H, us", "allocs g", "allocs H", "peak B g", "peak B H");
+    println!("{cost:>12}{:>10}{:>10}{:>12}{:>12}", "allocs g", "allocs H", "peak B g", "peak B H");
 }
 
-pub(crate) fn print_row(row: &Row) {
+/// A row; the absolute cost of the product is multiplied by `unit`.
+pub(crate) fn print_row(row: &Row, unit: f64) {
     print!("{:24}", row.name);
     for ratio in RATIOS {
-        print!("{:>11}", row.ratio(ratio).map_or("-".to_string(), short));
+        print!("{:>11}", row.ratio(ratio.of, ratio.over).map_or("-".to_string(), short));
     }
     let [(count_g, bytes_g), (count_h, bytes_h)] = row.memory;
-    let time = row.time(Kind::Hvp).map_or("-".to_string(), |s| short(1e6 * s));
-    println!("{time:>12}{count_g:>10}{count_h:>10}{bytes_g:>12}{bytes_h:>12}");
+    let cost = row.cost(Kind::Hvp).map_or("-".to_string(), |s| short(s * unit));
+    println!("{cost:>12}{count_g:>10}{count_h:>10}{bytes_g:>12}{bytes_h:>12}");
 }
 
-pub(crate) fn print_foot(rounds: usize) {
+/// What the columns are.
+pub(crate) fn print_legend() {
     println!(
-        "\ng: value and gradient; H: Hessian-vector product; hand: plain loops by hand, g with the value too.\n\
-         Ratios of least times of {rounds} interleaved rounds. num-dual: one sweep of {COLUMNS} components, times the number of\n\
-         sweeps. Bytes: the most that the call holds on the heap at a time."
+        "g: value and gradient; H: Hessian-vector product alone; hand: plain loops by hand, g with the value too.\n\
+         num-dual: one sweep of {COLUMNS} components, times the number of sweeps. Peak: the most bytes that a call holds on\n\
+         the heap at a time."
     );
 }
 

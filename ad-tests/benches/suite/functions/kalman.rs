@@ -14,14 +14,14 @@ fn kalman(p: &[f64], observations: &[f64]) -> f64 {
     let mut variance = 1.0;
     let mut nll = 0.0;
     for &y in observations {
-        mean = phi * mean;
+        mean *= phi;
         variance = phi * phi * variance + q;
         let s = variance + r;
         let e = y - mean;
         nll += 0.5 * (s.ln() + e * e / s);
         let gain = variance / s;
         mean += gain * e;
-        variance = (1.0 - gain) * variance;
+        variance *= 1.0 - gain;
     }
     nll
 }

@@ -125,27 +125,28 @@ impl Case {
     }
 }
 
+/// Makes the case of a name.
+type Make = fn(&'static str) -> Case;
+
 /// Every case of the suite, in the order of the table.
-pub(crate) fn all() -> Vec<Case> {
-    vec![
-        rosenbrock::case("Rosenbrock 1000", 1000),
-        rosenbrock::case("Rosenbrock 10^6", 1_000_000).without(Kind::DualSweep),
-        logistic::case("logistic 1000 x 30", 1000, 30),
-        logistic::case("logistic 20000 x 100", 20_000, 100),
-        mlp::case("MLP 16-32-4, batch 128"),
-        gmm::case("GMM d 10, k 25, n 1000"),
-        lennard_jones::case("Lennard-Jones 256"),
-        lorenz::case("Lorenz RK4, 1000 steps"),
-        branch::case("two branches"),
-        log_sum_exp::case("log-sum-exp 1000"),
-        cross_entropy::case("softmax 500 x 20, 10 cl."),
-        surface::case("surface 64 x 64"),
-        cholesky::case("Cholesky log det 32"),
-        kalman::case("Kalman, 1000 steps"),
-        lstm::case("LSTM 4-8, 50 steps"),
-        bundle::case("bundle adj. 8 x 50"),
-    ]
-}
+pub(crate) const CASES: &[(&str, Make)] = &[
+    ("Rosenbrock 1000", |name| rosenbrock::case(name, 1000)),
+    ("Rosenbrock 10^6", |name| rosenbrock::case(name, 1_000_000).without(Kind::DualSweep)),
+    ("logistic 1000 x 30", |name| logistic::case(name, 1000, 30)),
+    ("logistic 20000 x 100", |name| logistic::case(name, 20_000, 100)),
+    ("MLP 16-32-4, batch 128", mlp::case),
+    ("GMM d 10, k 25, n 1000", gmm::case),
+    ("Lennard-Jones 256", lennard_jones::case),
+    ("Lorenz RK4, 1000 steps", lorenz::case),
+    ("two branches", branch::case),
+    ("log-sum-exp 1000", log_sum_exp::case),
+    ("softmax 500 x 20, 10 cl.", cross_entropy::case),
+    ("surface 64 x 64", surface::case),
+    ("Cholesky log det 32", cholesky::case),
+    ("Kalman, 1000 steps", kalman::case),
+    ("LSTM 4-8, 50 steps", lstm::case),
+    ("bundle adj. 8 x 50", bundle::case),
+];
 
 /// `n` numbers between `low` and `high`, from splitmix64 alone.
 fn uniform(seed: u64, n: usize, low: f64, high: f64) -> Vec<f64> {
