@@ -45,7 +45,8 @@ struct Raw {
     dump: Flag,
 }
 
-const WORDS: &str = "`grad`, `jvp`, `vjp`, `hvp`, `grad_hvp`, `hvp_rev`, `curvature`, `calls`";
+const WORDS: &str =
+    "`grad`, `jvp`, `vjp`, `hvp`, `grad_hvp`, `hvp_rev`, `curvature`, `hessian`, `linearize`, `calls`";
 
 /// Reads the attribute.
 pub(crate) fn parse(attributes: TokenStream, diagnostics: &mut Diagnostics) -> Options {

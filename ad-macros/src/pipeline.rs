@@ -9,6 +9,8 @@
 //!     f_grad_hvp      forward(reverse(f)), all it computes
 //!     f_hvp_rev       reverse(forward(f)), of the slope
 //!     f_curvature     forward(forward(f)), both along one direction
+//!     f_hessian       f_hvp and f_grad as an operator
+//!     f_linearize     split(forward(reverse(f))), both halves as an operator
 //! ── optimise ── backend ──> tokens
 //! ```
 
@@ -46,10 +48,14 @@ pub(crate) enum Product {
     HvpRev,
     /// `f_curvature`: forward(forward(f)) along one direction
     Curvature,
+    /// `f_hessian`: an operator that applies `f_hvp`
+    Hessian,
+    /// `f_linearize`: an operator of the two halves of split(forward(reverse(f)))
+    Linearize,
 }
 
 impl Product {
-    const ALL: [Product; 7] = [
+    const ALL: [Product; 9] = [
         Product::Grad,
         Product::Jvp,
         Product::Vjp,
@@ -57,6 +63,8 @@ impl Product {
         Product::GradHvp,
         Product::HvpRev,
         Product::Curvature,
+        Product::Hessian,
+        Product::Linearize,
     ];
 
     /// What stands behind the function's name.
@@ -69,6 +77,8 @@ impl Product {
             Product::GradHvp => "grad_hvp",
             Product::HvpRev => "hvp_rev",
             Product::Curvature => "curvature",
+            Product::Hessian => "hessian",
+            Product::Linearize => "linearize",
         }
     }
 
@@ -87,6 +97,8 @@ impl Product {
                 Product::GradHvp,
                 Product::HvpRev,
                 Product::Curvature,
+                Product::Hessian,
+                Product::Linearize,
             ]
         } else {
             &[Product::Jvp, Product::Vjp]
@@ -138,6 +150,12 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
 
     let mut out = TokenStream::new();
     for product in chosen(&sig, &options, diagnostics) {
+        if matches!(product, Product::Hessian | Product::Linearize) {
+            let tokens = operator(product, &sig, &primal, &options, diagnostics);
+            dump.rust(&tokens);
+            out.extend(tokens);
+            continue;
+        }
         let func = differentiate(product, &primal);
         dump.stage(product.suffix(), &func);
         let tokens = backend::emit(&sig, product, &func);
@@ -156,6 +174,34 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
     }
     dump.write(diagnostics);
     out
+}
+
+/// `f_hessian` or `f_linearize`, if the function can have them; an error if it cannot and they are asked for.
+fn operator(
+    product: Product,
+    sig: &Signature,
+    primal: &Func,
+    options: &Options,
+    diagnostics: &mut Diagnostics,
+) -> TokenStream {
+    let made = backend::Operators::new(sig).and_then(|operators| match product {
+        Product::Hessian => {
+            let (hvp, grad) = (differentiate(Product::Hvp, primal), differentiate(Product::Grad, primal));
+            Some(operators.hessian(&hvp, &grad))
+        }
+        _ => Some(operators.linearize(&linearize(primal)?)),
+    });
+    if let (None, Some(only)) = (&made, &options.only)
+        && let Some((_, span)) = only.products.iter().find(|(p, _)| *p == product)
+    {
+        diagnostics.error(
+            *span,
+            format!("`{}` cannot have `{}`", sig.ident, product.suffix()),
+            "the active parameters must be floats, or arrays or slices (of one axis) of the same float type; the others \
+             references, numbers or vectors; and the result a plain float",
+        );
+    }
+    made.unwrap_or_default()
 }
 
 /// The products to generate.
@@ -208,6 +254,7 @@ pub(crate) fn differentiate(product: Product, f: &Func) -> Func {
                 f.params.iter().filter(|p| p.active).map(|p| p.role.marked(Mark::Dot)).collect();
             directions.iter().fold(second, merge_params)
         }
+        Product::Hessian | Product::Linearize => unreachable!("operators are made of other products"),
     };
     finish(optimized(product.suffix(), func))
 }

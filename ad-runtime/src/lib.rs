@@ -148,6 +148,30 @@ pub mod __private {
         );
     }
 
+    /// A part of a vector as an array.
+    ///
+    /// # Panics
+    /// If it is of another length: callers have split it off by this one.
+    #[inline(always)]
+    pub fn array<T, const N: usize>(part: &[T]) -> &[T; N] {
+        match part.try_into() {
+            Ok(array) => array,
+            Err(_) => panic!("a part of another length"),
+        }
+    }
+
+    /// As [`array`], to write to.
+    ///
+    /// # Panics
+    /// If it is of another length.
+    #[inline(always)]
+    pub fn array_mut<T, const N: usize>(part: &mut [T]) -> &mut [T; N] {
+        match part.try_into() {
+            Ok(array) => array,
+            Err(_) => panic!("a part of another length"),
+        }
+    }
+
     /// A zeroed vector as long as a slice.
     pub fn zeros_like<F: Copy + Zero>(slice: &[F]) -> Vec<F> {
         vec![F::zero(); slice.len()]

@@ -2,6 +2,7 @@
 //!
 //! - [`signature`]: parameters, results and length checks, by the rule of the design;
 //! - [`body`]: statements; [`buffers`], [`control`], [`operations`]: those about memory, branches and loops, numbers; [`expr`]: expressions; [`verbatim`]: the user's own code; [`call`]: calls;
+//! - [`operators`]: the Hessian as an operator, made of other functions;
 //! - [`companion`]: the hidden functions that other differentiable functions call;
 //! - [`guards`]: what is assumed of types, as assertions; [`names`]: identifiers; [`docs`]: rustdoc.
 //!
@@ -17,6 +18,7 @@ mod expr;
 mod guards;
 mod names;
 mod operations;
+mod operators;
 mod signature;
 mod verbatim;
 
@@ -25,6 +27,7 @@ use quote::quote;
 
 pub(crate) use companion::{emit as emit_companion, possible as can_be_called};
 pub(crate) use guards::guards;
+pub(crate) use operators::Operators;
 
 use crate::frontend::signature::Signature;
 use crate::ir::Func;
@@ -33,18 +36,29 @@ use body::Body;
 
 /// The generated function of a product.
 pub(crate) fn emit(sig: &Signature, product: Product, func: &Func) -> TokenStream {
-    let function = Ident::new(&format!("{}_{}", plain(&sig.ident), product.suffix()), sig.ident.span());
+    let name = Ident::new(&format!("{}_{}", plain(&sig.ident), product.suffix()), sig.ident.span());
+    function(sig, func, &name, &docs::of(sig, product), &sig.vis, &sig.attrs)
+}
+
+/// A function of this name with the user's parameters, and those that the IR adds to them.
+fn function(
+    sig: &Signature,
+    func: &Func,
+    name: &Ident,
+    docs: &[String],
+    vis: &syn::Visibility,
+    attrs: &[syn::Attribute],
+) -> TokenStream {
     let mut body = Body::new(func);
     let records = signature::Records::new(sig, func, &mut body);
     let params = signature::parameters(sig, func, &body, &records);
     let opened = records.opened(sig, func, &body);
-    let checks = signature::length_checks(sig, func, &body, &function);
+    let checks = signature::length_checks(sig, func, &body, name);
     let statements = body.statements();
     let written = records.written(sig, func, &mut body);
     let returned = signature::wrapped(sig, signature::returned(sig, func, |binding| body.output(binding)));
     let ret = signature::wrapped_type(sig, signature::return_type(sig, func)).map(|ty| quote!(-> #ty));
-    let docs = docs::of(sig, product);
-    let (vis, attrs, generics) = (&sig.vis, &sig.attrs, &sig.generics);
+    let generics = &sig.generics;
     let where_clause = &generics.where_clause;
     let receiver = sig.receiver.as_ref().map(|r| quote!(#r,));
     let allow = allowed();
@@ -56,7 +70,7 @@ pub(crate) fn emit(sig: &Signature, product: Product, func: &Func) -> TokenStrea
         #(#[doc = #docs])*
         #track
         #allow
-        #vis fn #function #generics (#receiver #(#params),*) #ret #where_clause {
+        #vis fn #name #generics (#receiver #(#params),*) #ret #where_clause {
             #opened
             #checks
             #statements

@@ -17,6 +17,7 @@ mod algebra;
 mod block_diagonal;
 mod dense;
 mod diagonal;
+mod hessian;
 mod kernels;
 mod kronecker;
 mod low_rank;
@@ -25,6 +26,7 @@ pub use algebra::{Assuming, Counted, Counter, HessianOperatorExt, Plus, Restrict
 pub use block_diagonal::BlockDiagonal;
 pub use dense::Dense;
 pub use diagonal::{Diagonal, Identity};
+pub use hessian::{Hessian, Linearized};
 pub use kronecker::Kronecker;
 pub use low_rank::LowRank;
 

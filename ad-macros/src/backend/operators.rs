@@ -1,0 +1,326 @@
+//! `f_hessian` and `f_linearize`: the Hessian at a point as an operator on flat vectors.
+//!
+//! The active parameters stand one after the other in a vector, in order. Both functions bring along what they call, as
+//! inner functions: whether the user's function stands in a module or in an `impl` block does not show (but where it says
+//! `self` or `Self`, which inner functions cannot; then what they call stands beside them).
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{format_ident, quote};
+
+use super::expr::float_type;
+use crate::frontend::signature::{Class, ParamSig, Signature, shape};
+use crate::ir::{Dim, FloatKind, Func, Source};
+use crate::transform::split::Split;
+
+/// The place of an active parameter in the vector.
+struct Place<'s> {
+    param: &'s ParamSig,
+    kind: Kind,
+    /// How many numbers it is.
+    len: TokenStream,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Scalar,
+    Slice,
+    RefArray,
+    Array,
+}
+
+/// What both functions know of the user's.
+pub(crate) struct Operators<'s> {
+    sig: &'s Signature,
+    places: Vec<Place<'s>>,
+    float: TokenStream,
+}
+
+impl<'s> Operators<'s> {
+    /// `None` if the active parameters cannot be laid out in a vector, or the others not be kept.
+    pub(crate) fn new(sig: &'s Signature) -> Option<Operators<'s>> {
+        if sig.wrapper.is_some() || sig.receiver.as_ref().is_some_and(|r| !is_shared(r)) {
+            return None;
+        }
+        let mut float: Option<FloatKind> = None;
+        let mut places = Vec::new();
+        for param in &sig.params {
+            if !param.active {
+                if !can_be_kept(&param.ty) {
+                    return None;
+                }
+                continue;
+            }
+            let ident = &param.ident;
+            let (kind, elem) = match &param.class {
+                Class::Scalar(elem) => (Kind::Scalar, elem),
+                Class::RefSlice { elem } | Class::RefVec { elem } => (Kind::Slice, elem),
+                Class::RefArray { elem } => (Kind::RefArray, elem),
+                Class::Array { elem } => (Kind::Array, elem),
+                _ => return None,
+            };
+            if matches!(elem, FloatKind::Param(_)) || float.get_or_insert_with(|| elem.clone()) != elem {
+                return None;
+            }
+            let len = match kind {
+                Kind::Scalar => quote!(1),
+                _ => {
+                    let inner = match &param.ty {
+                        syn::Type::Reference(r) => &*r.elem,
+                        other => other,
+                    };
+                    match shape(inner, &sig.floats)?.0.as_slice() {
+                        [Dim::Fixed(n)] => n.parse().ok()?,
+                        [_] => quote!(#ident.len()),
+                        _ => return None,
+                    }
+                }
+            };
+            places.push(Place { param, kind, len });
+        }
+        Some(Operators { sig, places, float: float_type(&float?) })
+    }
+
+    /// `f_hessian`, of the product and the gradient.
+    pub(crate) fn hessian(&self, hvp: &Func, grad: &Func) -> TokenStream {
+        let (product, gradient) = (format_ident!("__ad_product"), format_ident!("__ad_gradient"));
+        let inner = [(&product, hvp), (&gradient, grad)];
+        let (inside, beside, product, gradient) = self.placed("hessian", inner);
+        let (float, dim, call_product, call_gradient) = (
+            &self.float,
+            self.dim(),
+            self.call(&product, &[], true, &quote!()),
+            self.call(&gradient, &[], false, &quote!(__ad_value)),
+        );
+        let ty = quote!(::ad_runtime::operators::Hessian<
+            #float, impl Fn(&[#float], &mut [#float]), impl Fn(&mut [#float]) -> #float
+        >);
+        let docs = "The Hessian of [`{f}`] at a point as a linear operator, without storage: each application is one \
+                    Hessian-vector product. Vectors hold {wrt}, one after the other.";
+        let function = self.function(
+            "hessian",
+            docs,
+            &ty,
+            &quote! {
+                #inside
+                ::ad_runtime::operators::Hessian::new(
+                    #dim,
+                    move |__ad_v: &[#float], __ad_out: &mut [#float]| { #call_product },
+                    move |__ad_out: &mut [#float]| { #call_gradient __ad_value },
+                )
+            },
+        );
+        quote!(#beside #function)
+    }
+
+    /// `f_linearize`, of the halves of the product.
+    pub(crate) fn linearize(&self, split: &Split) -> TokenStream {
+        let (first, second) = (format_ident!("__ad_fixed"), format_ident!("__ad_varying"));
+        let inner = [(&first, &split.fixed), (&second, &split.varying)];
+        let (inside, beside, first, second) = self.placed("linearize", inner);
+        let count = split.varying.params.iter().filter(|p| matches!(p.role.of, Source::Saved(_))).count();
+        let saved: Vec<Ident> = (0..count).map(|k| format_ident!("__ad_saved_{k}")).collect();
+        let value = if count == 0 { quote!(__ad_value) } else { quote!((__ad_value, #(#saved),*)) };
+        let (float, dim) = (&self.float, self.dim());
+        let call_first = self.call(&first, &[], false, &value);
+        let call_second = self.call(&second, &saved, true, &quote!());
+        let ty = quote!(::ad_runtime::operators::Linearized<#float, impl Fn(&[#float], &mut [#float])>);
+        let docs = "The Hessian of [`{f}`] at a point as a linear operator: computes value and gradient, keeps what of the \
+                    product does not depend on the direction, and applies only what does. Vectors hold {wrt}, one after \
+                    the other.";
+        let function = self.function(
+            "linearize",
+            docs,
+            &ty,
+            &quote! {
+                #inside
+                let mut __ad_gradient = ::ad_runtime::__private::vec![0.0; #dim];
+                let __ad_out = &mut __ad_gradient[..];
+                #call_first
+                let __ad_memory = 0 #(+ ::core::mem::size_of_val(&#saved[..]))*;
+                ::ad_runtime::operators::Linearized::new(
+                    __ad_value,
+                    __ad_gradient,
+                    __ad_memory,
+                    move |__ad_v: &[#float], __ad_out: &mut [#float]| { #call_second },
+                )
+            },
+        );
+        quote!(#beside #function)
+    }
+
+    fn dim(&self) -> TokenStream {
+        let lens = self.places.iter().map(|p| &p.len);
+        quote!(0 #(+ #lens)*)
+    }
+
+    /// The functions that are called: inside or beside, and by which path.
+    fn placed(
+        &self,
+        of: &str,
+        list: [(&Ident, &Func); 2],
+    ) -> (TokenStream, TokenStream, TokenStream, TokenStream) {
+        let f = super::plain(&self.sig.ident);
+        let emit = |name: &Ident, func: &Func, hidden: bool| {
+            let vis = syn::Visibility::Inherited;
+            let docs = [" Part of an operator.".to_string()];
+            let function =
+                super::function(self.sig, func, name, &docs, &vis, &[syn::parse_quote!(#[inline])]);
+            let hidden = hidden.then(|| quote!(#[doc(hidden)]));
+            quote!(#hidden #function)
+        };
+        let inside: TokenStream = list.iter().map(|(name, func)| emit(name, func, false)).collect();
+        if self.sig.receiver.is_none() && !mentions_self(inside.clone()) {
+            let [(a, _), (b, _)] = list;
+            return (inside, quote!(), quote!(#a), quote!(#b));
+        }
+        let names = list.map(|(name, _)| format_ident!("{name}_{of}_{f}"));
+        let beside = list.iter().zip(&names).map(|((_, func), name)| emit(name, func, true)).collect();
+        let [a, b] = &names;
+        (quote!(), beside, quote!(Self::#a), quote!(Self::#b))
+    }
+
+    fn function(&self, suffix: &str, docs: &str, ty: &TokenStream, body: &TokenStream) -> TokenStream {
+        let sig = self.sig;
+        let f = super::plain(&sig.ident);
+        let name = Ident::new(&format!("{f}_{suffix}"), sig.ident.span());
+        let wrt: Vec<String> = self.places.iter().map(|p| format!("`{}`", p.param.ident)).collect();
+        let docs = docs.replace("{f}", &f).replace("{wrt}", &wrt.join(", "));
+        let (vis, generics, where_clause) = (&sig.vis, &sig.generics, &sig.generics.where_clause);
+        let receiver = sig.receiver.as_ref().map(|r| quote!(#r,));
+        let params = sig.params.iter().map(|p| {
+            let (ident, ty) = (&p.ident, &p.ty);
+            quote!(#ident: #ty)
+        });
+        let conditions = sig.attrs.iter().filter(|a| {
+            ["cfg", "cfg_attr", "allow", "expect", "warn", "deny", "deprecated"]
+                .iter()
+                .any(|known| a.path().is_ident(known))
+        });
+        let allow = super::allowed();
+        quote! {
+            #(#conditions)*
+            #[doc = #docs]
+            #[doc = ""]
+            #[doc = " Generated by `#[differentiable]`."]
+            #[must_use]
+            #[inline]
+            #allow
+            #vis fn #name #generics (#receiver #(#params),*) -> #ty #where_clause { #body }
+        }
+    }
+
+    /// A call with parts of `__ad_v` for directions and parts of `__ad_out` for derivatives; `value` is what comes back
+    /// beside those.
+    fn call(
+        &self,
+        function: &TokenStream,
+        saved: &[Ident],
+        directions: bool,
+        value: &TokenStream,
+    ) -> TokenStream {
+        let mut before = TokenStream::new();
+        let mut args: Vec<TokenStream> = Vec::new();
+        if self.sig.receiver.is_some() {
+            args.push(quote!(self));
+        }
+        for p in &self.sig.params {
+            let ident = &p.ident;
+            args.push(if is_copied(&p.ty) {
+                quote!(#ident)
+            } else {
+                quote!(::core::clone::Clone::clone(&#ident))
+            });
+        }
+        args.extend(saved.iter().map(|s| quote!(&#s)));
+        let span = Span::call_site();
+        let part = |what: &str, k: usize| Ident::new(&format!("__ad_{what}_{k}"), span);
+        if directions {
+            let mut rest = quote!(__ad_v);
+            for (k, place) in self.places.iter().enumerate() {
+                let (dot, len) = (part("dot", k), &place.len);
+                before.extend(quote!(let (#dot, __ad_v_rest) = #rest.split_at(#len);));
+                rest = quote!(__ad_v_rest);
+                args.push(match place.kind {
+                    Kind::Scalar => quote!(#dot[0]),
+                    Kind::Slice => match place.param.class {
+                        Class::RefVec { .. } => quote!(&#dot.to_vec()),
+                        _ => quote!(#dot),
+                    },
+                    Kind::RefArray => quote!(::ad_runtime::__private::array(#dot)),
+                    Kind::Array => quote!(*::ad_runtime::__private::array(#dot)),
+                });
+            }
+        }
+        let (mut rest, mut returned, mut after) = (quote!(__ad_out), Vec::new(), TokenStream::new());
+        for (k, place) in self.places.iter().enumerate() {
+            let (out, len) = (part("part", k), &place.len);
+            before.extend(quote!(let (#out, __ad_out_rest) = #rest.split_at_mut(#len);));
+            rest = quote!(__ad_out_rest);
+            match place.kind {
+                Kind::Slice => args.push(quote!(#out)),
+                Kind::RefArray => args.push(quote!(::ad_runtime::__private::array_mut(#out))),
+                Kind::Scalar | Kind::Array => {
+                    let bar = part("bar", k);
+                    after.extend(if place.kind == Kind::Scalar {
+                        quote!(#out[0] = #bar;)
+                    } else {
+                        quote!(#out.copy_from_slice(&#bar);)
+                    });
+                    returned.push(quote!(#bar));
+                }
+            }
+        }
+        let mut groups = Vec::new();
+        if !value.is_empty() {
+            groups.push(value.clone());
+        }
+        if !returned.is_empty() {
+            groups.push(super::signature::tuple(returned));
+        }
+        let call = quote!(#function(#(#args),*));
+        let call = match groups.len() {
+            0 => quote!(#call;),
+            _ => {
+                let pattern = super::signature::tuple(groups);
+                quote!(let #pattern = #call;)
+            }
+        };
+        quote!(#before #call #after)
+    }
+}
+
+/// `&self`
+fn is_shared(r: &syn::Receiver) -> bool {
+    matches!(&r.kind, syn::ReceiverKind::Reference(_, _, None))
+}
+
+/// Whether a value of a type is copied by naming it.
+fn is_copied(ty: &syn::Type) -> bool {
+    match ty {
+        syn::Type::Reference(r) => r.mutability.is_none(),
+        syn::Type::Path(p) => {
+            crate::frontend::is_integer(ty)
+                || ["f64", "f32", "bool", "char"].iter().any(|known| p.path.is_ident(known))
+        }
+        syn::Type::Array(a) => is_copied(&a.elem),
+        syn::Type::Tuple(t) => t.elems.iter().all(is_copied),
+        _ => false,
+    }
+}
+
+/// Whether an operator can keep a value of a type, to pass it on as often as it is applied.
+fn can_be_kept(ty: &syn::Type) -> bool {
+    is_copied(ty)
+        || matches!(ty, syn::Type::Path(p) if p.path.segments.last().is_some_and(|s| {
+            ["Vec", "String", "ArrayView1", "ArrayView2"].iter().any(|known| s.ident == known)
+        }))
+}
+
+/// Whether code says `Self`, or the name of what may be a parameter of the `impl` block around it.
+fn mentions_self(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "Self" || ident == "self",
+        TokenTree::Group(group) => mentions_self(group.stream()),
+        _ => false,
+    })
+}
