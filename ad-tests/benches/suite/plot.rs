@@ -5,6 +5,7 @@ use crate::functions::Kind;
 use crate::table::Row;
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::PathBuf;
 
 /// Bars of one colour.
@@ -50,6 +51,9 @@ const PANELS: [(&str, [Series; 2]); 2] = [
     ),
 ];
 
+/// Below the last row, for the legend, in rows.
+const ROOM: f64 = 1.7;
+
 /// Writes `suite.svg` into the target folder.
 pub(crate) fn write(rows: &[Row]) -> Result<PathBuf, String> {
     let path = target_folder()?.join("suite.svg");
@@ -67,7 +71,7 @@ fn target_folder() -> Result<PathBuf, String> {
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn draw(rows: &[Row], path: &PathBuf) -> Outcome {
-    let height = 90 + 26 * rows.len() as u32;
+    let height = 130 + 26 * rows.len() as u32;
     let root = SVGBackend::new(path, (1100, height)).into_drawing_area();
     root.fill(&WHITE)?;
     let (left, right) = root.split_horizontally(630);
@@ -91,7 +95,7 @@ fn panel(
         .margin(10)
         .x_label_area_size(25)
         .y_label_area_size(names)
-        .build_cartesian_2d((low * 0.9..high * 1.2).log_scale(), 0.0..n)?;
+        .build_cartesian_2d((low * 0.9..high * 1.2).log_scale(), -ROOM..n)?;
     chart
         .configure_mesh()
         .disable_y_mesh()
@@ -110,21 +114,20 @@ fn panel(
             .draw_series(bars)?
             .label(format!("{} (limit {})", series.label, series.limit))
             .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], colour.filled()));
-        let limit = [(series.limit, 0.0), (series.limit, n)];
+        let limit = [(series.limit, -ROOM), (series.limit, n)];
         chart.draw_series(std::iter::once(PathElement::new(limit, colour.stroke_width(2))))?;
     }
     if names > 100 {
+        let style = ("sans-serif", 13).into_text_style(area).pos(Pos::new(HPos::Right, VPos::Center));
         for (i, row) in rows.iter().enumerate() {
             let (x, y) = chart.backend_coord(&(low * 0.9, n - i as f64 - 0.5));
-            let style = ("sans-serif", 13).into_text_style(area);
-            let (width, _) = area.estimate_text_size(row.name, &style)?;
-            area.draw_text(row.name, &style, (x - width as i32 - 8, y - 7))?;
+            area.draw_text(row.name, &style, (x - 8, y))?;
         }
     }
     chart
         .configure_series_labels()
         .position(SeriesLabelPosition::LowerRight)
-        .background_style(WHITE.mix(0.85))
+        .background_style(WHITE)
         .label_font(("sans-serif", 12))
         .draw()?;
     Ok(())
