@@ -3,4 +3,5 @@
 mod coloring;
 mod common;
 mod matrix;
+mod recorder;
 mod recovery;
