@@ -21,8 +21,6 @@ pub(crate) struct Known {
     hash: u64,
     /// Whether it has companions.
     pub(crate) can_be_called: bool,
-    /// Which parameters are active, and what they are called.
-    pub(crate) params: Vec<(String, bool)>,
 }
 
 static FUNCTIONS: LazyLock<Mutex<HashMap<String, Known>>> = LazyLock::new(Mutex::default);
@@ -69,8 +67,7 @@ pub(crate) fn keep(function: &syn::ItemFn, sig: &Signature) -> TokenStream {
     let hash = fnv(0xcbf2_9ce4_8422_2325, &text);
     let name = sig.ident.to_string();
     let can_be_called = backend::can_be_called(sig);
-    let params = sig.params.iter().map(|p| (p.ident.to_string(), p.active)).collect();
-    let known = Known { text, hash, can_be_called, params };
+    let known = Known { text, hash, can_be_called };
     FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), known);
     if can_be_called {
         return TokenStream::new();

@@ -10,9 +10,12 @@
 //!     f_hvp_rev       reverse(forward(f)), of the slope
 //!     f_curvature     forward(forward(f)), both along one direction
 //!     f_hessian       f_hvp and f_grad as an operator
+//!     f_sparsity      pattern(f), what runs on index sets
 //!     f_linearize     split(forward(reverse(f))), both halves as an operator
 //! ── optimise ── backend ──> tokens
 //! ```
+
+use std::collections::HashMap;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -27,7 +30,8 @@ use crate::ir::{Binding, CallMode, Func, Mark, Role, Source, Storage};
 use crate::optimize::{finish, optimize};
 use crate::options::{self, Options};
 use crate::transform::forward::forward;
-use crate::transform::outputs::{bind_seed, keep_outputs, merge_params};
+use crate::transform::outputs::{bind_seed, keep_outputs, merge_params, without_effects};
+use crate::transform::pattern::{is_universal, pattern};
 use crate::transform::reverse::reverse;
 use crate::transform::split::{Split, split};
 
@@ -52,10 +56,12 @@ pub(crate) enum Product {
     Hessian,
     /// `f_linearize`: an operator of the two halves of split(forward(reverse(f)))
     Linearize,
+    /// `f_sparsity`: the pattern of the Hessian
+    Sparsity,
 }
 
 impl Product {
-    const ALL: [Product; 9] = [
+    const ALL: [Product; 10] = [
         Product::Grad,
         Product::Jvp,
         Product::Vjp,
@@ -65,6 +71,7 @@ impl Product {
         Product::Curvature,
         Product::Hessian,
         Product::Linearize,
+        Product::Sparsity,
     ];
 
     /// What stands behind the function's name.
@@ -79,6 +86,7 @@ impl Product {
             Product::Curvature => "curvature",
             Product::Hessian => "hessian",
             Product::Linearize => "linearize",
+            Product::Sparsity => "sparsity",
         }
     }
 
@@ -99,6 +107,7 @@ impl Product {
                 Product::Curvature,
                 Product::Hessian,
                 Product::Linearize,
+                Product::Sparsity,
             ]
         } else {
             &[Product::Jvp, Product::Vjp]
@@ -149,9 +158,10 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
     dump.plan(&primal);
 
     let mut out = TokenStream::new();
+    let mut made: HashMap<Product, Func> = HashMap::new();
     for product in chosen(&sig, &options, diagnostics) {
-        if matches!(product, Product::Hessian | Product::Linearize) {
-            let tokens = operator(product, &sig, &primal, &options, diagnostics);
+        if matches!(product, Product::Hessian | Product::Linearize | Product::Sparsity) {
+            let tokens = operator(product, &sig, &primal, &mut made, &options, diagnostics);
             dump.rust(&tokens);
             out.extend(tokens);
             continue;
@@ -159,6 +169,7 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
         let func = differentiate(product, &primal);
         dump.stage(product.suffix(), &func);
         let tokens = backend::emit(&sig, product, &func);
+        made.insert(product, func);
         dump.rust(&tokens);
         out.extend(tokens);
     }
@@ -176,20 +187,27 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
     out
 }
 
-/// `f_hessian` or `f_linearize`, if the function can have them; an error if it cannot and they are asked for.
+/// `f_hessian`, `f_linearize` or `f_sparsity`, if the function can have them; an error if it cannot and they are asked for.
 fn operator(
     product: Product,
     sig: &Signature,
     primal: &Func,
+    products: &mut HashMap<Product, Func>,
     options: &Options,
     diagnostics: &mut Diagnostics,
 ) -> TokenStream {
+    let mut product_of = |p: Product| products.remove(&p).unwrap_or_else(|| differentiate(p, primal));
     let made = backend::Operators::new(sig).and_then(|operators| match product {
         Product::Hessian => {
-            let (hvp, grad) = (differentiate(Product::Hvp, primal), differentiate(Product::Grad, primal));
+            let (hvp, grad) = (product_of(Product::Hvp), product_of(Product::Grad));
             Some(operators.hessian(&hvp, &grad))
         }
-        _ => Some(operators.linearize(&linearize(primal)?)),
+        Product::Linearize => Some(operators.linearize(&linearize(primal)?)),
+        _ => {
+            let sets = optimized("pattern", pattern(&without_effects(primal.clone())));
+            let universal = is_universal(&sets);
+            Some(operators.sparsity(&finish(sets), universal))
+        }
     });
     if let (None, Some(only)) = (&made, &options.only)
         && let Some((_, span)) = only.products.iter().find(|(p, _)| *p == product)
@@ -254,7 +272,9 @@ pub(crate) fn differentiate(product: Product, f: &Func) -> Func {
                 f.params.iter().filter(|p| p.active).map(|p| p.role.marked(Mark::Dot)).collect();
             directions.iter().fold(second, merge_params)
         }
-        Product::Hessian | Product::Linearize => unreachable!("operators are made of other products"),
+        Product::Hessian | Product::Linearize | Product::Sparsity => {
+            unreachable!("operators are made of other products")
+        }
     };
     finish(optimized(product.suffix(), func))
 }
@@ -298,7 +318,7 @@ fn directions_inactive(mut func: Func) -> Func {
 
 /// Verifies and optimises.
 fn optimized(stage: &str, func: Func) -> Func {
-    if cfg!(debug_assertions)
+    if crate::ir::verify::is_on()
         && let Err(e) = verify(&func)
     {
         panic!("after {stage}: {e}\n{func}");

@@ -124,6 +124,7 @@ pub mod __private {
     pub use ndarray;
 
     pub use crate::probe::{HoldsFloats, MayHoldFloats, Probe, same_text};
+    pub use crate::sparse::sets::SetRecorder;
     pub use alloc::vec;
     pub use alloc::vec::Vec;
     use num_traits::ToPrimitive;
@@ -154,10 +155,8 @@ pub mod __private {
     /// If it is of another length: callers have split it off by this one.
     #[inline(always)]
     pub fn array<T, const N: usize>(part: &[T]) -> &[T; N] {
-        match part.try_into() {
-            Ok(array) => array,
-            Err(_) => panic!("a part of another length"),
-        }
+        let Ok(array) = part.try_into() else { panic!("a part of another length") };
+        array
     }
 
     /// As [`array`], to write to.
@@ -166,10 +165,8 @@ pub mod __private {
     /// If it is of another length.
     #[inline(always)]
     pub fn array_mut<T, const N: usize>(part: &mut [T]) -> &mut [T; N] {
-        match part.try_into() {
-            Ok(array) => array,
-            Err(_) => panic!("a part of another length"),
-        }
+        let Ok(array) = part.try_into() else { panic!("a part of another length") };
+        array
     }
 
     /// A zeroed vector as long as a slice.

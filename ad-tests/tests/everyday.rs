@@ -3,6 +3,7 @@
 // The functions under test are written as users write them.
 #![allow(clippy::all, clippy::pedantic, missing_docs, dead_code)]
 use ad_runtime::operators::{HessianOperator, Linearized};
+use ad_runtime::sparse::Sparsity;
 use ad_runtime::{Differentiable, differentiable};
 use std::collections::{BTreeMap, HashMap};
 fn diff(x: &[f64], v: &[f64], f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
@@ -64,7 +65,20 @@ fn linearized<P: Fn(&[f64], &mut [f64])>(
     hessian.value()
 }
 
-macro_rules! exact { ($name:ident, $x:expr, $f:ident $g:ident $h:ident $l:ident $(, $d:expr)*) => {
+/// The pattern has every entry of the Hessian that is not zero.
+fn covered(name: &str, sparsity: &Sparsity, n: usize, h: impl Fn(&[f64], &mut [f64])) {
+    for j in 0..n {
+        let unit: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i == j))).collect();
+        let mut column = vec![0.0; n];
+        h(&unit, &mut column);
+        for (i, entry) in column.iter().enumerate() {
+            let known = sparsity.pattern.position(i, j).is_some();
+            assert!(known || entry.abs() < 1e-12, "{name}: entry ({i}, {j}), {entry}, is not in the pattern");
+        }
+    }
+}
+
+macro_rules! exact { ($name:ident, $x:expr, $f:ident $g:ident $h:ident $l:ident $s:ident $(, $d:expr)*) => {
     #[test] fn $name() {
         check(
             stringify!($f),
@@ -74,6 +88,8 @@ macro_rules! exact { ($name:ident, $x:expr, $f:ident $g:ident $h:ident $l:ident 
             |p, v, hv| $h(p $(, $d)*, v, hv),
             |p, v, g, hv| linearized($l(p $(, $d)*), v, g, hv),
         );
+        let x: &[f64] = $x;
+        covered(stringify!($f), &$s($x $(, $d)*), x.len(), |v, hv| $h($x $(, $d)*, v, hv));
     }
 } }
 const X: &[f64] = &[0.3, -0.8, 1.1, 0.6, -0.4, 0.9];
@@ -87,7 +103,7 @@ fn sum_of_squares(x: &[f64]) -> f64 {
     }
     acc
 }
-exact!(sum_of_squares_is_exact, X, sum_of_squares sum_of_squares_grad sum_of_squares_hvp sum_of_squares_linearize);
+exact!(sum_of_squares_is_exact, X, sum_of_squares sum_of_squares_grad sum_of_squares_hvp sum_of_squares_linearize sum_of_squares_sparsity);
 
 #[differentiable]
 fn softmax_entropy(logits: &[f64]) -> f64 {
@@ -96,7 +112,7 @@ fn softmax_entropy(logits: &[f64]) -> f64 {
     let z: f64 = exps.iter().sum();
     -exps.iter().map(|e| e / z).map(|p| p * p.ln()).sum::<f64>()
 }
-exact!(softmax_entropy_is_exact, X, softmax_entropy softmax_entropy_grad softmax_entropy_hvp softmax_entropy_linearize);
+exact!(softmax_entropy_is_exact, X, softmax_entropy softmax_entropy_grad softmax_entropy_hvp softmax_entropy_linearize softmax_entropy_sparsity);
 
 #[differentiable]
 fn cholesky_logdet(a: &[f64]) -> f64 {
@@ -113,7 +129,7 @@ fn cholesky_logdet(a: &[f64]) -> f64 {
     }
     (0..N).map(|i| l[i][i].ln()).sum::<f64>() * 2.0
 }
-exact!(cholesky_logdet_is_exact, &[0.3, -0.8, 0.5, 0.6], cholesky_logdet cholesky_logdet_grad cholesky_logdet_hvp cholesky_logdet_linearize);
+exact!(cholesky_logdet_is_exact, &[0.3, -0.8, 0.5, 0.6], cholesky_logdet cholesky_logdet_grad cholesky_logdet_hvp cholesky_logdet_linearize cholesky_logdet_sparsity);
 
 #[differentiable(wrt(theta))]
 fn garch(theta: &[f64], returns: &[f64]) -> f64 {
@@ -128,7 +144,7 @@ fn garch(theta: &[f64], returns: &[f64]) -> f64 {
     }
     nll
 }
-exact!(garch_is_exact, &[0.3, 0.2, 0.4], garch garch_grad garch_hvp garch_linearize, &[0.1, -0.4, 0.3, 0.8, -0.2]);
+exact!(garch_is_exact, &[0.3, 0.2, 0.4], garch garch_grad garch_hvp garch_linearize garch_sparsity, &[0.1, -0.4, 0.3, 0.8, -0.2]);
 
 #[differentiable]
 fn rk4(x: &[f64]) -> f64 {
@@ -148,7 +164,7 @@ fn rk4(x: &[f64]) -> f64 {
     }
     s.iter().map(|v| v.powi(2)).sum::<f64>().sqrt()
 }
-exact!(rk4_is_exact, X, rk4 rk4_grad rk4_hvp rk4_linearize);
+exact!(rk4_is_exact, X, rk4 rk4_grad rk4_hvp rk4_linearize rk4_sparsity);
 
 #[differentiable]
 fn matmul_chain(x: &[f64]) -> f64 {
@@ -169,7 +185,7 @@ fn matmul_chain(x: &[f64]) -> f64 {
     let c = matmul(&matmul(&a, &b), &a);
     c.iter().flatten().map(|v| v.tanh()).sum()
 }
-exact!(matmul_chain_is_exact, X, matmul_chain matmul_chain_grad matmul_chain_hvp matmul_chain_linearize);
+exact!(matmul_chain_is_exact, X, matmul_chain matmul_chain_grad matmul_chain_hvp matmul_chain_linearize matmul_chain_sparsity);
 
 #[differentiable]
 fn trapezoid(x: &[f64]) -> f64 {
@@ -179,7 +195,7 @@ fn trapezoid(x: &[f64]) -> f64 {
     let inner: f64 = (1..n).map(|i| integrand(i as f64 * h).exp()).sum();
     h * (0.5 * (integrand(0.0).exp() + integrand(1.0).exp()) + inner)
 }
-exact!(trapezoid_is_exact, X, trapezoid trapezoid_grad trapezoid_hvp trapezoid_linearize);
+exact!(trapezoid_is_exact, X, trapezoid trapezoid_grad trapezoid_hvp trapezoid_linearize trapezoid_sparsity);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Loss {
@@ -228,7 +244,7 @@ fn convolution(x: &[f64]) -> f64 {
     x.iter().zip(&smooth).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
         + smooth.iter().map(|s: &f64| s.powi(4)).sum::<f64>()
 }
-exact!(convolution_is_exact, X, convolution convolution_grad convolution_hvp convolution_linearize);
+exact!(convolution_is_exact, X, convolution convolution_grad convolution_hvp convolution_linearize convolution_sparsity);
 
 #[differentiable]
 fn viterbi_soft(x: &[f64]) -> f64 {
@@ -247,7 +263,7 @@ fn viterbi_soft(x: &[f64]) -> f64 {
     }
     lse(alpha[0], alpha[1])
 }
-exact!(viterbi_soft_is_exact, X, viterbi_soft viterbi_soft_grad viterbi_soft_hvp viterbi_soft_linearize);
+exact!(viterbi_soft_is_exact, X, viterbi_soft viterbi_soft_grad viterbi_soft_hvp viterbi_soft_linearize viterbi_soft_sparsity);
 
 #[differentiable]
 fn newton_sqrt(x: &[f64]) -> f64 {
@@ -261,7 +277,7 @@ fn newton_sqrt(x: &[f64]) -> f64 {
         guess = next;
     }
 }
-exact!(newton_sqrt_is_exact, X, newton_sqrt newton_sqrt_grad newton_sqrt_hvp newton_sqrt_linearize);
+exact!(newton_sqrt_is_exact, X, newton_sqrt newton_sqrt_grad newton_sqrt_hvp newton_sqrt_linearize newton_sqrt_sparsity);
 
 #[differentiable]
 fn running_stats(x: &[f64]) -> f64 {
@@ -280,7 +296,7 @@ fn running_stats(x: &[f64]) -> f64 {
     }
     (w.m2 / (w.n - 1) as f64).sqrt() / w.mean
 }
-exact!(running_stats_is_exact, X, running_stats running_stats_grad running_stats_hvp running_stats_linearize);
+exact!(running_stats_is_exact, X, running_stats running_stats_grad running_stats_hvp running_stats_linearize running_stats_sparsity);
 
 #[differentiable]
 fn graph_laplacian(x: &[f64]) -> f64 {
@@ -292,7 +308,7 @@ fn graph_laplacian(x: &[f64]) -> f64 {
     }
     edges.iter().map(|&(a, b)| (x[a] - x[b]).powi(2) / (degree[a] * degree[b]) as f64).sum::<f64>().exp()
 }
-exact!(graph_laplacian_is_exact, X, graph_laplacian graph_laplacian_grad graph_laplacian_hvp graph_laplacian_linearize);
+exact!(graph_laplacian_is_exact, X, graph_laplacian graph_laplacian_grad graph_laplacian_hvp graph_laplacian_linearize graph_laplacian_sparsity);
 
 #[differentiable]
 fn legendre(x: &[f64]) -> f64 {
@@ -312,7 +328,7 @@ fn legendre(x: &[f64]) -> f64 {
     }
     x.iter().enumerate().map(|(n, c)| c * p(n, x[0])).sum()
 }
-exact!(legendre_is_exact, X, legendre legendre_grad legendre_hvp legendre_linearize);
+exact!(legendre_is_exact, X, legendre legendre_grad legendre_hvp legendre_linearize legendre_sparsity);
 
 #[differentiable]
 fn bezier_length(x: &[f64]) -> f64 {
@@ -335,7 +351,7 @@ fn bezier_length(x: &[f64]) -> f64 {
         })
         .sum()
 }
-exact!(bezier_length_is_exact, X, bezier_length bezier_length_grad bezier_length_hvp bezier_length_linearize);
+exact!(bezier_length_is_exact, X, bezier_length bezier_length_grad bezier_length_hvp bezier_length_linearize bezier_length_sparsity);
 
 #[differentiable]
 fn huffman_like(x: &[f64]) -> f64 {
@@ -352,7 +368,7 @@ fn huffman_like(x: &[f64]) -> f64 {
     let longest = groups.iter().map(Vec::len).max().unwrap_or(0);
     groups.iter().map(|g| g.iter().fold(1.0, |a, b| a * (1.0 + b / total))).sum::<f64>() * longest as f64
 }
-exact!(huffman_like_is_exact, X, huffman_like huffman_like_grad huffman_like_hvp huffman_like_linearize);
+exact!(huffman_like_is_exact, X, huffman_like huffman_like_grad huffman_like_hvp huffman_like_linearize huffman_like_sparsity);
 
 #[differentiable]
 fn early(x: &[f64]) -> f64 {
@@ -372,7 +388,7 @@ fn early(x: &[f64]) -> f64 {
     }
     best.max(0.0).powf(1.5) + x.iter().skip(1).step_by(2).map(|v| v.abs().sqrt()).sum::<f64>()
 }
-exact!(early_is_exact, X, early early_grad early_hvp early_linearize);
+exact!(early_is_exact, X, early early_grad early_hvp early_linearize early_sparsity);
 
 #[differentiable]
 fn levi(x: &[f64]) -> f64 {
@@ -390,14 +406,14 @@ fn levi(x: &[f64]) -> f64 {
     };
     head + mid + tail
 }
-exact!(levi_is_exact, X, levi levi_grad levi_hvp levi_linearize);
+exact!(levi_is_exact, X, levi levi_grad levi_hvp levi_linearize levi_sparsity);
 
 #[differentiable]
 fn median_of_three(x: &[f64]) -> f64 {
     let med = |a: f64, b: f64, c: f64| a.max(b).min(a.min(b).max(c));
     x.windows(3).map(|w| if let [a, b, c] = w { med(*a, *b, *c).powi(2) } else { 0.0 }).sum()
 }
-exact!(median_of_three_is_exact, X, median_of_three median_of_three_grad median_of_three_hvp median_of_three_linearize);
+exact!(median_of_three_is_exact, X, median_of_three median_of_three_grad median_of_three_hvp median_of_three_linearize median_of_three_sparsity);
 
 #[differentiable]
 fn cumulative(x: &[f64]) -> f64 {
@@ -416,7 +432,7 @@ fn cumulative(x: &[f64]) -> f64 {
     }
     drawdown * cumsum.iter().product::<f64>() + cumsum.last().copied().unwrap_or_default()
 }
-exact!(cumulative_is_exact, X, cumulative cumulative_grad cumulative_hvp cumulative_linearize);
+exact!(cumulative_is_exact, X, cumulative cumulative_grad cumulative_hvp cumulative_linearize cumulative_sparsity);
 
 struct Dataset {
     rows: Vec<Row>,
@@ -475,7 +491,7 @@ fn closures_that_return_closures(x: &[f64]) -> f64 {
     let g = make(x[1] * x[2]);
     f(g(x[3])) * g(f(x[4]))
 }
-exact!(closures_that_return_closures_is_exact, X, closures_that_return_closures closures_that_return_closures_grad closures_that_return_closures_hvp closures_that_return_closures_linearize);
+exact!(closures_that_return_closures_is_exact, X, closures_that_return_closures closures_that_return_closures_grad closures_that_return_closures_hvp closures_that_return_closures_linearize closures_that_return_closures_sparsity);
 
 #[differentiable]
 fn power_iteration(x: &[f64]) -> f64 {
@@ -493,7 +509,7 @@ fn power_iteration(x: &[f64]) -> f64 {
     }
     lambda
 }
-exact!(power_iteration_is_exact, X, power_iteration power_iteration_grad power_iteration_hvp power_iteration_linearize);
+exact!(power_iteration_is_exact, X, power_iteration power_iteration_grad power_iteration_hvp power_iteration_linearize power_iteration_sparsity);
 
 #[differentiable]
 fn conjugate_gradient(x: &[f64]) -> f64 {
@@ -529,7 +545,7 @@ fn conjugate_gradient(x: &[f64]) -> f64 {
     }
     dot(&sol, &sol)
 }
-exact!(conjugate_gradient_is_exact, X, conjugate_gradient conjugate_gradient_grad conjugate_gradient_hvp conjugate_gradient_linearize);
+exact!(conjugate_gradient_is_exact, X, conjugate_gradient conjugate_gradient_grad conjugate_gradient_hvp conjugate_gradient_linearize conjugate_gradient_sparsity);
 
 #[differentiable(wrt(x))]
 fn weighted(x: &[f64], weights: Option<&[f64]>, names: &BTreeMap<String, usize>) -> f64 {
@@ -572,7 +588,7 @@ fn lstm(x: &[f64]) -> f64 {
     }
     h * h + c
 }
-exact!(lstm_is_exact, X, lstm lstm_grad lstm_hvp lstm_linearize);
+exact!(lstm_is_exact, X, lstm lstm_grad lstm_hvp lstm_linearize lstm_sparsity);
 
 #[differentiable]
 fn attention(x: &[f64]) -> f64 {
@@ -592,7 +608,7 @@ fn attention(x: &[f64]) -> f64 {
     }
     out
 }
-exact!(attention_is_exact, X, attention attention_grad attention_hvp attention_linearize);
+exact!(attention_is_exact, X, attention attention_grad attention_hvp attention_linearize attention_sparsity);
 
 #[differentiable]
 fn kalman(x: &[f64]) -> f64 {
@@ -609,7 +625,7 @@ fn kalman(x: &[f64]) -> f64 {
     }
     ll
 }
-exact!(kalman_is_exact, X, kalman kalman_grad kalman_hvp kalman_linearize);
+exact!(kalman_is_exact, X, kalman kalman_grad kalman_hvp kalman_linearize kalman_sparsity);
 
 #[differentiable]
 fn tridiagonal(x: &[f64]) -> f64 {
@@ -629,7 +645,7 @@ fn tridiagonal(x: &[f64]) -> f64 {
     }
     u.iter().map(|v| v.powi(2)).sum()
 }
-exact!(tridiagonal_is_exact, X, tridiagonal tridiagonal_grad tridiagonal_hvp tridiagonal_linearize);
+exact!(tridiagonal_is_exact, X, tridiagonal tridiagonal_grad tridiagonal_hvp tridiagonal_linearize tridiagonal_sparsity);
 
 #[differentiable]
 fn polynomial_root(x: &[f64]) -> f64 {
@@ -643,7 +659,7 @@ fn polynomial_root(x: &[f64]) -> f64 {
     }
     t * x[3]
 }
-exact!(polynomial_root_is_exact, X, polynomial_root polynomial_root_grad polynomial_root_hvp polynomial_root_linearize);
+exact!(polynomial_root_is_exact, X, polynomial_root polynomial_root_grad polynomial_root_hvp polynomial_root_linearize polynomial_root_sparsity);
 
 #[differentiable]
 fn heat(x: &[f64]) -> f64 {
@@ -659,7 +675,7 @@ fn heat(x: &[f64]) -> f64 {
     }
     u.iter().zip(x.iter()).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
 }
-exact!(heat_is_exact, X, heat heat_grad heat_hvp heat_linearize);
+exact!(heat_is_exact, X, heat heat_grad heat_hvp heat_linearize heat_sparsity);
 
 #[differentiable]
 fn binomial_tree(x: &[f64]) -> f64 {
@@ -677,7 +693,7 @@ fn binomial_tree(x: &[f64]) -> f64 {
     }
     values[0]
 }
-exact!(binomial_tree_is_exact, X, binomial_tree binomial_tree_grad binomial_tree_hvp binomial_tree_linearize);
+exact!(binomial_tree_is_exact, X, binomial_tree binomial_tree_grad binomial_tree_hvp binomial_tree_linearize binomial_tree_sparsity);
 
 #[differentiable]
 fn quaternion(x: &[f64]) -> f64 {
@@ -705,7 +721,7 @@ fn quaternion(x: &[f64]) -> f64 {
     let r = mul(mul(q, p), conj);
     r.w + r.v.iter().map(|c| c * c).sum::<f64>().sqrt()
 }
-exact!(quaternion_is_exact, X, quaternion quaternion_grad quaternion_hvp quaternion_linearize);
+exact!(quaternion_is_exact, X, quaternion quaternion_grad quaternion_hvp quaternion_linearize quaternion_sparsity);
 
 #[differentiable]
 fn stats_by_group(x: &[f64]) -> f64 {
@@ -722,7 +738,7 @@ fn stats_by_group(x: &[f64]) -> f64 {
     let between: f64 = means.iter().zip(counts.iter()).map(|(m, &c)| c as f64 * (m - grand).powi(2)).sum();
     (between / 2.0) / (within / 3.0)
 }
-exact!(stats_by_group_is_exact, X, stats_by_group stats_by_group_grad stats_by_group_hvp stats_by_group_linearize);
+exact!(stats_by_group_is_exact, X, stats_by_group stats_by_group_grad stats_by_group_hvp stats_by_group_linearize stats_by_group_sparsity);
 
 #[differentiable]
 fn fourier(x: &[f64]) -> f64 {
@@ -738,7 +754,7 @@ fn fourier(x: &[f64]) -> f64 {
         })
         .sum()
 }
-exact!(fourier_is_exact, X, fourier fourier_grad fourier_hvp fourier_linearize);
+exact!(fourier_is_exact, X, fourier fourier_grad fourier_hvp fourier_linearize fourier_sparsity);
 
 #[differentiable]
 fn string_keyed(x: &[f64]) -> f64 {
@@ -753,7 +769,7 @@ fn string_keyed(x: &[f64]) -> f64 {
     }
     terms.iter().map(|&(w, t)| w * t).sum::<f64>() * terms.iter().map(|t| t.0).sum::<f64>()
 }
-exact!(string_keyed_is_exact, X, string_keyed string_keyed_grad string_keyed_hvp string_keyed_linearize);
+exact!(string_keyed_is_exact, X, string_keyed string_keyed_grad string_keyed_hvp string_keyed_linearize string_keyed_sparsity);
 
 fn zeros(n: usize) -> Vec<f64> {
     vec![0.0; n]
@@ -789,7 +805,7 @@ fn from_call(x: &[f64]) -> f64 {
     let s: f64 = y.iter().zip(p.iter()).map(|(a, r)| a * r[1] * r[0].cos()).sum();
     z[1] + z[0] + s * p[1][1]
 }
-exact!(from_call_is_exact, X, from_call from_call_grad from_call_hvp from_call_linearize);
+exact!(from_call_is_exact, X, from_call from_call_grad from_call_hvp from_call_linearize from_call_sparsity);
 
 #[differentiable]
 fn kalman_from_identity(x: &[f64]) -> f64 {
@@ -814,7 +830,7 @@ fn kalman_from_identity(x: &[f64]) -> f64 {
     }
     s
 }
-exact!(kalman_from_identity_is_exact, X, kalman_from_identity kalman_from_identity_grad kalman_from_identity_hvp kalman_from_identity_linearize);
+exact!(kalman_from_identity_is_exact, X, kalman_from_identity kalman_from_identity_grad kalman_from_identity_hvp kalman_from_identity_linearize kalman_from_identity_sparsity);
 
 const START: [f64; 3] = [1.0, 2.0, 3.0];
 #[differentiable(wrt(x))]
@@ -836,7 +852,7 @@ fn from_config(x: &[f64], c: &Config) -> f64 {
     y[1] = y[1] * x[4];
     w[1] * w[2] + s[0] * s[0] + t[2] * t[1] + u[0] * u[1] + r[1] * r[1] * r[0] + y[1] * y[1] * y[0]
 }
-exact!(from_config_is_exact, X, from_config from_config_grad from_config_hvp from_config_linearize, &config());
+exact!(from_config_is_exact, X, from_config from_config_grad from_config_hvp from_config_linearize from_config_sparsity, &config());
 
 #[differentiable]
 fn copy_of_param(p: &[f64; 3], x: &[f64]) -> f64 {
@@ -851,7 +867,7 @@ fn data_by_value(x: &[f64], mut start: [f64; 3]) -> f64 {
     start[1] *= x[0];
     start[1] * start[1] * x[1]
 }
-exact!(data_by_value_is_exact, X, data_by_value data_by_value_grad data_by_value_hvp data_by_value_linearize, [1.0, 2.0, 3.0]);
+exact!(data_by_value_is_exact, X, data_by_value data_by_value_grad data_by_value_hvp data_by_value_linearize data_by_value_sparsity, [1.0, 2.0, 3.0]);
 
 #[derive(Clone)]
 struct Body {
@@ -867,7 +883,7 @@ fn state(x: &[f64], c: &Config) -> f64 {
     }
     b.pos[2] * b.pos[1] + b.t
 }
-exact!(state_is_exact, X, state state_grad state_hvp state_linearize, &config());
+exact!(state_is_exact, X, state state_grad state_hvp state_linearize state_sparsity, &config());
 #[derive(Clone, Copy, Differentiable)]
 struct Pt2 {
     x: f64,
@@ -922,7 +938,7 @@ fn uses_helpers(x: &[f64]) -> f64 {
     }
     length(pt) + p[0] * y[0] + y[1]
 }
-exact!(uses_helpers_is_exact, X, uses_helpers uses_helpers_grad uses_helpers_hvp uses_helpers_linearize);
+exact!(uses_helpers_is_exact, X, uses_helpers uses_helpers_grad uses_helpers_hvp uses_helpers_linearize uses_helpers_sparsity);
 enum Step {
     Leaf(usize),
     Next(usize),
@@ -944,7 +960,7 @@ fn walk_by_if_let(x: &[f64], t: &[Step]) -> f64 {
     }
     s
 }
-exact!(walk_by_if_let_is_exact, X, walk_by_if_let walk_by_if_let_grad walk_by_if_let_hvp walk_by_if_let_linearize, &[Step::Next(1), Step::Next(2), Step::Leaf(0)]);
+exact!(walk_by_if_let_is_exact, X, walk_by_if_let walk_by_if_let_grad walk_by_if_let_hvp walk_by_if_let_linearize walk_by_if_let_sparsity, &[Step::Next(1), Step::Next(2), Step::Leaf(0)]);
 #[differentiable(wrt(x))]
 fn walk_by_match(x: &[f64], t: &[Step]) -> f64 {
     let mut node = 0;
@@ -963,7 +979,7 @@ fn walk_by_match(x: &[f64], t: &[Step]) -> f64 {
     }
     s
 }
-exact!(walk_by_match_is_exact, X, walk_by_match walk_by_match_grad walk_by_match_hvp walk_by_match_linearize, &[Step::Next(1), Step::Next(2), Step::Leaf(0)]);
+exact!(walk_by_match_is_exact, X, walk_by_match walk_by_match_grad walk_by_match_hvp walk_by_match_linearize walk_by_match_sparsity, &[Step::Next(1), Step::Next(2), Step::Leaf(0)]);
 #[differentiable(wrt(x))]
 fn borrowed_elements(x: &[f64], t: &[Step], edges: &[Edge]) -> f64 {
     let mut s = 0.0;
@@ -977,7 +993,7 @@ fn borrowed_elements(x: &[f64], t: &[Step], edges: &[Edge]) -> f64 {
     let Edge { to, w, .. } = &edges[0];
     s + x[*to] * x[0] * *w * w
 }
-exact!(borrowed_elements_is_exact, X, borrowed_elements borrowed_elements_grad borrowed_elements_hvp borrowed_elements_linearize, &[Step::Leaf(1), Step::Next(2), Step::Leaf(0)], &[Edge { to: 2, w: 0.5 }]);
+exact!(borrowed_elements_is_exact, X, borrowed_elements borrowed_elements_grad borrowed_elements_hvp borrowed_elements_linearize borrowed_elements_sparsity, &[Step::Leaf(1), Step::Next(2), Step::Leaf(0)], &[Edge { to: 2, w: 0.5 }]);
 #[differentiable(wrt(x))]
 fn walk_that_returns(x: &[f64], next: &[Option<usize>]) -> f64 {
     let mut node = 0;
@@ -992,4 +1008,4 @@ fn walk_that_returns(x: &[f64], next: &[Option<usize>]) -> f64 {
         }
     }
 }
-exact!(walk_that_returns_is_exact, X, walk_that_returns walk_that_returns_grad walk_that_returns_hvp walk_that_returns_linearize, &[Some(1), Some(2), None]);
+exact!(walk_that_returns_is_exact, X, walk_that_returns walk_that_returns_grad walk_that_returns_hvp walk_that_returns_linearize walk_that_returns_sparsity, &[Some(1), Some(2), None]);

@@ -35,7 +35,7 @@ pub(super) fn of(sig: &Signature, product: Product) -> Vec<String> {
             format!("Hessian-vector product of [`{f}`] with respect to {wrt}, reverse over forward.")
         }
         // These are documented where they are made.
-        Product::Hessian | Product::Linearize => String::new(),
+        Product::Hessian | Product::Linearize | Product::Sparsity => String::new(),
         Product::Curvature => {
             format!("Value of [`{f}`], its slope `∇f·v` and its curvature `v·Hv` along a direction of {wrt}.")
         }
@@ -45,9 +45,12 @@ pub(super) fn of(sig: &Signature, product: Product) -> Vec<String> {
             "a small multiple of one evaluation, however many variables there are"
         }
         Product::Jvp => "about two evaluations",
-        Product::Hvp | Product::GradHvp | Product::HvpRev | Product::Hessian | Product::Linearize => {
-            "a small multiple of one gradient"
-        }
+        Product::Hvp
+        | Product::GradHvp
+        | Product::HvpRev
+        | Product::Hessian
+        | Product::Linearize
+        | Product::Sparsity => "a small multiple of one gradient",
         Product::Curvature => "about three evaluations, no storage",
     };
     let mut lines = vec![

@@ -37,10 +37,10 @@ use body::Body;
 /// The generated function of a product.
 pub(crate) fn emit(sig: &Signature, product: Product, func: &Func) -> TokenStream {
     let name = Ident::new(&format!("{}_{}", plain(&sig.ident), product.suffix()), sig.ident.span());
-    function(sig, func, &name, &docs::of(sig, product), &sig.vis, &sig.attrs)
+    function(sig, func, &name, &docs::of(sig, product), &sig.vis, &sig.attrs, &TokenStream::new())
 }
 
-/// A function of this name with the user's parameters, and those that the IR adds to them.
+/// A function of this name with the user's parameters, those that the IR adds to them, and what `extra` says.
 fn function(
     sig: &Signature,
     func: &Func,
@@ -48,6 +48,7 @@ fn function(
     docs: &[String],
     vis: &syn::Visibility,
     attrs: &[syn::Attribute],
+    extra: &TokenStream,
 ) -> TokenStream {
     let mut body = Body::new(func);
     let records = signature::Records::new(sig, func, &mut body);
@@ -70,7 +71,7 @@ fn function(
         #(#[doc = #docs])*
         #track
         #allow
-        #vis fn #name #generics (#receiver #(#params),*) #ret #where_clause {
+        #vis fn #name #generics (#receiver #(#params),* #extra) #ret #where_clause {
             #opened
             #checks
             #statements
@@ -89,7 +90,7 @@ fn plain(ident: &Ident) -> String {
 fn allowed() -> TokenStream {
     quote! {
         #[allow(
-            clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction, unused_variables, unused_mut,
+            clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction, unused_variables, unused_imports, unused_mut,
             unused_parens, unused_assignments, unreachable_patterns, unused_must_use, unreachable_code, non_snake_case, dead_code,
             let_underscore_drop
         )]

@@ -1,6 +1,6 @@
-//! `f_hessian` and `f_linearize`: the Hessian at a point as an operator on flat vectors.
+//! `f_hessian`, `f_linearize` and `f_sparsity`: the Hessian at a point as an operator on flat vectors, and its pattern.
 //!
-//! The active parameters stand one after the other in a vector, in order. Both functions bring along what they call, as
+//! The active parameters stand one after the other in a vector, in order. The functions bring along what they call, as
 //! inner functions: whether the user's function stands in a module or in an `impl` block does not show (but where it says
 //! `self` or `Self`, which inner functions cannot; then what they call stands beside them).
 
@@ -10,6 +10,7 @@ use quote::{format_ident, quote};
 use super::expr::float_type;
 use crate::frontend::signature::{Class, ParamSig, Signature, shape};
 use crate::ir::{Dim, FloatKind, Func, Source};
+use crate::transform::pattern::RECORDER;
 use crate::transform::split::Split;
 
 /// The place of an active parameter in the vector.
@@ -33,6 +34,8 @@ pub(crate) struct Operators<'s> {
     sig: &'s Signature,
     places: Vec<Place<'s>>,
     float: TokenStream,
+    /// What the parameters are called.
+    names: Vec<Ident>,
 }
 
 impl<'s> Operators<'s> {
@@ -43,14 +46,18 @@ impl<'s> Operators<'s> {
         }
         let mut float: Option<FloatKind> = None;
         let mut places = Vec::new();
-        for param in &sig.params {
+        // Inner functions would take a parameter with the function's own name for the function.
+        let own = |p: &ParamSig| {
+            if p.ident == sig.ident { format_ident!("{}_at", p.ident) } else { p.ident.clone() }
+        };
+        let names: Vec<Ident> = sig.params.iter().map(own).collect();
+        for (param, ident) in sig.params.iter().zip(&names) {
             if !param.active {
                 if !can_be_kept(&param.ty) {
                     return None;
                 }
                 continue;
             }
-            let ident = &param.ident;
             let (kind, elem) = match &param.class {
                 Class::Scalar(elem) => (Kind::Scalar, elem),
                 Class::RefSlice { elem } | Class::RefVec { elem } => (Kind::Slice, elem),
@@ -77,14 +84,14 @@ impl<'s> Operators<'s> {
             };
             places.push(Place { param, kind, len });
         }
-        Some(Operators { sig, places, float: float_type(&float?) })
+        Some(Operators { sig, places, float: float_type(&float?), names })
     }
 
     /// `f_hessian`, of the product and the gradient.
     pub(crate) fn hessian(&self, hvp: &Func, grad: &Func) -> TokenStream {
         let (product, gradient) = (format_ident!("__ad_product"), format_ident!("__ad_gradient"));
         let inner = [(&product, hvp), (&gradient, grad)];
-        let (inside, beside, product, gradient) = self.placed("hessian", inner);
+        let (inside, beside, [product, gradient]) = self.placed("hessian", inner, &quote!());
         let (float, dim, call_product, call_gradient) = (
             &self.float,
             self.dim(),
@@ -116,7 +123,7 @@ impl<'s> Operators<'s> {
     pub(crate) fn linearize(&self, split: &Split) -> TokenStream {
         let (first, second) = (format_ident!("__ad_fixed"), format_ident!("__ad_varying"));
         let inner = [(&first, &split.fixed), (&second, &split.varying)];
-        let (inside, beside, first, second) = self.placed("linearize", inner);
+        let (inside, beside, [first, second]) = self.placed("linearize", inner, &quote!());
         let count = split.varying.params.iter().filter(|p| matches!(p.role.of, Source::Saved(_))).count();
         let saved: Vec<Ident> = (0..count).map(|k| format_ident!("__ad_saved_{k}")).collect();
         let value = if count == 0 { quote!(__ad_value) } else { quote!((__ad_value, #(#saved),*)) };
@@ -148,35 +155,82 @@ impl<'s> Operators<'s> {
         quote!(#beside #function)
     }
 
+    /// `f_sparsity`, of the function on sets.
+    pub(crate) fn sparsity(&self, sets: &Func, universal: bool) -> TokenStream {
+        let (name, recorder) = (format_ident!("__ad_sets"), Ident::new(RECORDER, Span::call_site()));
+        let extra = quote!(, #recorder: &::ad_runtime::__private::SetRecorder);
+        let (inside, beside, [function]) = self.placed("sparsity", [(&name, sets)], &extra);
+        let mut inputs = TokenStream::new();
+        let mut args: Vec<TokenStream> = self.kept();
+        for (k, place) in self.places.iter().enumerate() {
+            let (sets, len) = (format_ident!("__ad_sets_{k}"), &place.len);
+            inputs.extend(quote!(let #sets = #recorder.inputs(#len);));
+            args.push(if place.kind == Kind::Scalar { quote!(#sets[0]) } else { quote!(&#sets) });
+        }
+        let dim = self.dim();
+        let validity = if universal {
+            "It is valid for all inputs of these lengths: no branch of the function depends on an active value."
+        } else {
+            "It is valid for this input, and those for which the function takes the same branches: some depend on active \
+             values."
+        };
+        let docs = format!(
+            "Which entries of the Hessian of [`{{f}}`] may be nonzero, found by running the function on index sets. {validity} \
+             Variables are {{wrt}}, one after the other."
+        );
+        let ty = quote!(::ad_runtime::sparse::Sparsity);
+        let function = self.function(
+            "sparsity",
+            &docs,
+            &ty,
+            &quote! {
+                #inside
+                let #recorder = ::ad_runtime::__private::SetRecorder::new(#dim);
+                #inputs
+                #function(#(#args,)* &#recorder);
+                ::ad_runtime::sparse::Sparsity::new(#recorder.finish(), #universal)
+            },
+        );
+        quote!(#beside #function)
+    }
+
+    /// The primal arguments.
+    fn kept(&self) -> Vec<TokenStream> {
+        let receiver = self.sig.receiver.as_ref().map(|_| quote!(self));
+        let params = self.sig.params.iter().zip(&self.names).map(|(p, name)| {
+            if is_copied(&p.ty) { quote!(#name) } else { quote!(::core::clone::Clone::clone(&#name)) }
+        });
+        receiver.into_iter().chain(params).collect()
+    }
+
     fn dim(&self) -> TokenStream {
         let lens = self.places.iter().map(|p| &p.len);
         quote!(0 #(+ #lens)*)
     }
 
     /// The functions that are called: inside or beside, and by which path.
-    fn placed(
+    fn placed<const N: usize>(
         &self,
         of: &str,
-        list: [(&Ident, &Func); 2],
-    ) -> (TokenStream, TokenStream, TokenStream, TokenStream) {
+        list: [(&Ident, &Func); N],
+        extra: &TokenStream,
+    ) -> (TokenStream, TokenStream, [TokenStream; N]) {
         let f = super::plain(&self.sig.ident);
         let emit = |name: &Ident, func: &Func, hidden: bool| {
             let vis = syn::Visibility::Inherited;
             let docs = [" Part of an operator.".to_string()];
-            let function =
-                super::function(self.sig, func, name, &docs, &vis, &[syn::parse_quote!(#[inline])]);
+            let attrs = [syn::parse_quote!(#[inline])];
+            let function = super::function(self.sig, func, name, &docs, &vis, &attrs, extra);
             let hidden = hidden.then(|| quote!(#[doc(hidden)]));
             quote!(#hidden #function)
         };
         let inside: TokenStream = list.iter().map(|(name, func)| emit(name, func, false)).collect();
         if self.sig.receiver.is_none() && !mentions_self(inside.clone()) {
-            let [(a, _), (b, _)] = list;
-            return (inside, quote!(), quote!(#a), quote!(#b));
+            return (inside, quote!(), list.map(|(name, _)| quote!(#name)));
         }
         let names = list.map(|(name, _)| format_ident!("{name}_{of}_{f}"));
         let beside = list.iter().zip(&names).map(|((_, func), name)| emit(name, func, true)).collect();
-        let [a, b] = &names;
-        (quote!(), beside, quote!(Self::#a), quote!(Self::#b))
+        (quote!(), beside, names.map(|name| quote!(Self::#name)))
     }
 
     fn function(&self, suffix: &str, docs: &str, ty: &TokenStream, body: &TokenStream) -> TokenStream {
@@ -187,9 +241,9 @@ impl<'s> Operators<'s> {
         let docs = docs.replace("{f}", &f).replace("{wrt}", &wrt.join(", "));
         let (vis, generics, where_clause) = (&sig.vis, &sig.generics, &sig.generics.where_clause);
         let receiver = sig.receiver.as_ref().map(|r| quote!(#r,));
-        let params = sig.params.iter().map(|p| {
-            let (ident, ty) = (&p.ident, &p.ty);
-            quote!(#ident: #ty)
+        let params = sig.params.iter().zip(&self.names).map(|(p, name)| {
+            let ty = &p.ty;
+            quote!(#name: #ty)
         });
         let conditions = sig.attrs.iter().filter(|a| {
             ["cfg", "cfg_attr", "allow", "expect", "warn", "deny", "deprecated"]
@@ -219,18 +273,7 @@ impl<'s> Operators<'s> {
         value: &TokenStream,
     ) -> TokenStream {
         let mut before = TokenStream::new();
-        let mut args: Vec<TokenStream> = Vec::new();
-        if self.sig.receiver.is_some() {
-            args.push(quote!(self));
-        }
-        for p in &self.sig.params {
-            let ident = &p.ident;
-            args.push(if is_copied(&p.ty) {
-                quote!(#ident)
-            } else {
-                quote!(::core::clone::Clone::clone(&#ident))
-            });
-        }
+        let mut args = self.kept();
         args.extend(saved.iter().map(|s| quote!(&#s)));
         let span = Span::call_site();
         let part = |what: &str, k: usize| Ident::new(&format!("__ad_{what}_{k}"), span);

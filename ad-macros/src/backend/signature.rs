@@ -338,6 +338,7 @@ fn vec_elem(ty: &syn::Type) -> TokenStream {
 
 fn float_of(ty: &Type) -> TokenStream {
     match ty {
+        Type::Int => quote!(usize),
         Type::Float(kind) => float_type(kind),
         _ => float_type(&FloatKind::F64),
     }

@@ -264,22 +264,12 @@ impl Lower<'_> {
         if !vals.contains(&Val::Never) && !vals.iter().any(|v| self.val_tainted(v)) {
             return self.passive_call(callee, vals, c.span());
         }
-        let known = if segments.len() == 1 { crate::functions::find(last) } else { None };
-        if let Some(known) = &known {
-            if !known.can_be_called {
-                return self.written_out(last, known, vals, c.func.span());
-            }
-            for ((a, val), (param, active)) in c.args.iter().zip(&vals).zip(&known.params) {
-                if !active && self.val_tainted(val) {
-                    self.error(
-                        a.span(),
-                        format!("`{last}` is not differentiated with respect to `{param}`, which gets an active value here"),
-                        format!("add `{param}` to the `wrt(..)` of `{last}` (its type must be a float, or an array or slice of \
-                                 floats, and no alias of one), or pass `constant(..)`"),
-                    );
-                    return Val::Never;
-                }
-            }
+        // A function that calls itself is not known yet; another of its name is not meant.
+        if segments.len() == 1
+            && self.sig.ident != last
+            && let Some(known) = crate::functions::find(last).filter(|known| !known.can_be_called)
+        {
+            return self.written_out(last, &known, vals, c.func.span());
         }
         let mut args = Vec::new();
         let mut kind = None;

@@ -1,4 +1,5 @@
-//! The verifier: the invariants of the IR, checked after every pass in debug and test builds.
+//! The verifier: the invariants of the IR, checked after every pass in tests: this package's own, and the whole
+//! repository's builds (users wait for the macro, and get what has been checked here).
 //!
 //! - every value is defined once, before its uses, in the same block or an enclosing one;
 //! - float arithmetic is on floats of one kind (or on opaque values, whose type rustc knows);
@@ -9,10 +10,18 @@
 //! - a buffer is left alone while a window into it is in use.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 use super::func::{Binding, Func};
 use super::ops::{Block, Inst, InstKind, Op};
 use super::types::{Buffer, Dim, FloatKind, Storage, Type, Value};
+
+/// Whether passes are checked: in tests, and where the environment asks for it (as this repository's `.cargo/config.toml`
+/// does).
+pub(crate) fn is_on() -> bool {
+    static ON: LazyLock<bool> = LazyLock::new(|| cfg!(test) || std::env::var_os("AD_VERIFY").is_some());
+    *ON
+}
 
 /// Checks a function; the error says what is wrong and shows the instruction.
 pub(crate) fn verify(func: &Func) -> Result<(), String> {

@@ -1,5 +1,5 @@
 //! The optimiser: IR to IR, one file a pass. None changes what a function computes (beyond the order of sums where
-//! a pass says so); each is verified after it has run, in debug and test builds.
+//! a pass says so); each is verified after it has run, in tests.
 
 pub(crate) mod accumulate;
 pub(crate) mod carried;
@@ -54,7 +54,7 @@ pub(crate) fn finish(func: Func) -> Func {
 
 fn checked(pass: &Pass, func: Func) -> Func {
     let func = (pass.run)(func);
-    if cfg!(debug_assertions)
+    if crate::ir::verify::is_on()
         && let Err(e) = verify(&func)
     {
         panic!("after {}: {e}\n{func}", pass.name);

@@ -1,4 +1,7 @@
-//! Forward mode: the tangent transform.
+//! Forward mode: what is carried forward beside each value, which is its tangent.
+//!
+//! The transform itself only walks: what a value carries, and what an operation makes of it, is a [`Carried`]. Tangents
+//! are one; the index sets of [`pattern`](super::pattern) are another.
 //!
 //! Every instruction that computes something which varies is followed by the computation of its tangent; `if`,
 //! `for` and `while` hand tangents on beside the values they belong to; buffers and stacks get shadows. What does
@@ -28,34 +31,103 @@ pub(crate) fn forward(func: &Func) -> Func {
 
 /// As [`forward`], with an activity of the caller's.
 pub(crate) fn forward_with(func: &Func, active: &Activity) -> Func {
-    let mut forward = Forward {
-        src: func,
-        b: Builder::new(func.clone()),
-        active,
-        dots: HashMap::new(),
-        buffers: HashMap::new(),
-        stacks: HashMap::new(),
-    };
+    let mut forward = Forward::new(func, active, Tangents);
     forward.params();
     forward.block(&func.body);
     forward.outputs();
     forward.b.finish()
 }
 
+/// What is carried beside values that vary.
+pub(super) trait Carried {
+    /// Its type, beside a value of this type.
+    fn ty(&self, of: &Type) -> Type;
+    /// What a value carries that does not vary.
+    fn zero(&self, b: &mut Builder, of: &Type) -> Value;
+    /// What `x += y` carries, if it is no plain addition of what both carry.
+    fn added(&self, b: &mut Builder, old: Value, new: Value) -> Option<Value>;
+    /// What the result of an operation carries, if anything; `dots` are those of its operands.
+    fn pure(
+        &self,
+        b: &mut Builder,
+        op: &Op,
+        args: &[Value],
+        dots: &[Option<Value>],
+        result: Value,
+    ) -> Option<Value>;
+    /// A call. `None`: it is the callee's own companion.
+    fn call(&self, b: &mut Builder, dots: &[Option<Arg>]) -> Option<Value>;
+}
+
+/// Tangents.
+struct Tangents;
+
+impl Carried for Tangents {
+    fn ty(&self, of: &Type) -> Type {
+        of.clone()
+    }
+    fn zero(&self, b: &mut Builder, of: &Type) -> Value {
+        b.float(0.0, of.clone())
+    }
+    fn added(&self, _: &mut Builder, _: Value, _: Value) -> Option<Value> {
+        None
+    }
+    fn pure(
+        &self,
+        b: &mut Builder,
+        op: &Op,
+        args: &[Value],
+        dots: &[Option<Value>],
+        result: Value,
+    ) -> Option<Value> {
+        if let (Op::Select, [c, ..], [_, Some(x), Some(y)]) = (op, args, dots) {
+            return Some(b.select(*c, *x, *y));
+        }
+        let to = b.func.ty(result).clone();
+        let mut sum: Option<Value> = None;
+        for (k, dot) in dots.iter().enumerate() {
+            let Some(t) = *dot else { continue };
+            if let Some(term) = rules::tangent(b, op, args, result, k, t, &to) {
+                sum = Some(match sum {
+                    Some(sum) => b.add(sum, term),
+                    None => term,
+                });
+            }
+        }
+        sum
+    }
+    fn call(&self, _: &mut Builder, _: &[Option<Arg>]) -> Option<Value> {
+        None
+    }
+}
+
 fn is_output(func: &Func, binding: Binding) -> bool {
     matches!(binding, Binding::Buffer(b) if func.buffer(b).storage == Storage::Output)
 }
 
-struct Forward<'a> {
+pub(super) struct Forward<'a, C> {
     src: &'a Func,
-    b: Builder,
+    pub(super) b: Builder,
     active: &'a Activity,
-    dots: HashMap<Value, Value>,
-    buffers: HashMap<Buffer, Buffer>,
+    carried: C,
+    pub(super) dots: HashMap<Value, Value>,
+    pub(super) buffers: HashMap<Buffer, Buffer>,
     stacks: HashMap<Stack, Stack>,
 }
 
-impl Forward<'_> {
+impl<'a, C: Carried> Forward<'a, C> {
+    pub(super) fn new(src: &'a Func, active: &'a Activity, carried: C) -> Self {
+        Forward {
+            src,
+            b: Builder::new(src.clone()),
+            active,
+            carried,
+            dots: HashMap::new(),
+            buffers: HashMap::new(),
+            stacks: HashMap::new(),
+        }
+    }
+
     fn params(&mut self) {
         let src = self.src;
         for p in src.params.iter().filter(|p| p.active) {
@@ -101,7 +173,8 @@ impl Forward<'_> {
 
     fn new_dot(&mut self, v: Value) -> Value {
         let data = self.src.value(v);
-        let dot = self.b.func.new_value(data.ty.clone(), data.name.as_deref().map(dot_name));
+        let ty = self.carried.ty(&data.ty);
+        let dot = self.b.func.new_value(ty, data.name.as_deref().map(dot_name));
         self.dots.insert(v, dot);
         dot
     }
@@ -111,10 +184,10 @@ impl Forward<'_> {
         self.dots.get(&v).copied()
     }
 
-    fn dot_or_zero(&mut self, v: Value) -> Value {
+    pub(super) fn dot_or_zero(&mut self, v: Value) -> Value {
         match self.dot(v) {
             Some(dot) => dot,
-            None => self.b.float(0.0, self.src.ty(v).clone()),
+            None => self.carried.zero(&mut self.b, self.src.ty(v)),
         }
     }
 
@@ -128,6 +201,7 @@ impl Forward<'_> {
         let mut data = self.src.buffer(b).clone();
         data.name = dot_name(&data.name);
         data.storage = Storage::Local;
+        data.elem = self.carried.ty(&data.elem);
         for (axis, dim) in data.dims.iter_mut().enumerate() {
             if *dim == Dim::Slice {
                 *dim = Dim::Dyn(self.b.op(Op::Len(b, axis), &[]));
@@ -146,14 +220,15 @@ impl Forward<'_> {
             return Some(*shadow);
         }
         let data = self.src.stack(s);
-        let shadow = self.b.func.new_stack(StackData { name: dot_name(&data.name), ..data.clone() });
+        let elem = self.carried.ty(&data.elem);
+        let shadow = self.b.func.new_stack(StackData { name: dot_name(&data.name), elem, ..data.clone() });
         self.stacks.insert(s, shadow);
         Some(shadow)
     }
 
     // ---------------------------------------------------------------------------------------- blocks
 
-    fn block(&mut self, block: &Block) {
+    pub(super) fn block(&mut self, block: &Block) {
         for inst in &block.insts {
             self.inst(inst);
         }
@@ -240,7 +315,7 @@ impl Forward<'_> {
                     if let (None, StoreMode::Add) = (self.dot(*value), mode) {
                     } else {
                         let dot = self.dot_or_zero(*value);
-                        self.b.store(shadow, index.clone(), dot, *mode);
+                        self.store(shadow, index, dot, *mode);
                     }
                 }
             }
@@ -271,7 +346,7 @@ impl Forward<'_> {
             }
             InstKind::Pop { stack } => {
                 if let Some(stack) = self.shadow_stack(*stack) {
-                    let ty = self.src.ty(inst.results[0]).clone();
+                    let ty = self.carried.ty(self.src.ty(inst.results[0]));
                     let dot = self.b.emit(InstKind::Pop { stack }, vec![ty])[0];
                     self.set_dot(inst.results[0], dot);
                 }
@@ -288,7 +363,7 @@ impl Forward<'_> {
                         self.b.effect(InstKind::PopBuffer { stack, buffer });
                     }
                     (None, Some(shadow)) => {
-                        let value = self.b.float(0.0, self.src.buffer(*buffer).elem.clone());
+                        let value = self.carried.zero(&mut self.b, &self.src.buffer(*buffer).elem);
                         self.b.effect(InstKind::Fill { buffer: shadow, value });
                     }
                     _ => {}
@@ -315,26 +390,24 @@ impl Forward<'_> {
         if !self.active.value(result) {
             return;
         }
-        if let (Op::Select, [c, x, y]) = (op, args)
-            && let (Some(x), Some(y)) = (self.dot(*x), self.dot(*y))
-        {
-            let dot = self.b.select(*c, x, y);
-            return self.set_dot(result, dot);
-        }
-        let to = self.src.ty(result).clone();
-        let mut sum: Option<Value> = None;
-        for (k, arg) in args.iter().enumerate() {
-            let Some(t) = self.dot(*arg) else { continue };
-            if let Some(term) = rules::tangent(&mut self.b, op, args, result, k, t, &to) {
-                sum = Some(match sum {
-                    Some(sum) => self.b.add(sum, term),
-                    None => term,
-                });
-            }
-        }
-        if let Some(dot) = sum {
+        let dots: Vec<Option<Value>> = args.iter().map(|a| self.dot(*a)).collect();
+        if let Some(dot) = self.carried.pure(&mut self.b, op, args, &dots, result) {
             self.set_dot(result, dot);
         }
+    }
+
+    fn store(&mut self, shadow: Buffer, index: &[Value], dot: Value, mode: StoreMode) {
+        if mode == StoreMode::Add {
+            let old = self.b.load(shadow, index.to_vec());
+            match self.carried.added(&mut self.b, old, dot) {
+                Some(sum) => return self.b.store(shadow, index.to_vec(), sum, StoreMode::Set),
+                // The load is not needed.
+                None => {
+                    self.b.current().insts.pop();
+                }
+            }
+        }
+        self.b.store(shadow, index.to_vec(), dot, mode);
     }
 
     /// The tangent of a call is the callee's own.
@@ -344,6 +417,16 @@ impl Forward<'_> {
         if !varies {
             self.b.push(inst.clone());
             return;
+        }
+        if call.mode == CallMode::Primal {
+            let dots: Vec<Option<Arg>> = call.args.iter().map(|a| self.arg_dot(a)).collect();
+            let before = self.b.current().insts.len();
+            self.b.push(inst.clone());
+            if let Some(dot) = self.carried.call(&mut self.b, &dots) {
+                self.set_dot(inst.results[0], dot);
+                return;
+            }
+            self.b.current().insts.truncate(before);
         }
         let of_args =
             |this: &Self| -> Vec<Option<Arg>> { call.args.iter().map(|a| this.arg_dot(a)).collect() };

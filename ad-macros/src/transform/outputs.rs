@@ -1,6 +1,6 @@
-//! Choosing what a transformed function takes and returns: dropping outputs, binding seeds, merging directions.
+//! Choosing what a transformed function takes, returns and does: dropping outputs, binding seeds, merging directions.
 
-use crate::ir::{Binding, Buffer, Builder, Dim, Func, Inst, InstKind, Op, Role, Storage};
+use crate::ir::{Binding, Block, Buffer, Builder, Dim, Func, Inst, InstKind, Op, Role, Storage};
 
 /// Keeps the outputs that `keep` wants. A dropped output parameter becomes a local buffer, which dead code
 /// elimination removes where nothing reads it.
@@ -81,5 +81,26 @@ pub(crate) fn merge_params(mut func: Func, role: &Role) -> Func {
             _ => unreachable!("parameters of one role are bound alike"),
         }
     }
+    func
+}
+
+/// Without statements of the user's (`println!`, `assert!`), which something else has run. Items stay, and what does not
+/// return.
+pub(crate) fn without_effects(mut func: Func) -> Func {
+    fn clear(block: &mut Block) {
+        let last = block.insts.len();
+        let diverges = block.diverges;
+        let mut k = 0;
+        block.insts.retain(|inst| {
+            k += 1;
+            let with_operands =
+                matches!(&inst.kind, InstKind::Effect(v, args) if !args.is_empty() || !v.buffers.is_empty());
+            !with_operands || diverges && k == last
+        });
+        for inst in &mut block.insts {
+            inst.kind.blocks_mut().into_iter().for_each(clear);
+        }
+    }
+    clear(&mut func.body);
     func
 }

@@ -17,7 +17,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::outputs::keep_outputs;
+use super::outputs::{keep_outputs, without_effects};
 use crate::analysis::activity::{Activity, varied};
 use crate::ir::{
     Binding, Block, Buffer, BufferData, Builder, Cmp, Dim, ForLoop, Func, Inst, InstKind, Mark, Op, Output,
@@ -47,27 +47,6 @@ pub(crate) fn split(func: &Func) -> Option<Split> {
     let fixed = without_directions(keep_outputs(fixed, |role| !depends(role)))?;
     let varying = keep_outputs(without_effects(instrument(func, &saved, Half::Varying)), depends);
     Some(Split { fixed, varying })
-}
-
-/// Without statements of the user's (`println!`, `assert!`), which the first half runs. Items stay, and what does not
-/// return.
-fn without_effects(mut func: Func) -> Func {
-    fn clear(block: &mut Block) {
-        let last = block.insts.len();
-        let diverges = block.diverges;
-        let mut k = 0;
-        block.insts.retain(|inst| {
-            k += 1;
-            let with_operands =
-                matches!(&inst.kind, InstKind::Effect(v, args) if !args.is_empty() || !v.buffers.is_empty());
-            !with_operands || diverges && k == last
-        });
-        for inst in &mut block.insts {
-            inst.kind.blocks_mut().into_iter().for_each(clear);
-        }
-    }
-    clear(&mut func.body);
-    func
 }
 
 // ---------------------------------------------------------------------------------------- what is saved

@@ -24,6 +24,7 @@ pub mod pattern;
 mod peel;
 pub mod plan;
 pub mod recorder;
+pub(crate) mod sets;
 
 pub use coloring::Coloring;
 pub use compressed::CompressedHessian;
@@ -33,3 +34,4 @@ pub use order::Order;
 pub use pattern::{Pattern, PatternError};
 pub use plan::{ColoringError, SparsePlan};
 pub use recorder::PatternRecorder;
+pub use sets::Sparsity;
