@@ -7,9 +7,10 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use super::objective::Objective;
-use super::preconditioner::Preconditioner;
+use super::preconditioner::{Identity, Preconditioner};
+use super::random::Random;
 pub use super::truncated_cg::InnerEnding;
-use super::truncated_cg::{Inner, Recurrence};
+use super::truncated_cg::{Inner, Recurrence, Truncation, truncated_cg};
 use super::{Quantity, SolverError, all_finite, norm, real};
 use crate::operators::{HessianOperator, Scalar};
 
@@ -129,11 +130,18 @@ pub(super) struct Limits<T> {
     pub(super) gradient_tolerance: T,
     pub(super) iterations: usize,
     pub(super) products: usize,
+    /// How many to spend on a stationary point in search of negative curvature.
+    pub(super) saddle_products: usize,
 }
 
 impl<T: Scalar> Default for Limits<T> {
     fn default() -> Self {
-        Self { gradient_tolerance: T::epsilon().sqrt(), iterations: 100_000, products: usize::MAX }
+        Self {
+            gradient_tolerance: T::epsilon().sqrt(),
+            iterations: 100_000,
+            products: usize::MAX,
+            saddle_products: 0,
+        }
     }
 }
 
@@ -215,6 +223,62 @@ impl<'a, T: Scalar, O: Objective<Scalar = T>> Descent<'a, T, O> {
         }
     }
 
+    /// Whether to end before another iteration, unless this is a saddle that it has left.
+    pub(super) fn ending_or_leave(
+        &mut self,
+        preconditioner: &mut impl Preconditioner<T>,
+    ) -> Result<Option<Ending>, SolverError> {
+        while let Some(ending) = self.ending() {
+            if ending != Ending::Converged || !self.leave_saddle(preconditioner)? {
+                return Ok(Some(ending));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks for negative curvature where the gradient has none to show, by conjugate gradients on a random right-hand side
+    /// (Royer, O'Neill & Wright 2020, the "minimum eigenvalue oracle"), and goes along it to a lower value. Returns whether
+    /// it did.
+    fn leave_saddle(&mut self, preconditioner: &mut impl Preconditioner<T>) -> Result<bool, SolverError> {
+        let products = self.limits.saddle_products.min(self.limits.products - self.report.products);
+        if products == 0 {
+            return Ok(false);
+        }
+        let mut probe = vec![T::zero(); self.x.len()];
+        Random::new(self.report.products as u64).fill_normal(&mut probe);
+        let until =
+            Truncation { residual: T::epsilon().sqrt() * norm(&probe), products, radius: T::infinity() };
+        let inner = self.with_hessian(preconditioner, |hessian, _, _, work, step| {
+            truncated_cg(hessian, &probe, &mut Identity, until, &mut [], work, step)
+        })?;
+        if inner.ending != InnerEnding::NegativeCurvature || !self.work.is_concave() {
+            return Ok(false);
+        }
+        let length = norm(&self.work.direction);
+        for (step, &d) in self.step.iter_mut().zip(&self.work.direction) {
+            *step = d / length;
+        }
+        let (half, enough) = (real::<T>(0.5), self.report.value - self.noise());
+        let mut alpha = norm(self.x).max(T::one());
+        // Up to where the decrease, of second order, drowns in rounding.
+        while alpha > T::epsilon().sqrt() {
+            for alpha in [alpha, -alpha] {
+                let value = self.evaluate(alpha);
+                if value.is_finite() && value < enough && all_finite(&self.trial_gradient) {
+                    self.accept(value)?;
+                    return Ok(true);
+                }
+            }
+            alpha *= half;
+        }
+        Ok(false)
+    }
+
+    /// What of a value is rounding.
+    fn noise(&self) -> T {
+        real::<T>(4.0) * T::epsilon() * self.report.value.abs()
+    }
+
     /// How many products the next inner iteration may use. In exact arithmetic `dim` are enough.
     pub(super) fn inner_products(&self) -> usize {
         (20 * self.x.len().max(1)).min(self.limits.products - self.report.products)
@@ -265,8 +329,7 @@ impl<'a, T: Scalar, O: Objective<Scalar = T>> Descent<'a, T, O> {
         if !gradient_norm.is_finite() {
             return Err(self.non_finite(Quantity::Gradient));
         }
-        let noise = real::<T>(4.0) * T::epsilon() * value.abs();
-        if value < self.report.value - noise || gradient_norm < real::<T>(0.9) * self.flattest {
+        if value < self.report.value - self.noise() || gradient_norm < real::<T>(0.9) * self.flattest {
             self.stale = 0;
         } else {
             self.stale += 1;

@@ -21,7 +21,8 @@ use crate::operators::{Scalar, dot};
 /// (Nocedal & Wright 2006, algorithms 7.1, 3.5 and 3.6). A direction of negative curvature is not only where the inner
 /// iteration ends, as in algorithm 7.1: the step goes along it too, as far as the absolute value of its curvature says, but
 /// not more than doubled by it. So the method leaves saddles and plateaus that have such a direction in sight. At a point
-/// where the gradient is zero it ends, even if that is a saddle.
+/// where the gradient is zero it ends, even if that is a saddle, unless it is told to look
+/// ([`saddle_products`](Self::saddle_products)).
 ///
 /// Takes nine vectors of memory. An iteration costs one product an inner step, and one evaluation of value and gradient a
 /// trial of the line search (three in the mean; fewer with a laxer [`curvature_condition`](Self::curvature_condition)).
@@ -94,6 +95,16 @@ impl<T: Scalar> NewtonCg<T> {
         self
     }
 
+    /// Where the gradient vanishes, looks for a direction of negative curvature by up to this many products, and goes on
+    /// from a lower point if there is one. By default 0: a saddle or a maximum that is hit exactly counts as converged. As
+    /// many as the dimension find any negative curvature, with certainty in exact arithmetic; far fewer find a distinct
+    /// one.
+    #[must_use]
+    pub fn saddle_products(mut self, products: usize) -> Self {
+        self.limits.saddle_products = products;
+        self
+    }
+
     /// When the inner iteration ends, by default `SquareRoot { most: 0.25 }`. Steps of one or two inner iterations, which
     /// a larger term allows, are hardly better than steepest descent.
     ///
@@ -155,7 +166,7 @@ impl<T: Scalar> NewtonCg<T> {
         let mut at = Descent::start(objective, x, self.limits)?;
         let mut term = self.forcing.first(at.report.gradient_norm);
         loop {
-            if let Some(ending) = at.ending() {
+            if let Some(ending) = at.ending_or_leave(preconditioner)? {
                 return Ok(at.end(ending));
             }
             let until = Truncation {

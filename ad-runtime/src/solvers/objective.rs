@@ -118,32 +118,29 @@ pub fn from_operators<T: Scalar, A: HessianOperator<Scalar = T>>(
 }
 
 /// An objective of a gradient `(x, gradient) -> value` and a function that makes the operator at `x` and hands it to
-/// `body`. Operators that borrow `x` (`f_hessian` and `f_linearize` make such) are given in this way:
-/// `|x, body| body(&f_linearize(x, data))`.
+/// `body`. Operators that borrow `x`, as `f_linearize` makes them, are given in this way. A linearised operator is the
+/// better choice where a product costs much more than reading what it keeps: an inner iteration takes several at a point.
 ///
 /// ```
-/// # use ad_runtime::operators::HessianOperator;
+/// use ad_runtime::differentiable;
 /// use ad_runtime::solvers::newton_cg::NewtonCg;
 /// use ad_runtime::solvers::objective::{HessianBody, from_scopes};
 ///
-/// struct Cosh<'a>(&'a [f64]); // the Hessian of a sum of cosh(x)
-/// # impl HessianOperator for Cosh<'_> {
-/// #     type Scalar = f64;
-/// #     fn dim(&self) -> usize {
-/// #         self.0.len()
-/// #     }
-/// #     fn apply(&self, v: &[f64], out: &mut [f64]) {
-/// #         out.iter_mut().zip(v).zip(self.0).for_each(|((o, v), x)| *o = x.cosh() * v);
-/// #     }
-/// # }
-/// let gradient = |x: &[f64], g: &mut [f64]| {
-///     g.iter_mut().zip(x).for_each(|(g, x)| *g = x.sinh());
-///     x.iter().map(|x| x.cosh()).sum()
-/// };
-/// let hessian = |x: &[f64], body: HessianBody<f64>| body(&Cosh(x));
-/// let mut x = [1.0, -2.0];
-/// NewtonCg::new().minimize(&mut from_scopes(gradient, hessian), &mut x)?;
-/// assert!(x.iter().all(|x| x.abs() < 1e-5));
+/// #[differentiable(wrt(w))]
+/// fn loss(w: &[f64], targets: &[f64]) -> f64 {
+///     let mut sum = 0.0;
+///     for i in 0..w.len() {
+///         sum += w[i].exp() - targets[i] * w[i];
+///     }
+///     sum
+/// }
+///
+/// let targets = [1.0, 2.0, 3.0];
+/// let gradient = |w: &[f64], g: &mut [f64]| loss_grad(w, &targets, g);
+/// let hessian = |w: &[f64], body: HessianBody<f64>| body(&loss_linearize(w, &targets));
+/// let mut w = [0.0; 3];
+/// NewtonCg::new().minimize(&mut from_scopes(gradient, hessian), &mut w)?;
+/// assert!(w.iter().zip(&targets).all(|(w, target)| (w.exp() - target).abs() < 1e-6));
 /// # Ok::<(), ad_runtime::solvers::SolverError>(())
 /// ```
 pub fn from_scopes<T: Scalar>(

@@ -28,6 +28,8 @@ pub(super) struct Recurrence<T> {
     pub(super) direction_squared: T,
     /// The largest curvature `d·Hd / d·Md` so far.
     largest: T,
+    /// The last.
+    quotient: T,
     /// What errors give as their iteration.
     pub(super) iteration: usize,
 }
@@ -43,6 +45,7 @@ impl<T: Scalar> Recurrence<T> {
             rz: T::zero(),
             direction_squared: T::zero(),
             largest: T::zero(),
+            quotient: T::zero(),
             iteration: 0,
         }
     }
@@ -106,7 +109,13 @@ impl<T: Scalar> Recurrence<T> {
     pub(super) fn is_flat(&mut self, curvature: T) -> bool {
         let quotient = curvature / self.direction_squared;
         self.largest = self.largest.max(quotient);
+        self.quotient = quotient;
         quotient <= real::<T>(8.0) * T::epsilon() * self.largest
+    }
+
+    /// Whether the last direction has a curvature that is negative beyond doubt.
+    pub(super) fn is_concave(&self) -> bool {
+        self.quotient < -T::epsilon().sqrt() * self.largest
     }
 
     /// Takes the step `α d`, and turns to the next direction.

@@ -107,6 +107,16 @@ impl<T: Scalar> TrustRegion<T> {
         self
     }
 
+    /// Where the gradient vanishes, looks for a direction of negative curvature by up to this many products, and goes on
+    /// from a lower point if there is one. By default 0: a saddle or a maximum that is hit exactly counts as converged. As
+    /// many as the dimension find any negative curvature, with certainty in exact arithmetic; far fewer find a distinct
+    /// one.
+    #[must_use]
+    pub fn saddle_products(mut self, products: usize) -> Self {
+        self.limits.saddle_products = products;
+        self
+    }
+
     /// When the inner iteration ends, by default `SquareRoot { most: 0.25 }`.
     ///
     /// # Panics
@@ -187,7 +197,7 @@ impl<T: Scalar> TrustRegion<T> {
         // A step on the path of the last iteration, which was rejected.
         let mut shorter: Option<Inner<T>> = None;
         loop {
-            if let Some(ending) = at.ending() {
+            if let Some(ending) = at.ending_or_leave(preconditioner)? {
                 return Ok(at.end(ending));
             }
             let inner = if let Some(inner) = shorter.take() {

@@ -219,3 +219,33 @@ fn unbounded_and_singular() {
     assert!(minimum.value < 1e-14, "{minimum:?}");
     assert!(x.iter().step_by(2).all(|&x| x == 1.0), "the null space is left alone");
 }
+
+#[test]
+fn exact_saddles_and_maxima_are_left_if_asked() {
+    for n in [1, 2, 64, 65] {
+        // Zero in all directions, and in all but the first, where it is a minimum.
+        for first in [0.0, 1.0] {
+            let mut start = vec![0.0; n];
+            start[0] = first;
+            let mut x = start.clone();
+            let found = TrustRegion::new().minimize(&mut Counted::new(&DoubleWells), &mut x).unwrap();
+            assert_eq!((found.ending, &x), (Ending::Converged, &start), "unasked, it stays");
+            let found = TrustRegion::new()
+                .saddle_products(n)
+                .minimize(&mut Counted::new(&DoubleWells), &mut x)
+                .unwrap();
+            assert_eq!(found.ending, Ending::Converged);
+            assert!((found.value - lowest_wells::<f64>(n)).abs() < 1e-10 * n as f64, "n = {n}: {found:?}");
+        }
+    }
+    // Nothing to leave: a minimum, with and without a null space.
+    for last in [1.0, 0.0] {
+        let mut x = [0.0; 3];
+        let quadratic = Quadratic(vec![2.0, 3.0, last]);
+        let mut objective = Counted::new(&quadratic);
+        let found = TrustRegion::new().saddle_products(10).minimize(&mut objective, &mut x).unwrap();
+        assert_eq!((found.ending, x), (Ending::Converged, [0.0; 3]));
+        assert_eq!(found.products, objective.products.get());
+        assert!(found.products > 0 && found.products <= 10 && found.evaluations == 1, "{found:?}");
+    }
+}
