@@ -149,6 +149,16 @@ pub mod __private {
         );
     }
 
+    /// What a user's comparison says. The types of its parameters follow from this signature.
+    #[inline]
+    pub fn compared<T>(
+        mut compare: impl FnMut(&T, &T) -> core::cmp::Ordering,
+        a: &T,
+        b: &T,
+    ) -> core::cmp::Ordering {
+        compare(a, b)
+    }
+
     /// A part of a vector as an array.
     ///
     /// # Panics

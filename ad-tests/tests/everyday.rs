@@ -1009,3 +1009,111 @@ fn walk_that_returns(x: &[f64], next: &[Option<usize>]) -> f64 {
     }
 }
 exact!(walk_that_returns_is_exact, X, walk_that_returns walk_that_returns_grad walk_that_returns_hvp walk_that_returns_linearize walk_that_returns_sparsity, &[Some(1), Some(2), None]);
+#[differentiable]
+fn median(x: &[f64]) -> f64 {
+    let mut v: Vec<f64> = x.iter().map(|x| x * x.abs()).collect();
+    v.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    let n = v.len();
+    0.5 * (v[n / 2 - 1] + v[n / 2]) * v[n / 2] + v[0] * v[1]
+}
+exact!(median_is_exact, X, median median_grad median_hvp median_linearize median_sparsity);
+#[differentiable]
+fn order_statistics(x: &[f64]) -> f64 {
+    let mut v = x.to_vec();
+    v.sort_by(f64::total_cmp);
+    v.reverse();
+    let mut w = [x[1], x[0] * x[2], x[3]];
+    w.sort_unstable_by(|a, b| b.total_cmp(a));
+    v.iter().enumerate().map(|(i, v)| (i as f64 + 1.0) * v * v).sum::<f64>() + w[0] * w[1] * w[2]
+}
+exact!(order_statistics_is_exact, X, order_statistics order_statistics_grad order_statistics_hvp order_statistics_linearize order_statistics_sparsity);
+#[differentiable]
+fn argsort(x: &[f64]) -> f64 {
+    let score: Vec<f64> = x.iter().map(|x| x.sin()).collect();
+    let mut order: Vec<usize> = (0..x.len()).collect();
+    order.sort_by(|&a, &b| score[a].partial_cmp(&score[b]).unwrap());
+    let mut total = 0.0;
+    for (rank, &i) in order.iter().enumerate() {
+        total += rank as f64 * x[i] * score[i];
+    }
+    total
+}
+exact!(argsort_is_exact, X, argsort argsort_grad argsort_hvp argsort_linearize argsort_sparsity);
+#[differentiable]
+fn sorted_pairs(x: &[f64]) -> f64 {
+    let mut pairs: Vec<(f64, f64)> = x.windows(2).map(|w| (w[0], w[0] * w[1] + w[0])).collect();
+    pairs.sort_by(|a, b| a.1.partial_cmp(&b.1).unwrap());
+    pairs.iter().enumerate().map(|(i, (a, b))| (i as f64 + 1.0) * a * b).sum()
+}
+exact!(sorted_pairs_is_exact, X, sorted_pairs sorted_pairs_grad sorted_pairs_hvp sorted_pairs_linearize sorted_pairs_sparsity);
+#[differentiable]
+fn from_fn(x: &[f64]) -> f64 {
+    let a: [f64; 3] = std::array::from_fn(|k| x[k] * (k as f64 + 1.0));
+    let m: [[f64; 2]; 3] = std::array::from_fn(|i| std::array::from_fn(|j| a[i] * x[j]));
+    m.iter().map(|r| r[0] * r[1]).sum::<f64>() + a[2]
+}
+exact!(from_fn_is_exact, X, from_fn from_fn_grad from_fn_hvp from_fn_linearize from_fn_sparsity);
+#[differentiable]
+fn taken(x: &[f64]) -> f64 {
+    let mut v = vec![x[0], x[1]];
+    let mut all = Vec::new();
+    for k in 2..x.len() {
+        let old = std::mem::take(&mut v);
+        v.push(old[0] * x[k]);
+        v.push(old[1] + x[k]);
+        all.push(v[0] * v[1]);
+    }
+    let last = std::mem::replace(&mut v, Vec::new());
+    let mut s = x[0];
+    let t = std::mem::take(&mut s);
+    all.iter().sum::<f64>() + last[0] * last[1] + s + t * t
+}
+exact!(taken_is_exact, X, taken taken_grad taken_hvp taken_linearize taken_sparsity);
+#[differentiable]
+fn scaled(x: &[f64]) -> f64 {
+    fn scale(v: &mut [f64], k: f64) {
+        for a in v {
+            *a *= k;
+        }
+    }
+    fn add(v: &mut Vec<f64>, k: f64) {
+        v.push(k);
+        let n = v.len();
+        v[n - 1] *= 2.0;
+    }
+    let mut v = x.to_vec();
+    scale(&mut v, x[0]);
+    scale(&mut v[1..3], x[1]);
+    add(&mut v, x[2] * x[3]);
+    let b = Box::new(x[4] * x[5]);
+    v.iter().map(|v| v * v).sum::<f64>() + v[v.len() - 1] * *b
+}
+exact!(scaled_is_exact, X, scaled scaled_grad scaled_hvp scaled_linearize scaled_sparsity);
+#[differentiable]
+fn range_in_a_variable(x: &[f64]) -> f64 {
+    let part = 0..2;
+    let tail = 3..;
+    let mut y = x.to_vec();
+    for v in y[part.clone()].iter_mut() {
+        *v *= x[0];
+    }
+    y[part.clone()].iter().sum::<f64>() * x[part][0] * x[tail].iter().product::<f64>()
+}
+exact!(range_in_a_variable_is_exact, X, range_in_a_variable range_in_a_variable_grad range_in_a_variable_hvp range_in_a_variable_linearize range_in_a_variable_sparsity);
+#[differentiable]
+fn interpolated(q: &[f64]) -> f64 {
+    let xs = [0.0, 0.5, 1.0, 2.0];
+    let ys = [1.0, 2.0, 0.5, 0.7];
+    let mut s = 0.0;
+    for &q in q {
+        let q = q * q;
+        let k = xs.partition_point(|&a| a < q).clamp(1, 3);
+        let t = (q - xs[k - 1]) / (xs[k] - xs[k - 1]);
+        s += (1.0 - t) * ys[k - 1] + t * t * ys[k];
+        match xs.binary_search_by(|a| a.partial_cmp(&q).unwrap()) {
+            Ok(i) | Err(i) => s += q * i as f64,
+        }
+    }
+    s
+}
+exact!(interpolated_is_exact, X, interpolated interpolated_grad interpolated_hvp interpolated_linearize interpolated_sparsity);

@@ -203,6 +203,22 @@ impl<'s> Operators<'s> {
         receiver.into_iter().chain(params).collect()
     }
 
+    /// `::<T, N>`, which need not follow from the arguments.
+    fn generic_arguments(&self) -> Option<TokenStream> {
+        let names: Vec<&Ident> = self
+            .sig
+            .generics
+            .params
+            .iter()
+            .filter_map(|p| match p {
+                syn::GenericParam::Type(t) => Some(&t.ident),
+                syn::GenericParam::Const(c) => Some(&c.ident),
+                syn::GenericParam::Lifetime(_) => None,
+            })
+            .collect();
+        (!names.is_empty()).then(|| quote!(::<#(#names),*>))
+    }
+
     fn dim(&self) -> TokenStream {
         let lens = self.places.iter().map(|p| &p.len);
         quote!(0 #(+ #lens)*)
@@ -224,13 +240,14 @@ impl<'s> Operators<'s> {
             let hidden = hidden.then(|| quote!(#[doc(hidden)]));
             quote!(#hidden #function)
         };
+        let generic = self.generic_arguments();
         let inside: TokenStream = list.iter().map(|(name, func)| emit(name, func, false)).collect();
         if self.sig.receiver.is_none() && !mentions_self(inside.clone()) {
-            return (inside, quote!(), list.map(|(name, _)| quote!(#name)));
+            return (inside, quote!(), list.map(|(name, _)| quote!(#name #generic)));
         }
         let names = list.map(|(name, _)| format_ident!("{name}_{of}_{f}"));
         let beside = list.iter().zip(&names).map(|((_, func), name)| emit(name, func, true)).collect();
-        (quote!(), beside, names.map(|name| quote!(Self::#name)))
+        (quote!(), beside, names.map(|name| quote!(Self::#name #generic)))
     }
 
     fn function(&self, suffix: &str, docs: &str, ty: &TokenStream, body: &TokenStream) -> TokenStream {

@@ -39,8 +39,15 @@ impl Lower<'_> {
             && let Val::Closure(closure) = self.s.vars[var].val.clone()
             && !(passive && closure.is_fn)
         {
-            let args = c.args.iter().map(|a| self.expr(a).0).collect();
+            let args = c.args.iter().zip(closure.params.iter().map(Some).chain(std::iter::repeat(None)));
+            let args = args.map(|(a, p)| self.argument(a, p)).collect();
             return self.inline(&closure, args);
+        }
+        if callee.path.segments.last().is_some_and(|s| s.ident == "from_fn")
+            && let [f] = c.args.iter().collect::<Vec<_>>().as_slice()
+            && !callee.path.segments.iter().any(|s| s.ident == "iter")
+        {
+            return self.array_from_fn(f, c.span());
         }
         if let Some(val) = self.iter_function(&callee.path, c) {
             return val;
@@ -70,6 +77,65 @@ impl Lower<'_> {
             return val;
         }
         self.differentiable_call(c, callee)
+    }
+
+    /// An argument for a parameter of a function that is written out: a vector by `&mut` stands for its variable, so that
+    /// it can grow.
+    fn argument(&mut self, a: &syn::Expr, param: Option<&syn::Pat>) -> Val {
+        if let Some(syn::Pat::Type(p)) = param
+            && let syn::Type::Reference(r) = &*p.ty
+            && r.mutability.is_some()
+            && matches!(&*r.elem, syn::Type::Path(t) if t.path.segments.last().is_some_and(|s| s.ident == "Vec"))
+        {
+            let inner = match a {
+                syn::Expr::Reference(r) => &*r.expr,
+                other => other,
+            };
+            if let Some(super::place::Place::Variable(var, path)) = self.place_quietly(inner) {
+                return match super::loops::part(&mut self.s.vars[var].val, &path).clone() {
+                    Val::RefMut(var, path) => Val::RefMut(var, path),
+                    _ => Val::RefMut(var, path),
+                };
+            }
+        }
+        self.expr(a).0
+    }
+
+    /// `std::array::from_fn(f)`, of the length that the `let` says.
+    fn array_from_fn(&mut self, f: &syn::Expr, span: Span) -> Val {
+        let wanted =
+            self.expected.clone().and_then(|ty| Some((super::signature::shape(&ty, &self.sig.floats)?, ty)));
+        let Some(((dims, elem), syn::Type::Array(array))) = wanted else {
+            self.error(
+                span,
+                "the macro does not see how long this array is",
+                "say it where the array is bound: `let a: [f64; 3] = std::array::from_fn(..)`",
+            );
+            return Val::Never;
+        };
+        let Some(f) = self.callee(f) else { return Val::Never };
+        let fill = match &elem {
+            Type::Float(_) => self.s.b.float(0.0, elem.clone()),
+            other => self.dummy(other),
+        };
+        let (zero, n) = (self.s.b.int("0_usize"), self.array_len(&array.len));
+        let n = match n {
+            crate::ir::Dim::Fixed(n) => self.fixed_len(&n),
+            crate::ir::Dim::Dyn(v) => v,
+            crate::ir::Dim::Slice => zero,
+        };
+        let view = self.declare_buffer("array", dims, fill);
+        let whole = Val::View(view);
+        let spec = super::loops::RangeSpec::new(zero, n, false);
+        let outer = self.expected.replace((*array.elem).clone());
+        self.range_loop(&spec, &mut |this, k| {
+            this.expected = Some((*array.elem).clone());
+            let item = this.apply_expecting(&f, vec![Val::Scalar(k)], &array.elem);
+            this.put(&whole, k, item, span);
+            super::lower::Flow::Falls
+        });
+        self.expected = outer;
+        whole
     }
 
     pub(super) fn float_call(&mut self, c: &syn::ExprCall, kind: FloatKind, name: &str) -> Val {
@@ -125,13 +191,10 @@ impl Lower<'_> {
                 }
                 Some(Val::unit())
             }
-            (Some("mem"), "take", [_]) => {
-                self.error(
-                    c.func.span(),
-                    "`mem::take` of active values is not supported",
-                    "use `mem::replace` with what is left behind",
-                );
-                Some(Val::Never)
+            (Some("Box"), "new", [a]) => Some(self.expr(a).0),
+            (Some("mem"), "take", [a]) => Some(self.taken(reached(a), c.span())),
+            (Some("mem"), "replace", [a, b]) if self.is_empty_vector(b) => {
+                Some(self.taken(reached(a), c.span()))
             }
             (Some("mem"), "replace", [a, b]) => {
                 let a = reached(a);

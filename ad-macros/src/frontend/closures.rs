@@ -73,6 +73,11 @@ impl Lower<'_> {
 
     /// Lowers the body of a closure for these arguments.
     pub(super) fn inline(&mut self, c: &Rc<Closure>, args: Vec<Val>) -> Val {
+        self.inline_as(c, args, None)
+    }
+
+    /// As [`Lower::inline`], where a value of this type is wanted.
+    pub(super) fn inline_as(&mut self, c: &Rc<Closure>, args: Vec<Val>, wanted: Option<syn::Type>) -> Val {
         if args.contains(&Val::Never) {
             return Val::Never;
         }
@@ -100,7 +105,7 @@ impl Lower<'_> {
         let slot = self.new_var("result", true, Val::Unset);
         let return_value = std::mem::replace(&mut self.return_value, slot);
         let tail = std::mem::replace(&mut self.tail, true);
-        let expected = self.expected.take();
+        let expected = std::mem::replace(&mut self.expected, wanted);
         self.depth += 1;
         self.inlined.push(c.id());
         for (pattern, val) in c.params.iter().zip(args) {

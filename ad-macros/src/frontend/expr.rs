@@ -517,6 +517,9 @@ impl Lower<'_> {
                     };
                 }
                 let index = self.expr(&i.index).0;
+                if let Some(part) = self.part_by_value(&view, &index) {
+                    return Val::View(part);
+                }
                 let Some(index) = self.scalar(index, i.index.span()) else { return Val::Never };
                 let place = self.index(&view, index);
                 self.read(place)

@@ -27,6 +27,11 @@ impl Lower<'_> {
         if super::opaque::changes(&name) {
             self.want_changed(&e.receiver);
         }
+        if super::sorting::sorts(&name)
+            && let Some(val) = self.sort_opaque(e)
+        {
+            return val;
+        }
         let whole = syn::Expr::MethodCall(e.clone());
         // `self.helper(x)` is `Self::helper(self, x)`.
         if matches!(&*e.receiver, syn::Expr::Path(p) if p.path.is_ident("self"))
@@ -77,6 +82,7 @@ impl Lower<'_> {
         };
         match receiver {
             Val::Never => Val::Never,
+            Val::Iter(it) if name == "clone" && e.args.is_empty() => Val::Iter(it),
             Val::Iter(it) => {
                 if let Some(val) = self.adapter(&it, e) {
                     return val;
@@ -142,6 +148,7 @@ impl Lower<'_> {
                     Val::unit()
                 }
                 ("clone" | "to_vec" | "to_owned", 0) => self.duplicate(receiver, "copy"),
+                (name, _) if super::sorting::sorts(name) => self.sort(&receiver, e),
                 _ => match self.source(&receiver, e) {
                     Some(val) => val,
                     None => self.unknown_method(e),

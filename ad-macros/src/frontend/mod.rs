@@ -4,7 +4,7 @@
 //! - [`lower`]: the state of lowering: variables and scopes; [`value`]: what they can be; [`join`]: what becomes of them where control flow joins;
 //! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`]: code that runs from top to bottom;
 //! - [`control`], [`matches`], [`loops`], [`iterators`]: code that does not;
-//! - [`closures`], [`patterns`], [`options`], [`slices`], [`vectors`]: what people write numbers in;
+//! - [`closures`], [`patterns`], [`options`], [`slices`], [`sorting`], [`vectors`]: what people write numbers in;
 //! - [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
 //! - [`generic`]: what stands for constants and functions of generic floats;
 //! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`custom`]: functions whose derivatives the user gives;
@@ -35,6 +35,7 @@ mod place;
 pub(crate) mod records;
 pub(crate) mod signature;
 mod slices;
+mod sorting;
 mod stmt;
 mod value;
 mod vectors;

@@ -248,6 +248,10 @@ impl Lower<'_> {
                     syn::Type::Reference(r) => &*r.elem,
                     other => other,
                 };
+                // A reference to a float is none.
+                if self.s.refs.contains(&v) {
+                    return Val::Scalar(v);
+                }
                 if let Some(kind) = self.float_kind(inner) {
                     // It tells which float a literal is, and that a verbatim value is one.
                     let data = &mut self.s.b.func.values[v.0 as usize];

@@ -166,6 +166,9 @@ impl Lower<'_> {
                             return Some(Place::Part(self.part(&base, &i.index)?));
                         }
                         let (val, _) = self.expr(&i.index);
+                        if let Some(part) = self.part_by_value(&base, &val) {
+                            return Some(Place::Part(part));
+                        }
                         let index = self.scalar(val, i.index.span())?;
                         Some(self.index(&base, index))
                     }
@@ -317,6 +320,27 @@ impl Lower<'_> {
             (None, _) => from,
         };
         Some(View { range: Some((from, len)), ..view.clone() })
+    }
+
+    /// `x[part]` where `part` is a range that was kept in a variable.
+    pub(super) fn part_by_value(&mut self, view: &View, range: &Val) -> Option<View> {
+        let Val::Iter(it) = range else { return None };
+        let (start, end) = match &**it {
+            super::iterators::Iter::Range { lo, hi, inclusive } => {
+                let end = if *inclusive {
+                    let one = self.s.b.int("1");
+                    self.op(Op::Add, &[*hi, one])
+                } else {
+                    *hi
+                };
+                (*lo, end)
+            }
+            super::iterators::Iter::From { lo } => (*lo, self.len(view)),
+            _ => return None,
+        };
+        self.check_range(view, Some(start), end);
+        let len = self.op(Op::Sub, &[end, start]);
+        Some(self.sub_view(view, start, len))
     }
 
     pub(super) fn check_range(&mut self, view: &View, start: Option<Value>, end: Value) {
@@ -576,7 +600,7 @@ impl Lower<'_> {
     }
 
     /// The length in an array type or expression: constants only.
-    fn array_len(&mut self, e: &syn::Expr) -> Dim {
+    pub(super) fn array_len(&mut self, e: &syn::Expr) -> Dim {
         let text = match e {
             syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(i), .. }) => i.base10_digits().to_string(),
             other => other.to_token_stream().to_string(),

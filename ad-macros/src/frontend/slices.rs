@@ -100,12 +100,24 @@ impl Lower<'_> {
                 }
                 all
             }
-            ("contains" | "iter" | "sort" | "sort_by" | "sort_unstable_by", _) => {
+            (name, _) if super::sorting::sorts(name) => self.sort(&Val::View(view.clone()), e),
+            // What comes out is data, whatever is compared.
+            ("partition_point" | "binary_search_by", 1) => {
+                let found = self.verbatim_operands(e.to_token_stream(), e.span())?;
+                let int = name == "partition_point";
+                let ty = if int { crate::ir::Type::Int } else { crate::ir::Type::Opaque };
+                let v = self.s.b.op_typed(Op::Verbatim(found.verbatim), &found.args, ty);
+                if int {
+                    self.s.ints.insert(v, "usize".into());
+                }
+                Val::Scalar(v)
+            }
+            ("contains" | "iter", _) => {
                 return Some(self.verbatim(
                     e.to_token_stream(),
                     e.method.span(),
                     &format!("`{name}` of active values is not supported"),
-                    "sort outside the function and pass the order in; find the largest with `fold` or `max_by`",
+                    "compare in a loop, or with `any`",
                 ));
             }
             _ => return None,

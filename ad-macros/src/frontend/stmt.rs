@@ -183,7 +183,8 @@ impl Lower<'_> {
             "push_back",
         ];
         // Of what the macro follows; a foreign `v.push(..)` is an effect on something it does not.
-        KNOWN.iter().any(|m| call.method == m) && !self.is_foreign(&call.receiver)
+        let sorts = super::sorting::sorts(&call.method.to_string());
+        sorts || KNOWN.iter().any(|m| call.method == m) && !self.is_foreign(&call.receiver)
     }
 
     fn is_inlined(&self, call: &syn::ExprCall) -> bool {

@@ -427,6 +427,37 @@ impl Lower<'_> {
         }
     }
 
+    /// `mem::take(&mut v)`: what it was; zero or an empty vector is left.
+    pub(super) fn taken(&mut self, e: &syn::Expr, span: Span) -> Val {
+        let Some(Place::Variable(mut var, mut path)) = self.place_quietly(e) else {
+            self.error(span, "the macro cannot take this", "copy it, and set it");
+            return Val::Never;
+        };
+        let mut old = super::loops::part(&mut self.s.vars[var].val, &path).clone();
+        if let Val::RefMut(to, inner) = old {
+            (var, path) = (to, inner);
+            old = super::loops::part(&mut self.s.vars[var].val, &path).clone();
+        }
+        match &old {
+            Val::Scalar(v) if self.s.b.func.is_float(*v) => {
+                let zero = self.s.b.float_like(0.0, *v);
+                self.set_at(var, &path, Val::Scalar(zero));
+                old
+            }
+            Val::View(_) | Val::Columns(_) | Val::Ragged(_) => {
+                let copy = self.duplicate(old, "taken");
+                let zero = self.s.b.int("0");
+                self.set_length(var, &path, zero);
+                copy
+            }
+            Val::Vacant(_) | Val::Never => Val::Never,
+            _ => {
+                self.error(span, "the macro cannot take this", "copy it, and set it");
+                Val::Never
+            }
+        }
+    }
+
     fn set_length(&mut self, var: VarId, path: &[usize], len: Value) {
         let target = super::loops::part(&mut self.s.vars[var].val, path).clone();
         let cut = self.cut(&target, len);

@@ -615,6 +615,14 @@ impl<'a> Lower<'a> {
 
     // ---------------------------------------------------------------------------------------- callees
 
+    /// As [`Lower::apply`], where a value of this type is wanted.
+    pub(in super::super) fn apply_expecting(&mut self, f: &Callee, args: Vec<Val>, ty: &syn::Type) -> Val {
+        match f {
+            Callee::Closure(c) => self.inline_as(c, args, Some(ty.clone())),
+            Callee::Path(path) => self.call_path(path, args),
+        }
+    }
+
     pub(in super::super) fn apply(&mut self, f: &Callee, args: Vec<Val>) -> Val {
         match f {
             Callee::Closure(c) => self.inline(c, args),

@@ -218,7 +218,12 @@ impl Lower<'_> {
             }
             _ => {
                 let val = self.expr(e).0;
-                self.iterate(val, false, e.span())
+                let val = if let Val::RefMut(..) = val { self.deref(val) } else { val };
+                // `for a in v` of a `&mut [f64]`: the elements can be written.
+                let mutable = matches!(e, syn::Expr::Path(_))
+                    && matches!(&val, Val::View(v) if v.by_ref
+                        && self.s.b.func.buffer(v.buffer).storage != crate::ir::Storage::Shared);
+                self.iterate(val, mutable, e.span())
             }
         }
     }
