@@ -124,14 +124,14 @@ impl<'a> Peeling<'a> {
         self.order.push(entry);
     }
 
-    /// The entry is the only one left in its slot and its mirror in its own: the one that waited for fewer others is taken,
-    /// so that stars need no subtraction, or else the one whose product is read anyway.
+    /// The entry is the only one left in its slot and its mirror in its own. Slots were taken in the order of their depths,
+    /// so that the mirror's waited for as many others or for more: for more, and stars would need a subtraction; for as
+    /// many, and the one whose product is read anyway is taken.
     fn find_on_either_side(&mut self, entry: usize) {
         let mirror = self.mirror[entry];
         let [depth, depth_of_mirror] = [entry, mirror].map(|e| self.slots[self.slot_of[e]].depth);
         let mirror_is_read_anyway = self.needed[self.color_of(mirror)] && !self.needed[self.color_of(entry)];
-        let prefer_mirror = depth_of_mirror < depth || (depth_of_mirror == depth && mirror_is_read_anyway);
-        self.find(if prefer_mirror { mirror } else { entry });
+        self.find(if depth == depth_of_mirror && mirror_is_read_anyway { mirror } else { entry });
     }
 
     fn color_of(&self, entry: usize) -> usize {

@@ -2,6 +2,7 @@
 
 mod coloring;
 mod common;
+mod end_to_end;
 mod matrix;
 mod recorder;
 mod recovery;
