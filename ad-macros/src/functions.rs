@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 
 use crate::backend;
 use crate::frontend::signature::Signature;
@@ -37,17 +37,17 @@ impl Known {
     }
 
     /// That the function of this name is the one that was read.
-    pub(crate) fn assertion(&self, name: &str) -> TokenStream {
+    pub(crate) fn assertion(&self, name: &str, at: Span) -> TokenStream {
         let (source, hash) = (source_name(name), self.hash);
         let message = format!(
             "`{name}` is written out where it is called, so it must stand in the same module as its caller (and no other \
              function with `#[differentiable]` may have its name)"
         );
-        quote! {
+        quote_spanned! {at=>
             const _: () = assert!(
                 #source.0 == #hash && ::ad_runtime::__private::same_text(#source.1, ::core::module_path!()),
                 #message
-            )
+            );
         }
     }
 }

@@ -148,9 +148,10 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
             return TokenStream::new();
         }
     };
-    let Some((sig, primal)) = frontend::lower(&function, &options, diagnostics) else {
+    let Some(lowered) = frontend::lower(&function, &options, diagnostics) else {
         return TokenStream::new();
     };
+    let frontend::Lowered { sig, func: primal, assumptions } = lowered;
     let mut dump = Dump::new(&sig, options.dump);
     dump.stage("primal", &primal);
     let primal = optimized("primal", primal);
@@ -179,7 +180,7 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
             out.extend(backend::emit_companion(&sig, mode, &companion(mode, &primal)));
         }
     }
-    out.extend(backend::guards(&sig, &options));
+    out.extend(backend::guards(&sig, &options, assumptions));
     if options.partials.is_none() {
         out.extend(crate::functions::keep(&function, &sig));
     }

@@ -13,6 +13,8 @@ mod documents {
     struct Readme;
     #[doc = include_str!("../../docs/src/getting-started.md")]
     struct GettingStarted;
+    #[doc = include_str!("../../docs/src/operators.md")]
+    struct Operators;
     #[doc = include_str!("../../docs/src/custom-rules.md")]
     struct CustomRules;
     #[doc = include_str!("../../docs/src/derivative-conventions.md")]

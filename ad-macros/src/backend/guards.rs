@@ -9,10 +9,10 @@ use crate::frontend::records::mentions_float;
 use crate::frontend::signature::{Class, Signature};
 use crate::options::Options;
 
-/// The assertions about a function's parameters: structs are those that were seen, and what passes for data (where
+/// The assertions about a function's parameters, behind those that its body needs: structs are those that were seen, and what passes for data (where
 /// nobody said so) holds no floats. They stand in a constant, which is an item both of modules and of `impl` blocks.
-pub(crate) fn guards(sig: &Signature, options: &Options) -> TokenStream {
-    let mut checks = TokenStream::new();
+pub(crate) fn guards(sig: &Signature, options: &Options, assumptions: Vec<TokenStream>) -> TokenStream {
+    let mut checks: TokenStream = assumptions.into_iter().collect();
     for p in &sig.params {
         let ty = match &p.ty {
             syn::Type::Reference(r) => &*r.elem,

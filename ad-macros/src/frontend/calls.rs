@@ -271,7 +271,7 @@ impl Lower<'_> {
                 Closure::new(params, body, vec![HashMap::new()], item.sig.ident.to_token_stream(), true);
             let closure = Rc::new(closure);
             self.written.insert(name.to_string(), closure.clone());
-            self.items.push(known.assertion(name));
+            self.assumptions.push(known.assertion(name, span));
             closure
         };
         self.inline(&closure, args)

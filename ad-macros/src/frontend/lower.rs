@@ -91,6 +91,8 @@ pub(super) struct Lower<'a> {
     /// Items (`const`, `use`) of the body: verbatim, at the top.
     pub(super) items: Vec<TokenStream>,
     pub(super) consts: HashMap<String, Option<FloatKind>>,
+    /// What is assumed of other items, as assertions.
+    pub(super) assumptions: Vec<TokenStream>,
     /// Whether the value of the code that is lowered is the function's: there `return` is a value.
     pub(super) tail: bool,
     /// How many closures the code that is lowered is in.
@@ -117,19 +119,25 @@ pub(super) struct Lower<'a> {
 const MOST_ATTEMPTS: usize = 16;
 
 /// Lowers a body.
-pub(super) fn function(sig: &Signature, body: &syn::Block, diagnostics: &mut Diagnostics) -> Func {
+/// Also what it assumes of other items.
+pub(super) fn function(
+    sig: &Signature,
+    body: &syn::Block,
+    diagnostics: &mut Diagnostics,
+) -> (Func, Vec<TokenStream>) {
     let mut known = HashMap::new();
     let mark = diagnostics.mark();
     for _ in 0..MOST_ATTEMPTS {
-        let (func, wanted) = attempt(sig, body, known.clone(), diagnostics);
+        let (func, wanted, assumptions) = attempt(sig, body, known.clone(), diagnostics);
         let before = known.clone();
         known.extend(wanted);
         if diagnostics.mark() == mark || known == before {
-            return func;
+            return (func, assumptions);
         }
         diagnostics.back_to(mark);
     }
-    attempt(sig, body, known, diagnostics).0
+    let (func, _, assumptions) = attempt(sig, body, known, diagnostics);
+    (func, assumptions)
 }
 
 /// Lowers a body, with what is known of arrays that it does not make itself; and what was found of them.
@@ -138,7 +146,7 @@ fn attempt(
     body: &syn::Block,
     known: HashMap<Origin, Found>,
     diagnostics: &mut Diagnostics,
-) -> (Func, HashMap<Origin, Found>) {
+) -> (Func, HashMap<Origin, Found>, Vec<TokenStream>) {
     let b = Builder::new(Func::new(&sig.ident.to_string()));
     let state = State {
         b,
@@ -161,6 +169,7 @@ fn attempt(
         return_value: 0,
         items: Vec::new(),
         consts: HashMap::new(),
+        assumptions: Vec::new(),
         tail: true,
         depth: 0,
         inlined: Vec::new(),
@@ -186,13 +195,14 @@ fn attempt(
     lower.outputs(val, body);
     let items = std::mem::take(&mut lower.items);
     let wanted = std::mem::take(&mut lower.wanted);
+    let assumptions = std::mem::take(&mut lower.assumptions);
     let mut func = lower.s.b.finish();
     let effects = items.into_iter().map(|tokens| Inst {
         results: Vec::new(),
         kind: InstKind::Effect(Verbatim { tokens, buffers: Vec::new() }, Vec::new()),
     });
     func.body.insts.splice(0..0, effects);
-    (func, wanted)
+    (func, wanted, assumptions)
 }
 
 impl Lower<'_> {

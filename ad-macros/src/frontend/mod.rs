@@ -46,15 +46,19 @@ use crate::ir::Func;
 use crate::options::Options;
 pub(crate) use stmt::is_integer;
 
+/// A function, lowered.
+pub(crate) struct Lowered {
+    pub(crate) sig: signature::Signature,
+    pub(crate) func: Func,
+    /// What was assumed of other items, as assertions.
+    pub(crate) assumptions: Vec<proc_macro2::TokenStream>,
+}
+
 /// Lowers a function. `None` if there are errors, which are in `diagnostics`.
-pub(crate) fn lower(
-    item: &syn::ItemFn,
-    options: &Options,
-    diagnostics: &mut Diagnostics,
-) -> Option<(signature::Signature, Func)> {
+pub(crate) fn lower(item: &syn::ItemFn, options: &Options, diagnostics: &mut Diagnostics) -> Option<Lowered> {
     let sig = signature::read(item, options, diagnostics)?;
-    let func = match &options.partials {
-        Some(partials) => custom::function(&sig, partials, diagnostics)?,
+    let (func, assumptions) = match &options.partials {
+        Some(partials) => (custom::function(&sig, partials, diagnostics)?, Vec::new()),
         None => lower::function(&sig, &item.block, diagnostics),
     };
     if !diagnostics.is_empty() {
@@ -68,5 +72,5 @@ pub(crate) fn lower(
             "say what is a float where the value is made (`let y: f64 = ..`, `Vec<f64>`), or write the code out",
         );
     }
-    diagnostics.is_empty().then_some((sig, func))
+    diagnostics.is_empty().then_some(Lowered { sig, func, assumptions })
 }

@@ -43,7 +43,7 @@ fn lower(text: &str, wrt: &str) -> Checked<Func> {
         return fail(format!("{}\n{text}", all.join("\n")));
     }
     match lowered {
-        Some((_, func)) => Ok(func),
+        Some(lowered) => Ok(lowered.func),
         None => fail(format!("no function and no error\n{text}")),
     }
 }

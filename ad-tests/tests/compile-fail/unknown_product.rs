@@ -1,6 +1,6 @@
 use ad_runtime::differentiable;
 
-#[differentiable(only(grad, hessian))]
+#[differentiable(only(grad, laplacian))]
 fn f(x: f64) -> f64 {
     x * x
 }

@@ -246,3 +246,87 @@ fn mutable_sub_slices() {
     }
     check_slice!(vec![0.7, 1.3, -0.4]);
 }
+
+#[test]
+fn arrays_from_calls() {
+    fn zeros(n: usize) -> Vec<f64> {
+        vec![0.0; n]
+    }
+    const START: [f64; 2] = [1.0, 2.0];
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut z = zeros(x.len());
+        for i in 0..x.len() {
+            z[i] += x[i] * x[0];
+        }
+        let mut w = START;
+        w[0] *= z[1];
+        w[0] * w[0] + w[1] * z[0]
+    }
+    check_slice!(vec![0.7, 1.3]);
+}
+
+#[test]
+fn array_from_fn() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let a: [f64; 3] = std::array::from_fn(|k| x[0].powi(k as i32 + 1) * x[1]);
+        a[0] * a[1] + a[2]
+    }
+    check_slice!(vec![0.7, 1.3]);
+}
+
+#[test]
+fn taking() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut level = x.to_vec();
+        while level.len() > 1 {
+            let old = std::mem::take(&mut level);
+            for pair in old.windows(2) {
+                level.push(pair[0] * pair[1].sin());
+            }
+        }
+        level[0]
+    }
+    check_slice!(vec![0.7, 1.3, 0.4]);
+}
+
+#[test]
+fn sorting() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut v: Vec<f64> = x.iter().map(|x| x * x).collect();
+        v.sort_by(|a, b| a.total_cmp(b));
+        let mut order: Vec<usize> = (0..x.len()).collect();
+        order.sort_by(|&i, &j| x[j].partial_cmp(&x[i]).unwrap());
+        v[0] * v[1] + x[order[0]].exp() * v[2]
+    }
+    check_slice!(vec![0.7, -1.3, 0.4]);
+}
+
+#[test]
+fn ranges_in_variables() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let head = 0..2;
+        x[head.clone()].iter().product::<f64>() * x[head][1]
+    }
+    check_slice!(vec![0.7, -1.3, 0.4]);
+}
+
+#[test]
+fn nested_slices_of_vectors() {
+    #[differentiable]
+    fn f(w: &[Vec<Vec<f64>>]) -> f64 {
+        w.iter().flatten().map(|row| row.iter().product::<f64>().powi(2)).sum()
+    }
+    let w = [vec![vec![2.0, 3.0], vec![5.0]]];
+    let like = || [vec![vec![0.0; 2], vec![0.0]]];
+    let (mut g, mut hv, mut v) = (like(), like(), like());
+    v[0][0][0] = 1.0;
+    assert_eq!(f_grad(&w, &mut g), 61.0);
+    f_hvp(&w, &v, &mut hv);
+    assert_eq!(g, [vec![vec![36.0, 24.0], vec![10.0]]]);
+    assert_eq!(hv, [vec![vec![18.0, 24.0], vec![0.0]]]);
+}

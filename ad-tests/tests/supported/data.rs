@@ -421,3 +421,41 @@ fn copies_are_copies() {
     }
     check_slice!(X);
 }
+
+#[derive(Clone, Differentiable)]
+struct Unit {
+    weights: Vec<f64>,
+    bias: f64,
+    name: String,
+}
+
+#[derive(Clone, Differentiable)]
+struct Model {
+    mixing: Vec<Vec<f64>>,
+    units: Vec<Unit>,
+    #[constant]
+    temperature: f64,
+}
+
+#[test]
+fn fields_that_are_vectors_of_anything() {
+    #[differentiable]
+    fn f(m: &Model) -> f64 {
+        let mut total = 0.0;
+        for (unit, row) in m.units.iter().zip(&m.mixing) {
+            let z: f64 = unit.weights.iter().zip(row).map(|(w, a)| w * a).sum();
+            total += (z + unit.bias) * unit.name.len() as f64 / m.temperature;
+        }
+        total * total
+    }
+    let unit = Unit { weights: vec![2.0], bias: 1.0, name: "u".to_string() };
+    let m = Model { mixing: vec![vec![3.0]], units: vec![unit], temperature: 2.0 };
+    let (mut g, mut v, mut hv) = (m.clone(), m.clone(), m.clone());
+    (v.units[0].weights[0], v.units[0].bias, v.mixing[0][0]) = (1.0, 0.0, 0.0);
+    // (2 · 3 + 1)² / 4
+    assert_eq!(f_grad(&m, &mut g), 12.25);
+    f_hvp(&m, &v, &mut hv);
+    let parts = |m: &Model| (m.units[0].weights[0], m.units[0].bias, m.mixing[0][0], m.temperature);
+    assert_eq!(parts(&g), (10.5, 3.5, 7.0, 2.0));
+    assert_eq!(parts(&hv), (4.5, 1.5, 6.5, 2.0));
+}

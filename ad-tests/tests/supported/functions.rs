@@ -210,3 +210,58 @@ fn own_partials() {
     }
     check_xy!(0.7, 1.4);
 }
+
+#[differentiable]
+fn softmax(z: &[f64]) -> Vec<f64> {
+    let sum: f64 = z.iter().map(|z| z.exp()).sum();
+    z.iter().map(|z| z.exp() / sum).collect()
+}
+
+#[differentiable]
+fn rotated((x, y): (f64, f64), angle: f64) -> (f64, f64) {
+    let (s, c) = angle.sin_cos();
+    (c * x - s * y, s * x + c * y)
+}
+
+#[differentiable]
+fn squares(x: &[f64], out: &mut [f64]) {
+    for (out, x) in out.iter_mut().zip(x) {
+        *out = x * x;
+    }
+}
+
+#[test]
+fn helpers_of_any_shape() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let p = softmax(x);
+        let mut q = vec![0.0; p.len()];
+        squares(&p, &mut q);
+        let (u, v) = rotated((q[0], q[1]), x[0]);
+        u * v + q[2]
+    }
+    check_slice!(vec![0.7, -1.3, 0.4]);
+}
+
+#[test]
+fn operators() {
+    use ad_runtime::operators::HessianOperator;
+    #[differentiable]
+    fn f(x: &[f64], s: f64) -> f64 {
+        x[0] * x[0] * x[1] * s
+    }
+    let (x, mut product, mut gradient) = ([2.0, 3.0], [0.0; 3], [0.0; 3]);
+    let lazy = f_hessian(&x, 5.0);
+    assert_eq!(lazy.gradient(&mut gradient), 60.0);
+    lazy.apply(&[1.0, 0.0, 0.0], &mut product);
+    assert_eq!((gradient, product), ([60.0, 20.0, 12.0], [30.0, 20.0, 12.0]));
+
+    let linearised = f_linearize(&x, 5.0);
+    assert_eq!((linearised.value(), linearised.gradient()), (60.0, &gradient[..]));
+    linearised.apply(&[0.0, 0.0, 1.0], &mut product);
+    assert_eq!(product, [12.0, 4.0, 0.0]);
+
+    let sparsity = f_sparsity(&x, 5.0);
+    assert!(sparsity.for_all_inputs);
+    assert!(sparsity.pattern.position(1, 1).is_none() && sparsity.pattern.position(2, 1).is_some());
+}

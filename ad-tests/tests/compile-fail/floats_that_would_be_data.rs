@@ -1,0 +1,32 @@
+use ad_runtime::{Differentiable, differentiable};
+
+type Real = f64;
+
+#[derive(Clone, Differentiable)]
+struct Options {
+    step: Option<f64>,
+    more: Option<Vec<f64>>,
+    tables: Vec<Vec<Vec<f64>>>,
+    rate: Real,
+    #[constant]
+    known: Option<f64>,
+    name: String,
+    scale: f64,
+}
+
+#[differentiable]
+fn aliased(x: f64, y: Real) -> f64 {
+    x * y
+}
+
+#[differentiable]
+fn deep(x: f64, w: &Vec<[Vec<f64>; 2]>, late: &Late) -> f64 {
+    x * w[0][0][0] * late.x
+}
+
+#[derive(Clone, Differentiable)]
+struct Late {
+    x: f64,
+}
+
+fn main() {}
