@@ -51,13 +51,16 @@ pub(crate) fn all_nonnegative<T: Scalar>(entries: &[T]) -> bool {
 /// another, where a `RefCell` would panic.
 pub(crate) struct Scratch<T>(Cell<Vec<T>>);
 
-impl<T: Copy> Scratch<T> {
+impl<T> Scratch<T> {
     pub(crate) const fn new() -> Self {
         Self(Cell::new(Vec::new()))
     }
 
     /// Lends a slice of this length to `work`. It holds what the last use left in it.
-    pub(crate) fn with<R>(&self, length: usize, fill: T, work: impl FnOnce(&mut [T]) -> R) -> R {
+    pub(crate) fn with<R>(&self, length: usize, fill: T, work: impl FnOnce(&mut [T]) -> R) -> R
+    where
+        T: Clone,
+    {
         let mut vector = self.0.take();
         if vector.len() < length {
             vector.resize(length, fill);
@@ -69,7 +72,7 @@ impl<T: Copy> Scratch<T> {
 }
 
 /// A clone starts with no memory of its own.
-impl<T: Copy> Clone for Scratch<T> {
+impl<T> Clone for Scratch<T> {
     fn clone(&self) -> Self {
         Self::new()
     }

@@ -1,12 +1,12 @@
-//! Every operator against its dense form, which is assembled here from its definition, entry by entry.
-
-mod common;
+//! Operators with structure, and the algebra of operators.
 
 use ad_runtime::operators::{
     BlockDiagonal, Dense, Diagonal, HessianOperator, HessianOperatorExt, Identity, Kronecker, LowRank,
     Properties,
 };
-use common::{Real, SIZES, check_operator, random, random_symmetric};
+
+use crate::common::{Real, SIZES, check_operator, matrix, on, random, random_symmetric};
+use crate::for_both_precisions;
 
 fn dense_forms<T: Real>() {
     for n in SIZES {
@@ -20,15 +20,6 @@ fn dense_forms<T: Real>() {
         check_operator(&Diagonal::new(diagonal.clone()), &matrix(n, |i, j| on(i == j, diagonal[i])));
         check_operator(&Identity::<T>::new(n), &matrix(n, |i, j| on(i == j, T::one())));
     }
-}
-
-/// An entry that is zero unless a condition holds.
-fn on<T: Real>(condition: bool, entry: T) -> T {
-    if condition { entry } else { T::zero() }
-}
-
-fn matrix<T: Real>(n: usize, entry: impl Fn(usize, usize) -> T) -> Vec<T> {
-    (0..n * n).map(|at| entry(at / n, at % n)).collect()
 }
 
 fn block_diagonals<T: Real>() {
@@ -130,22 +121,6 @@ fn algebra<T: Real>() {
     }
 }
 
-macro_rules! for_both_precisions {
-    ($($check:ident),*) => {
-        $(
-            mod $check {
-                #[test]
-                fn f32() {
-                    super::$check::<f32>();
-                }
-                #[test]
-                fn f64() {
-                    super::$check::<f64>();
-                }
-            }
-        )*
-    };
-}
 for_both_precisions!(dense_forms, block_diagonals, low_ranks, kroneckers, algebra);
 
 /// An operator of which nothing but products is known.

@@ -1,33 +1,42 @@
 //! Random matrices, and what every operator must be equal to its dense form in.
-#![allow(dead_code, unreachable_pub)] // Each test program uses a part.
 
 use ad_runtime::operators::{Dense, HessianOperator, Scalar};
 
-pub trait Real: Scalar + std::fmt::Display {}
+pub(crate) trait Real: Scalar + std::fmt::Display {}
 impl Real for f32 {}
 impl Real for f64 {}
 
 /// Around the ends of loops that are unrolled, and of blocks.
-pub const SIZES: [usize; 4] = [1, 2, 64, 65];
+pub(crate) const SIZES: [usize; 4] = [1, 2, 64, 65];
 
-pub fn random<T: Real>(rng: &mut fastrand::Rng, length: usize) -> Vec<T> {
+pub(crate) fn random<T: Real>(rng: &mut fastrand::Rng, length: usize) -> Vec<T> {
     (0..length).map(|_| T::from(2.0 * rng.f64() - 1.0).unwrap()).collect()
 }
 
-pub fn random_symmetric<T: Real>(rng: &mut fastrand::Rng, n: usize) -> Vec<T> {
+pub(crate) fn random_symmetric<T: Real>(rng: &mut fastrand::Rng, n: usize) -> Vec<T> {
     Dense::symmetric(n, random(rng, n * n)).into_entries()
+}
+
+/// An entry that is zero unless a condition holds.
+pub(crate) fn on<T: Real>(condition: bool, entry: T) -> T {
+    if condition { entry } else { T::zero() }
+}
+
+/// A matrix from its entries.
+pub(crate) fn matrix<T: Real>(n: usize, entry: impl Fn(usize, usize) -> T) -> Vec<T> {
+    (0..n * n).map(|at| entry(at / n, at % n)).collect()
 }
 
 /// That all methods of an operator agree with a matrix, given row by row, to rounding.
 #[track_caller]
-pub fn check_operator<T: Real>(operator: &(impl HessianOperator<Scalar = T> + ?Sized), dense: &[T]) {
+pub(crate) fn check_operator<T: Real>(operator: &(impl HessianOperator<Scalar = T> + ?Sized), dense: &[T]) {
     check_operator_within(operator, dense, T::epsilon() * T::from(100.0).unwrap());
 }
 
 /// That all methods of an operator agree with a matrix, given row by row, up to `tolerance` relative to the largest
 /// product that could be.
 #[track_caller]
-pub fn check_operator_within<T: Real>(
+pub(crate) fn check_operator_within<T: Real>(
     operator: &(impl HessianOperator<Scalar = T> + ?Sized),
     dense: &[T],
     tolerance: T,
