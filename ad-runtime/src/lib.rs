@@ -107,6 +107,7 @@ pub fn constant<T>(value: T) -> T {
 #[cfg(any(feature = "argmin0_11", feature = "basin3", feature = "faer0_24"))]
 pub mod adapters;
 pub mod call;
+pub mod check;
 pub mod operators;
 mod probe;
 pub mod solvers;

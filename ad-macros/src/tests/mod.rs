@@ -189,7 +189,7 @@ impl Check<'_> {
         let of_user = |outcome: &Outcome<f64>, marks: &[Mark]| {
             let mut outputs = outcome.outputs.clone();
             outputs.retain(|(role, _)| !matches!(role.of, Source::Saved(_)));
-            in_order(&Outcome { outputs, counts: outcome.counts.clone(), left: 0 }, marks)
+            in_order(&Outcome { outputs, counts: outcome.counts, left: 0 }, marks)
         };
         for (marks, wanted) in wanted {
             self.agree("the first half", &split.fixed, &of_user(&first, marks), wanted)?;

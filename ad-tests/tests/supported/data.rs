@@ -430,7 +430,7 @@ struct Unit {
 }
 
 #[derive(Clone, Differentiable)]
-struct Model {
+struct Committee {
     mixing: Vec<Vec<f64>>,
     units: Vec<Unit>,
     #[constant]
@@ -440,7 +440,7 @@ struct Model {
 #[test]
 fn fields_that_are_vectors_of_anything() {
     #[differentiable]
-    fn f(m: &Model) -> f64 {
+    fn f(m: &Committee) -> f64 {
         let mut total = 0.0;
         for (unit, row) in m.units.iter().zip(&m.mixing) {
             let z: f64 = unit.weights.iter().zip(row).map(|(w, a)| w * a).sum();
@@ -449,13 +449,13 @@ fn fields_that_are_vectors_of_anything() {
         total * total
     }
     let unit = Unit { weights: vec![2.0], bias: 1.0, name: "u".to_string() };
-    let m = Model { mixing: vec![vec![3.0]], units: vec![unit], temperature: 2.0 };
+    let m = Committee { mixing: vec![vec![3.0]], units: vec![unit], temperature: 2.0 };
     let (mut g, mut v, mut hv) = (m.clone(), m.clone(), m.clone());
     (v.units[0].weights[0], v.units[0].bias, v.mixing[0][0]) = (1.0, 0.0, 0.0);
     // (2 · 3 + 1)² / 4
     assert_eq!(f_grad(&m, &mut g), 12.25);
     f_hvp(&m, &v, &mut hv);
-    let parts = |m: &Model| (m.units[0].weights[0], m.units[0].bias, m.mixing[0][0], m.temperature);
+    let parts = |m: &Committee| (m.units[0].weights[0], m.units[0].bias, m.mixing[0][0], m.temperature);
     assert_eq!(parts(&g), (10.5, 3.5, 7.0, 2.0));
     assert_eq!(parts(&hv), (4.5, 1.5, 6.5, 2.0));
 }
