@@ -24,6 +24,8 @@ mod hessian;
 mod kernels;
 mod kronecker;
 mod low_rank;
+#[cfg(feature = "ndarray")]
+mod views;
 
 pub use algebra::{Assuming, Counted, Counter, HessianOperatorExt, Plus, Restricted, Scaled, Shifted};
 pub use block_diagonal::BlockDiagonal;
@@ -35,6 +37,8 @@ pub use gauss_newton::GaussNewton;
 pub use hessian::{Hessian, Linearized};
 pub use kronecker::Kronecker;
 pub use low_rank::LowRank;
+#[cfg(feature = "ndarray")]
+pub use views::NdarrayExt;
 
 pub(crate) use kernels::dot;
 
