@@ -4,10 +4,12 @@
 // The functions under test are written as users write them.
 #[allow(clippy::all, clippy::pedantic, missing_docs, dead_code, unreachable_pub)]
 mod ordinary {
+    mod inference;
     mod learning;
     mod matrices;
     mod optimisation;
     mod physics;
+    mod sequences;
     mod statistics;
     mod tables;
 

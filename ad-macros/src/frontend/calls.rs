@@ -101,6 +101,31 @@ impl Lower<'_> {
         self.expr(a).0
     }
 
+    /// The type of a variable that holds an array of numbers.
+    pub(super) fn array_type_of(&mut self, e: &syn::Expr) -> Option<syn::Type> {
+        let syn::Expr::Path(_) = e else { return None };
+        let super::place::Place::Variable(var, path) = self.place_quietly(e)? else { return None };
+        let Val::View(view) = super::loops::part(&mut self.s.vars[var].val, &path).clone() else {
+            return None;
+        };
+        let data = self.s.b.func.buffer(view.buffer);
+        let elem = match &data.elem {
+            Type::Float(FloatKind::F32) => quote::quote!(f32),
+            Type::Float(FloatKind::Param(name)) => name.parse().ok()?,
+            Type::Float(_) => quote::quote!(f64),
+            _ => return None,
+        };
+        let dims = data.dims.get(view.prefix.len()..)?;
+        let ty = dims.iter().rev().try_fold(elem, |inner, dim| match dim {
+            crate::ir::Dim::Fixed(n) => {
+                let n: proc_macro2::TokenStream = n.parse().ok()?;
+                Some(quote::quote!([#inner; #n]))
+            }
+            _ => None,
+        })?;
+        syn::parse2(ty).ok()
+    }
+
     /// `std::array::from_fn(f)`, of the length that the `let` says.
     fn array_from_fn(&mut self, f: &syn::Expr, span: Span) -> Val {
         let wanted =

@@ -80,7 +80,14 @@ impl Lower<'_> {
             }
             syn::Expr::Field(f) => self.field(f),
             syn::Expr::Assign(a) => {
+                let wanted = self.array_type_of(&a.left);
+                let outer = if wanted.is_some() {
+                    std::mem::replace(&mut self.expected, wanted)
+                } else {
+                    self.expected.clone()
+                };
                 let (val, _) = self.expr(&a.right);
+                self.expected = outer;
                 self.assign(&a.left, val);
                 Val::Tuple(Vec::new())
             }

@@ -235,7 +235,14 @@ impl Lower<'_> {
                 _ => self.s.b.int(&i.to_string()),
             };
             let place = self.index(&view, index);
-            let part = self.read(place);
+            let shared = self.s.b.func.buffer(view.buffer).storage == crate::ir::Storage::Shared;
+            let part = match place {
+                // Behind `&mut`, the name stands for the element itself.
+                super::place::Place::Element(buffer, prefix) if view.by_ref && !shared => {
+                    Val::View(View { buffer, prefix, range: None, by_ref: true })
+                }
+                place => self.read(place),
+            };
             self.bind_pattern(pat, part, true);
         }
     }
