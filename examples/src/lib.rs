@@ -1,10 +1,11 @@
-//! Shared pieces of the example programs: reading and preparing data. The programs themselves lie beside
-//! this folder (`first.rs`, `rosenbrock.rs`, `newton_cg.rs`); nothing here differentiates anything.
+//! Shared pieces of the example programs: reading and preparing data, and what surrounds a program. The programs
+//! themselves lie beside this folder; nothing here differentiates anything.
 //!
 //! The code blocks of the README and of the book are run as doctests of this package.
 
 pub mod dataset;
 pub mod prepare;
+pub mod program;
 
 /// The README and the book.
 #[cfg(doctest)]

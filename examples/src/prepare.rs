@@ -14,6 +14,8 @@ pub struct Rows {
     pub labels: Vec<f64>,
     /// Numbers in a row.
     pub columns: usize,
+    /// Where each row stands in the data set; the first has 1.
+    pub numbers: Vec<usize>,
 }
 
 /// The two parts of a data set.
@@ -89,6 +91,14 @@ fn pick(data: &Dataset, order: &[usize]) -> Rows {
         features: order.iter().flat_map(row).collect(),
         labels: order.iter().map(|&i| data.labels[i]).collect(),
         columns,
+        numbers: order.iter().map(|&i| i + 1).collect(),
+    }
+}
+
+impl Rows {
+    /// The features of a row, counted from 0.
+    pub fn row(&self, i: usize) -> &[f64] {
+        &self.features[i * self.columns..(i + 1) * self.columns]
     }
 }
 

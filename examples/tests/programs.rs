@@ -99,6 +99,53 @@ fn newton_cg_explains_its_command_line() {
     assert!(complaint(&["a.csv", "b.csv"]).contains("\"b.csv\" is a second one"));
 }
 
+/// Runs a program that must succeed in silence; gives its table and its picture. `name` is the picture's own.
+fn table_and_picture(program_name: &str, name: &str, arguments: &[&str]) -> (String, String) {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let output = Command::new(program(program_name)).args(arguments).arg("--svg").arg(&path).output();
+    let output = output.expect("the program starts");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let picture = std::fs::read_to_string(&path).expect("the picture");
+    assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"), "{picture}");
+    (String::from_utf8(output.stdout).expect("text"), picture)
+}
+
+/// The number after the last occurrence of `label`.
+fn number_after(text: &str, label: &str) -> f64 {
+    let rest = text.rsplit_once(label).unwrap_or_else(|| panic!("no \"{label}\" in {text}")).1.trim_start();
+    let end = rest.find(|c: char| !"+-.e0123456789".contains(c)).unwrap_or(rest.len());
+    rest[..end].parse().unwrap_or_else(|_| panic!("no number after \"{label}\" in {text}"))
+}
+
+#[test]
+fn influence_predicts_what_leaving_rows_out_does() {
+    let (text, picture) =
+        table_and_picture("influence", "influence.svg", &["--questions", "2", "--rows", "5"]);
+    assert_eq!(text.lines().filter(|line| line.starts_with("training row")).count(), 10, "{text}");
+    assert_eq!(picture.matches("<circle").count(), 10);
+    assert!(number_after(&text, "all 10 changes: correlation") > 0.99, "{text}");
+    // Where the regularisation is strong, a row moves the optimum little, and first order is nearly exact.
+    let arguments = ["--l2", "10", "--questions", "2", "--rows", "5"];
+    let (text, _) = table_and_picture("influence", "influence_strong.svg", &arguments);
+    assert!(number_after(&text, "all 10 changes: correlation") > 0.998, "{text}");
+    assert!((number_after(&text, "predicted over actual") - 1.0).abs() < 0.02, "{text}");
+}
+
+#[test]
+fn influence_explains_what_is_wrong() {
+    let complaint = |arguments: &[&str]| {
+        let output = Command::new(program("influence")).args(arguments).output().expect("the program starts");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).expect("text")
+    };
+    assert_eq!(complaint(&["--l2", "-1"]), "influence: --l2 needs a positive number, and -1 is none\n");
+    assert!(complaint(&["--rows", "0"]).contains("--help"));
+    assert!(complaint(&["--fast"]).starts_with("influence: \"--fast\" is not expected"));
+    assert!(complaint(&["a.csv", "b.csv"]).contains("\"b.csv\" is not expected"));
+    assert!(complaint(&["no/such.csv"]).contains("no/such.csv: cannot be read"));
+    assert!(complaint(&["--svg", "no/such/folder/x.svg"]).contains("no/such/folder/x.svg: "));
+}
+
 /// The README and the book open with a program and its output, letter by letter those in this folder.
 #[test]
 fn the_documents_show_programs_and_their_output() {
