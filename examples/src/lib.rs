@@ -4,6 +4,7 @@
 //! The code blocks of the README and of the book are run as doctests of this package.
 
 pub mod dataset;
+pub mod digits;
 pub mod prepare;
 pub mod program;
 

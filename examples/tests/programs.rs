@@ -25,13 +25,17 @@ fn newton_cg(arguments: &[&str]) -> Output {
 }
 
 /// What the program writes to stderr where it must fail.
-fn complaint(arguments: &[&str]) -> String {
-    let output = newton_cg(arguments);
+fn complaint_of(name: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program(name)).args(arguments).output().expect("the program starts");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(output.stdout.is_empty(), "{output:?}");
     let text = String::from_utf8(output.stderr).expect("text");
-    assert!(text.starts_with("newton_cg: "), "{text}");
+    assert!(text.starts_with(&format!("{name}: ")), "{text}");
     text
+}
+
+fn complaint(arguments: &[&str]) -> String {
+    complaint_of("newton_cg", arguments)
 }
 
 /// A file with this text; `name` is its own for each test.
@@ -133,17 +137,49 @@ fn influence_predicts_what_leaving_rows_out_does() {
 
 #[test]
 fn influence_explains_what_is_wrong() {
-    let complaint = |arguments: &[&str]| {
-        let output = Command::new(program("influence")).args(arguments).output().expect("the program starts");
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        String::from_utf8(output.stderr).expect("text")
-    };
+    let complaint = |arguments: &[&str]| complaint_of("influence", arguments);
     assert_eq!(complaint(&["--l2", "-1"]), "influence: --l2 needs a positive number, and -1 is none\n");
     assert!(complaint(&["--rows", "0"]).contains("--help"));
     assert!(complaint(&["--fast"]).starts_with("influence: \"--fast\" is not expected"));
     assert!(complaint(&["a.csv", "b.csv"]).contains("\"b.csv\" is not expected"));
     assert!(complaint(&["no/such.csv"]).contains("no/such.csv: cannot be read"));
     assert!(complaint(&["--svg", "no/such/folder/x.svg"]).contains("no/such/folder/x.svg: "));
+}
+
+#[test]
+fn curvature_finds_the_eigenvalues_of_the_dense_hessian() {
+    let (text, picture) = table_and_picture("curvature", "curvature.svg", &["--steps", "10"]);
+    let row = |name: &str| -> Vec<f64> {
+        let cells = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{text}"));
+        cells.split_whitespace().filter_map(|cell| cell.parse().ok()).collect()
+    };
+    // Found by NumPy's `eigvalsh` of the Hessian by central differences of a gradient written by hand, at the start and
+    // after ten steps.
+    for (name, expected) in [
+        ("loss", [2.31074, 0.59575]),
+        ("eigenvalue  1", [2.68481, 1.82688]),
+        ("eigenvalue  2", [2.52417, 1.61019]),
+        ("eigenvalue 10", [0.45125, 0.42545]),
+        ("eigenvalue 11", [0.42916, 0.38422]),
+        ("least, about", [-0.70247, -0.13118]),
+    ] {
+        let found = row(name);
+        let is_close = found.len() == 2 && found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 3e-5);
+        assert!(is_close, "{name}: {found:?}, expected {expected:?}");
+    }
+    // Each trace with its standard error.
+    let [first, first_error, last, last_error] = row("trace, about")[..] else { panic!("{text}") };
+    assert!((first - 13.683).abs() < 3.0 * first_error && (last - 17.374).abs() < 3.0 * last_error, "{text}");
+    assert_eq!(picture.matches("<polygon").count(), 2);
+}
+
+#[test]
+fn curvature_explains_what_is_wrong() {
+    let complaint = |arguments: &[&str]| complaint_of("curvature", arguments);
+    assert!(complaint(&["--rate", "0"]).contains("--rate needs a positive number, and 0 is none"));
+    assert!(complaint(&["--momentum", "1"]).contains("--momentum needs a number from 0 to below 1"));
+    assert!(complaint(&["--steps", "many"]).contains("--help"));
+    assert!(complaint(&["digits.csv"]).contains("\"digits.csv\" is not expected"));
 }
 
 /// The README and the book open with a program and its output, letter by letter those in this folder.
