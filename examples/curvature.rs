@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use ad_runtime::differentiable;
 use ad_runtime::solvers::SolverError;
 use ad_runtime::solvers::density::{SpectralDensity, Spectrum};
-use ad_runtime::solvers::lanczos::{Lanczos, Which};
+use ad_runtime::solvers::lanczos::{Ending, Lanczos, Which};
 use examples::digits::{self, CLASSES, Digits, DigitsError, PIXELS};
 use examples::program;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -116,8 +116,10 @@ fn measure(step: usize, w: &[f64], digits: &Digits, bar: &ProgressBar) -> Result
         bar.set_message(format!("{} of {EIGENVALUES} eigenvalues", progress.converged));
         ControlFlow::Continue(())
     })?;
-    let density = SpectralDensity::new();
-    let spectrum = density.estimate_with(&hessian, |probe, _| {
+    if pairs.ending != Ending::Converged {
+        return Err(Failure::NoEigenvalues { step });
+    }
+    let spectrum = SpectralDensity::new().estimate_with(&hessian, |probe, _| {
         bar.set_message(format!("{probe} probes of the spectrum"));
         ControlFlow::Continue(())
     })?;
@@ -217,6 +219,8 @@ enum Failure {
     Data { file: PathBuf, error: DigitsError },
     #[error("the loss is not finite after step {step}: try a smaller --rate")]
     Diverged { step: usize },
+    #[error("the eigenvalues did not converge at step {step}")]
+    NoEigenvalues { step: usize },
     #[error(transparent)]
     Solver(#[from] SolverError),
     #[error(transparent)]
