@@ -182,6 +182,44 @@ fn curvature_explains_what_is_wrong() {
     assert!(complaint(&["digits.csv"]).contains("\"digits.csv\" is not expected"));
 }
 
+#[test]
+fn sparse_hessian_finds_the_surface_with_a_few_products() {
+    let (text, picture) = table_and_picture("sparse_hessian", "sparse_hessian.svg", &["--side", "32"]);
+    let row = |name: &str| -> Vec<f64> {
+        let cells = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{text}"));
+        cells.split_whitespace().filter_map(|cell| cell.parse().ok()).collect()
+    };
+    assert_eq!(row("variables"), [64.0, 256.0, 1024.0]);
+    // Along a side of m points, m (m - 1) pairs meet in each direction of the grid, and (m - 1)² across a cell.
+    let nonzeros = |m: f64| m * m + 2.0 * (2.0 * m * (m - 1.0) + (m - 1.0).powi(2));
+    assert_eq!(row("nonzeros"), [8.0, 16.0, 32.0].map(nonzeros));
+    // The known surface is met, and better by the square of the distance of the points.
+    let errors = row("distance from the surface");
+    for (k, error) in errors.iter().enumerate() {
+        let cells = 8.0 * f64::from(1 << k) + 1.0;
+        assert!((0.02..0.08).contains(&(error * cells * cells)), "{errors:?}");
+    }
+    // Three that meet one another need three colours; a few more do, however fine the grid.
+    for order in ["Natural", "LargestFirst", "SmallestLast", "IncidenceDegree", "DynamicLargestFirst"] {
+        let line = text.lines().find_map(|line| line.trim_start().strip_prefix(order)).expect("the order");
+        let counts: Vec<usize> = line.split(&[' ', '/']).filter_map(|cell| cell.parse().ok()).collect();
+        assert_eq!(counts.len(), 6, "{text}");
+        assert!(counts.chunks(2).all(|c| (3..=6).contains(&c[1]) && (c[1]..=10).contains(&c[0])), "{text}");
+    }
+    assert!(row("greatest difference from dense").iter().all(|&difference| difference < 1e-13), "{text}");
+    let panels = [64, 64, nonzeros(8.0) as usize];
+    assert_eq!(picture.matches("<rect").count(), 1 + panels.iter().map(|squares| squares + 1).sum::<usize>());
+}
+
+#[test]
+fn sparse_hessian_explains_what_is_wrong() {
+    let complaint = |arguments: &[&str]| complaint_of("sparse_hessian", arguments);
+    assert!(complaint(&["--side", "7"]).contains("--side needs a number from 8 to 1024, and 7 is none"));
+    assert!(complaint(&["--side", "many"]).contains("--help"));
+    assert!(complaint(&["grid.csv"]).contains("\"grid.csv\" is not expected"));
+    assert!(complaint(&["--side", "8", "--svg", "no/such/folder/x.svg"]).contains("no/such/folder/x.svg: "));
+}
+
 /// The README and the book open with a program and its output, letter by letter those in this folder.
 #[test]
 fn the_documents_show_programs_and_their_output() {
