@@ -7,6 +7,7 @@ pub mod dataset;
 pub mod digits;
 pub mod prepare;
 pub mod program;
+pub mod quasi_newton;
 
 /// The README and the book.
 #[cfg(doctest)]

@@ -96,6 +96,20 @@ fn pick(data: &Dataset, order: &[usize]) -> Rows {
 }
 
 impl Rows {
+    /// The same rows with the product of every two features, and every square, as further features.
+    #[must_use]
+    pub fn with_interactions(&self) -> Rows {
+        let columns = self.columns;
+        let mut features = Vec::new();
+        for i in 0..self.labels.len() {
+            let row = self.row(i);
+            features.extend_from_slice(row);
+            features.extend((0..columns).flat_map(|j| (0..=j).map(move |k| row[j] * row[k])));
+        }
+        let columns = columns + columns * (columns + 1) / 2;
+        Rows { features, labels: self.labels.clone(), columns, numbers: self.numbers.clone() }
+    }
+
     /// The features of a row, counted from 0.
     pub fn row(&self, i: usize) -> &[f64] {
         &self.features[i * self.columns..(i + 1) * self.columns]
@@ -184,6 +198,20 @@ mod tests {
         assert!((first.iter().map(|v| v * v).sum::<f64>() / 40.0 - 1.0).abs() < 1e-12);
         assert!(split.train.features.iter().skip(1).step_by(2).all(|v| *v == 0.0));
         assert!(split.held_out.features.iter().skip(1).step_by(2).all(|v| *v == 0.0));
+    }
+
+    #[test]
+    fn interactions_follow_the_features() {
+        let rows = Rows {
+            features: vec![2.0, 3.0, 5.0, 7.0],
+            labels: vec![0.0, 1.0],
+            columns: 2,
+            numbers: vec![1, 2],
+        };
+        let more = rows.with_interactions();
+        assert_eq!(more.row(0), [2.0, 3.0, 4.0, 6.0, 9.0]);
+        assert_eq!(more.row(1), [5.0, 7.0, 25.0, 35.0, 49.0]);
+        assert_eq!((more.columns, more.labels), (5, rows.labels));
     }
 
     #[test]
