@@ -246,6 +246,62 @@ fn sparse_hessian_explains_what_is_wrong() {
     assert!(complaint(&["--side", "8", "--svg", "no/such/folder/x.svg"]).contains("no/such/folder/x.svg: "));
 }
 
+/// The lines of numbers after the line that begins with this.
+fn numbers_below(text: &str, header: &str) -> Vec<Vec<f64>> {
+    let lines = text.lines().skip_while(|line| !line.starts_with(header)).skip(1);
+    let numbers =
+        |line: &str| line.split_whitespace().map(|cell| cell.parse().ok()).collect::<Option<Vec<_>>>();
+    lines.map_while(|line| numbers(line).filter(|numbers| !numbers.is_empty())).collect()
+}
+
+#[test]
+fn implicit_agrees_with_differences_and_tunes() {
+    let (text, picture) = table_and_picture("implicit", "implicit.svg", &[]);
+    // Strength, validation loss, slope, products, slope by differences, relative error.
+    let curve = numbers_below(&text, "  strength   validation loss   slope in ln(strength)   products");
+    assert_eq!(curve.len(), 16, "{text}");
+    for row in &curve {
+        assert!((row[2] / row[4] - 1.0).abs() < 1e-5 && row[5] < 1e-5, "{row:?}");
+    }
+    // The integral of the slopes is the difference of the losses: Simpson's rule over pairs of intervals.
+    let third = 10.0_f64.ln() / 3.0;
+    for rows in curve.windows(3).skip(6) {
+        let [start, middle, end] = rows else { unreachable!() };
+        let integral = third / 3.0 * (start[2] + 4.0 * middle[2] + end[2]);
+        assert!((end[1] - start[1] - integral).abs() < 3e-4, "{start:?} {end:?}");
+    }
+    // Strength, validation loss, slope.
+    let steps = numbers_below(text.split_once("tuned:\n").expect("the steps").1, "  strength");
+    let end = steps.last().expect("a step");
+    assert!(end[2].abs() < 1e-5 && curve.iter().all(|row| row[1] > end[1]), "{text}");
+    assert!((end[0] / 3.29e-3 - 1.0).abs() < 0.01, "{text}");
+    assert!(number_after(&text, "ms, relative error") < 1e-5, "{text}");
+    assert!(number_after(&text, "\nvalidation loss") < 0.5 * end[1], "{text}");
+    assert_eq!(picture.matches("<circle").count(), curve.len() + steps.len());
+}
+
+#[test]
+fn implicit_reads_another_file() {
+    // Labels with errors, so that the optimum stays where it is without regularisation too.
+    let row = |i: u32| format!("{},{},{}\n", i % 7, (i * 37) % 11, u32::from((i % 7 > 2) != (i % 9 == 4)));
+    let text: String = "size,weight,label\n".to_owned() + &(0..90).map(row).collect::<String>();
+    let arguments = ["--l2", "0.1", "--seed", "5", "--steps", "2", &file("implicit.csv", &text)];
+    let (text, _) = table_and_picture("implicit", "implicit_other.svg", &arguments);
+    assert!(text.contains("90 rows, 2 features\n72 rows to fit, 18 to validate"), "{text}");
+    assert!(text.contains("a strength for each of 2 features"), "{text}");
+    assert!(number_after(&text, "ms, relative error") < 1e-3, "{text}");
+}
+
+#[test]
+fn implicit_explains_what_is_wrong() {
+    let complaint = |arguments: &[&str]| complaint_of("implicit", arguments);
+    assert_eq!(complaint(&["--l2", "0"]), "implicit: --l2 needs a positive number, and 0 is none\n");
+    assert!(complaint(&["--steps", "-1"]).contains("--help"));
+    assert!(complaint(&["--fast"]).starts_with("implicit: \"--fast\" is not expected"));
+    assert!(complaint(&["no/such.csv"]).contains("no/such.csv: cannot be read"));
+    assert!(complaint(&["--svg", "no/such/folder/x.svg"]).contains("no/such/folder/x.svg: "));
+}
+
 /// The README and the book open with a program and its output, letter by letter those in this folder.
 #[test]
 fn the_documents_show_programs_and_their_output() {
