@@ -1117,3 +1117,23 @@ fn interpolated(q: &[f64]) -> f64 {
     s
 }
 exact!(interpolated_is_exact, X, interpolated interpolated_grad interpolated_hvp interpolated_linearize interpolated_sparsity);
+#[differentiable(wrt(r))]
+fn present_value(r: &[f64], c: &[f64]) -> f64 {
+    let r = 1.5 + r[0];
+    c.iter().enumerate().map(|(t, c)| c / r.powi(t as i32)).sum::<f64>()
+        + (0..c.len()).map(|t| c[t] / r.powi(t as i32 + 1)).sum::<f64>()
+}
+exact!(present_value_is_exact, &[0.3], present_value present_value_grad present_value_hvp present_value_linearize present_value_sparsity, &[-1.0, 0.5, 0.2, 0.1, 0.7, 0.3, -0.2, 0.4, 0.6, 0.15, 0.25]);
+#[differentiable]
+fn beale(x: &[f64]) -> f64 {
+    [1.5, 2.25, 2.625].iter().zip(1..).map(|(c, i)| (c - x[0] * (1.0 - x[1].powi(i))).powi(2)).sum()
+}
+exact!(beale_is_exact, &[0.3, 0.7], beale beale_grad beale_hvp beale_linearize beale_sparsity);
+#[differentiable]
+fn counted_items(x: &[f64]) -> f64 {
+    let a: f64 = x.iter().zip(1..).map(|(v, i)| v.powi(i + 1) / f64::from(i)).sum();
+    let b: f64 = (-2..).zip(x).map(|(i, v)| (v * v + 1.0).powi(i) * f64::from(i)).sum();
+    let c: f64 = x.windows(2).zip(0..).map(|(w, i)| w[0] * w[1] * x[i]).sum();
+    a + b * c
+}
+exact!(counted_items_are_exact, X, counted_items counted_items_grad counted_items_hvp counted_items_linearize counted_items_sparsity);

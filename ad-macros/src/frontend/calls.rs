@@ -173,6 +173,11 @@ impl Lower<'_> {
                 let to = if kind == FloatKind::F64 { "f64" } else { "f32" };
                 return Val::Scalar(self.op(Op::Cast(to.into()), &[v]));
             }
+            if self.s.counted.contains(&v) && self.int_type(v).is_none() {
+                // An integer that fits: `as` is the same, and takes a `usize` too.
+                let to = if kind == FloatKind::F64 { "f64" } else { "f32" };
+                return Val::Scalar(self.s.b.op_typed(Op::Cast(to.into()), &[v], Type::Float(kind)));
+            }
             let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
             let func = &c.func;
             let verbatim = Verbatim { tokens: quote::quote!(#func(#hole)), buffers: Vec::new() };

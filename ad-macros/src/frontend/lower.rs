@@ -75,6 +75,8 @@ pub(super) struct State {
     pub(super) linear: HashMap<Buffer, usize>,
     /// Maps and sets, which have no numbered elements.
     pub(super) keyed: HashSet<Value>,
+    /// Items of ranges of untyped literals that run beside something else: a `usize` here, whatever it is to the user.
+    pub(super) counted: HashSet<Value>,
     /// Buffers that are arrays of `ndarray`.
     pub(super) arrays: HashSet<Buffer>,
 }
@@ -158,6 +160,7 @@ fn attempt(
         linear: HashMap::new(),
         arrays: HashSet::new(),
         keyed: HashSet::new(),
+        counted: HashSet::new(),
     };
     let mut lower = Lower {
         sig,

@@ -281,6 +281,16 @@ impl Lower<'_> {
         args.into_iter().any(|a| !self.is_passive(a.to_token_stream()))
     }
 
+    /// The exponent of `powi`: what counts rounds is a `usize` here, and was inferred to be an `i32` by the user's
+    /// compiler.
+    fn as_exponent(&mut self, v: Value) -> Value {
+        if self.s.b.constant(v).is_none() && self.int_type(v).is_none() {
+            self.s.b.op_typed(Op::Cast("i32".into()), &[v], Type::Int)
+        } else {
+            v
+        }
+    }
+
     fn foreign_call(&mut self, e: &syn::ExprMethodCall) -> Val {
         self.verbatim(
             e.to_token_stream(),
@@ -341,7 +351,10 @@ impl Lower<'_> {
                 };
             }
             ("partial_cmp" | "total_cmp", 1) => return Val::Order(v, values[0]),
-            ("powi", 1) => Op::Powi,
+            ("powi", 1) => {
+                let exponent = self.as_exponent(values[0]);
+                return Val::Scalar(self.op(Op::Powi, &[v, exponent]));
+            }
             ("mul_add", 2) => Op::MulAdd,
             ("clamp", 2) => Op::Clamp,
             (_, n) if let Some(op) = super::generic::operator(name, n) => op,

@@ -252,6 +252,26 @@ impl Widen<'_> {
         (fixed, lane)
     }
 
+    /// Of the gathering, what is done once more beside the arithmetic: constants, and all that the integers come from
+    /// which the arithmetic takes.
+    fn again(&self, gather: &[usize], taken: &[Value], constants: &HashSet<Value>) -> Vec<usize> {
+        let is_integer = |v: &Value| *self.func.ty(*v) != Type::Bool && !self.func.is_float(*v);
+        let mut wanted: HashSet<Value> = taken.iter().copied().filter(is_integer).collect();
+        wanted.extend(constants);
+        let mut again = Vec::new();
+        for at in gather.iter().rev() {
+            let inst = &self.l.body.insts[*at];
+            if inst.results.iter().any(|r| wanted.contains(r)) {
+                inst.kind.each_operand(|v| {
+                    wanted.insert(v);
+                });
+                again.push(*at);
+            }
+        }
+        again.reverse();
+        again
+    }
+
     fn run(mut self, results: &[Value]) -> Vec<Inst> {
         let l = self.l;
         let mut insts = Vec::new();
@@ -276,6 +296,8 @@ impl Widen<'_> {
             .filter(|at| matches!(l.body.insts[**at].kind, InstKind::Pure(Op::Float(_) | Op::Bool(_), _)))
             .flat_map(|at| l.body.insts[*at].results.iter().copied())
             .collect();
+        // Constants, and integers (exponents), are not kept in arrays but made again beside the arithmetic.
+        let again = self.again(&lane_gather, &taken, &constants);
         taken.retain(|v| {
             !constants.contains(v) && (self.func.is_float(*v) || *self.func.ty(*v) == Type::Bool)
         });
@@ -333,11 +355,9 @@ impl Widen<'_> {
         });
         self.for_lanes(&mut in_block, &mut |this, lane, out| {
             let mut map = map.clone();
-            for at in &gather {
-                if matches!(l.body.insts[*at].kind, InstKind::Pure(Op::Float(_) | Op::Bool(_), _)) {
-                    this.clone_insts(&[*at], &mut map, out);
-                }
-            }
+            let i = this.op(Op::Add, vec![start, lane], Type::Int, out);
+            map.insert(l.body.args[0], i);
+            this.clone_insts(&again, &mut map, out);
             for v in &taken {
                 let loaded = this.load(arrays[v], lane, *v, out);
                 map.insert(*v, loaded);

@@ -146,6 +146,10 @@ impl Generator<'_> {
                 let f = [Unary::Sqrt, Unary::Ln, Unary::Recip, Unary::Cbrt][self.pick(4)];
                 Expr::Positive(f, inner(self))
             }
+            11 if !self.ints.is_empty() && self.pick(3) == 0 => {
+                let n = self.index(5);
+                Expr::PowiInt(inner(self), n)
+            }
             11 => {
                 let n = [2, 3, 1, 0, 4][self.pick(5)];
                 Expr::Powi(inner(self), n)

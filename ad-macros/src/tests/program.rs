@@ -45,6 +45,7 @@ pub(super) enum Expr {
     /// `(a * a + 0.7).f()`, for what is defined above 0.
     Positive(Unary, Box<Expr>),
     Powi(Box<Expr>, i32),
+    PowiInt(Box<Expr>, Int),
     Max(Box<Expr>, Box<Expr>),
     If(Box<Cond>, Box<Expr>, Box<Expr>),
     FromInt(Int),
@@ -182,6 +183,7 @@ impl Display for Expr {
             Expr::Unary(u, a) => write!(f, "({a}).{}()", u.method()),
             Expr::Positive(u, a) => write!(f, "({a} * {a} + 0.7).{}()", u.method()),
             Expr::Powi(a, n) => write!(f, "({a}).powi({n})"),
+            Expr::PowiInt(a, n) => write!(f, "({a}).powi(({n}) as i32)"),
             Expr::Max(a, b) => write!(f, "({a}).max({b})"),
             Expr::If(c, a, b) => write!(f, "(if {c} {{ {a} }} else {{ {b} }})"),
             Expr::FromInt(i) => write!(f, "({i} as f64)"),
@@ -455,6 +457,7 @@ impl Interpreter {
                 Hyper::unary(*f, a.mul(a).add(c(0.7)))
             }
             Expr::Powi(a, n) => self.expr(a)?.powi(*n),
+            Expr::PowiInt(a, n) => self.expr(a)?.powi(self.int(n) as i32),
             Expr::Max(a, b) => Hyper::binary(crate::ir::Binary::Max, self.expr(a)?, self.expr(b)?),
             Expr::If(c, a, b) => {
                 if self.cond(c)? {

@@ -186,14 +186,21 @@ impl<'a> Lower<'a> {
     pub(in super::super) fn item(&mut self, it: &Iter, k: Value) -> Val {
         match it {
             Iter::Range { lo, .. } | Iter::From { lo } => {
-                let k = match self.int_type(*lo).or_else(|| match it {
+                let ty = self.int_type(*lo).or_else(|| match it {
                     Iter::Range { hi, .. } => self.int_type(*hi),
-                    _ => None,
-                }) {
-                    Some(ty) if &*ty != "usize" => self.s.b.op_typed(Op::Cast(ty), &[k], Type::Int),
+                    // What is below zero is signed.
+                    _ => matches!(self.s.b.constant(*lo), Some(Op::Int(text)) if text.starts_with('-'))
+                        .then(|| "i32".into()),
+                });
+                let k = match &ty {
+                    Some(ty) if &**ty != "usize" => self.s.b.op_typed(Op::Cast(ty.clone()), &[k], Type::Int),
                     _ => k,
                 };
-                Val::Scalar(self.plus(*lo, k))
+                let item = self.plus(*lo, k);
+                if ty.is_none() {
+                    self.s.counted.insert(item);
+                }
+                Val::Scalar(item)
             }
             Iter::Elements { view, mutable } => self.element(view, k, *mutable),
             Iter::Columns { parts, mutable } => self.part_at(parts, k, *mutable),
