@@ -217,7 +217,7 @@ fn operator(
             *span,
             format!("`{}` cannot have `{}`", sig.ident, product.suffix()),
             "the active parameters must be floats, or arrays or slices (of one axis) of the same float type; the others \
-             references, numbers or vectors; and the result a plain float",
+             references, or of types that can be cloned; and the result a plain float",
         );
     }
     made.unwrap_or_default()

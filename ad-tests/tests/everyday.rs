@@ -1137,3 +1137,30 @@ fn counted_items(x: &[f64]) -> f64 {
     a + b * c
 }
 exact!(counted_items_are_exact, X, counted_items counted_items_grad counted_items_hvp counted_items_linearize counted_items_sparsity);
+#[derive(Clone, Debug)]
+enum Compounding {
+    Simple,
+    Periodic(u32),
+}
+#[differentiable(wrt(z))]
+fn discount(z: &[f64], c: Compounding, shift: Option<f64>, _names: std::rc::Rc<str>) -> f64 {
+    let z0 = z[0] + shift.unwrap_or(0.5);
+    match c {
+        Compounding::Simple => z0 * z[1],
+        Compounding::Periodic(n) => (1.0 + z0).powf(n as f64) * z[1] * z[1],
+    }
+}
+exact!(discount_is_exact, &[0.3, 0.7], discount discount_grad discount_hvp discount_linearize discount_sparsity, Compounding::Periodic(3), None, "a".into());
+exact!(simple_discount_is_exact, &[0.3, 0.7], discount discount_grad discount_hvp discount_linearize discount_sparsity, Compounding::Simple, Some(0.1), "a".into());
+/// Data that cannot be cloned: all products but the operators can be called.
+struct Once(f64);
+#[differentiable(wrt(z))]
+fn once(z: &[f64], c: Once) -> f64 {
+    z[0] * z[0] * z[1] * c.0
+}
+#[test]
+fn data_that_cannot_be_cloned() {
+    let mut hv = [f64::NAN; 2];
+    once_hvp(&[2.0, 3.0], Once(5.0), &[1.0, 0.0], &mut hv);
+    assert_eq!(hv, [30.0, 20.0]);
+}

@@ -36,6 +36,8 @@ pub(crate) struct Operators<'s> {
     float: TokenStream,
     /// What the parameters are called.
     names: Vec<Ident>,
+    /// Types of data that each application clones.
+    cloned: Vec<&'s syn::Type>,
 }
 
 impl<'s> Operators<'s> {
@@ -45,7 +47,7 @@ impl<'s> Operators<'s> {
             return None;
         }
         let mut float: Option<FloatKind> = None;
-        let mut places = Vec::new();
+        let (mut places, mut cloned) = (Vec::new(), Vec::new());
         // Inner functions would take a parameter with the function's own name for the function.
         let own = |p: &ParamSig| {
             if p.ident == sig.ident { format_ident!("{}_at", p.ident) } else { p.ident.clone() }
@@ -53,8 +55,11 @@ impl<'s> Operators<'s> {
         let names: Vec<Ident> = sig.params.iter().map(own).collect();
         for (param, ident) in sig.params.iter().zip(&names) {
             if !param.active {
-                if !can_be_kept(&param.ty) {
-                    return None;
+                if !is_copied(&param.ty) {
+                    if !can_be_named(&param.ty) {
+                        return None;
+                    }
+                    cloned.push(&param.ty);
                 }
                 continue;
             }
@@ -84,7 +89,7 @@ impl<'s> Operators<'s> {
             };
             places.push(Place { param, kind, len });
         }
-        Some(Operators { sig, places, float: float_type(&float?), names })
+        Some(Operators { sig, places, float: float_type(&float?), names, cloned })
     }
 
     /// `f_hessian`, of the product and the gradient.
@@ -103,6 +108,14 @@ impl<'s> Operators<'s> {
         >);
         let docs = "The Hessian of [`{f}`] at a point as a linear operator, without storage: each application is one \
                     Hessian-vector product. Vectors hold {wrt}, one after the other.";
+        let copies: TokenStream = self
+            .sig
+            .params
+            .iter()
+            .zip(&self.names)
+            .filter(|(p, _)| !is_copied(&p.ty))
+            .map(|(_, name)| quote!(let #name = ::core::clone::Clone::clone(&#name);))
+            .collect();
         let function = self.function(
             "hessian",
             docs,
@@ -111,7 +124,10 @@ impl<'s> Operators<'s> {
                 #inside
                 ::ad_runtime::operators::Hessian::new(
                     #dim,
-                    move |__ad_v: &[#float], __ad_out: &mut [#float]| { #call_product },
+                    {
+                        #copies
+                        move |__ad_v: &[#float], __ad_out: &mut [#float]| { #call_product }
+                    },
                     move |__ad_out: &mut [#float]| { #call_gradient __ad_value },
                 )
             },
@@ -256,7 +272,16 @@ impl<'s> Operators<'s> {
         let name = Ident::new(&format!("{f}_{suffix}"), sig.ident.span());
         let wrt: Vec<String> = self.places.iter().map(|p| format!("`{}`", p.param.ident)).collect();
         let docs = docs.replace("{f}", &f).replace("{wrt}", &wrt.join(", "));
-        let (vis, generics, where_clause) = (&sig.vis, &sig.generics, &sig.generics.where_clause);
+        let (vis, mut generics) = (&sig.vis, sig.generics.clone());
+        if !self.cloned.is_empty() {
+            // A bound that does not hold is an error where the operator is called only if it has a lifetime of its own.
+            let bounds = self
+                .cloned
+                .iter()
+                .map(|ty| -> syn::WherePredicate { syn::parse_quote!(for<'__ad> #ty: ::core::clone::Clone) });
+            generics.make_where_clause().predicates.extend(bounds);
+        }
+        let where_clause = generics.where_clause.take();
         let receiver = sig.receiver.as_ref().map(|r| quote!(#r,));
         let params = sig.params.iter().zip(&self.names).map(|(p, name)| {
             let ty = &p.ty;
@@ -368,12 +393,16 @@ fn is_copied(ty: &syn::Type) -> bool {
     }
 }
 
-/// Whether an operator can keep a value of a type, to pass it on as often as it is applied.
-fn can_be_kept(ty: &syn::Type) -> bool {
-    is_copied(ty)
-        || matches!(ty, syn::Type::Path(p) if p.path.segments.last().is_some_and(|s| {
-            ["Vec", "String", "ArrayView1", "ArrayView2"].iter().any(|known| s.ident == known)
-        }))
+/// Whether a type can stand in a `where` clause.
+fn can_be_named(ty: &syn::Type) -> bool {
+    fn elided(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(ident) => ["_", "impl", "dyn"].iter().any(|word| ident == word),
+            TokenTree::Group(group) => elided(group.stream()),
+            _ => false,
+        })
+    }
+    matches!(ty, syn::Type::Path(_) | syn::Type::Array(_) | syn::Type::Tuple(_)) && !elided(quote!(#ty))
 }
 
 /// Whether code says `Self`, or the name of what may be a parameter of the `impl` block around it.
