@@ -258,18 +258,32 @@ impl Widen<'_> {
         let is_integer = |v: &Value| *self.func.ty(*v) != Type::Bool && !self.func.is_float(*v);
         let mut wanted: HashSet<Value> = taken.iter().copied().filter(is_integer).collect();
         wanted.extend(constants);
-        let mut again = Vec::new();
-        for at in gather.iter().rev() {
+        self.closure(gather, wanted)
+    }
+
+    /// Of the gathering, what a store takes.
+    fn needed(&self, gather: &[usize], store: usize) -> Vec<usize> {
+        let mut wanted = HashSet::new();
+        self.l.body.insts[store].kind.each_operand(|v| {
+            wanted.insert(v);
+        });
+        self.closure(gather, wanted)
+    }
+
+    /// The instructions among these that values come from.
+    fn closure(&self, among: &[usize], mut wanted: HashSet<Value>) -> Vec<usize> {
+        let mut found = Vec::new();
+        for at in among.iter().rev() {
             let inst = &self.l.body.insts[*at];
             if inst.results.iter().any(|r| wanted.contains(r)) {
                 inst.kind.each_operand(|v| {
                     wanted.insert(v);
                 });
-                again.push(*at);
+                found.push(*at);
             }
         }
-        again.reverse();
-        again
+        found.reverse();
+        found
     }
 
     fn run(mut self, results: &[Value]) -> Vec<Inst> {
@@ -374,17 +388,23 @@ impl Widen<'_> {
                 out.push(set(*b, lane, map[y]));
             }
         });
-        self.for_lanes(&mut in_block, &mut |this, lane, out| {
-            let mut map = map.clone();
-            let i = this.op(Op::Add, vec![start, lane], Type::Int, out);
-            map.insert(l.body.args[0], i);
-            this.clone_insts(&gather, &mut map, out);
-            for v in &stored {
-                let loaded = this.load(arrays[v], lane, *v, out);
-                map.insert(*v, loaded);
-            }
-            this.clone_insts(&scatter, &mut map, out);
-        });
+        // One loop for each place that is added to: lanes that go to neighbouring places are added all at once.
+        for store in &scatter {
+            let needed = self.needed(&lane_gather, *store);
+            self.for_lanes(&mut in_block, &mut |this, lane, out| {
+                let mut map = map.clone();
+                let i = this.op(Op::Add, vec![start, lane], Type::Int, out);
+                map.insert(l.body.args[0], i);
+                this.clone_insts(&needed, &mut map, out);
+                if let InstKind::Store { value, .. } = &l.body.insts[*store].kind
+                    && let Some(array) = arrays.get(value).filter(|_| stored.contains(value))
+                {
+                    let loaded = this.load(*array, lane, *value, out);
+                    map.insert(*value, loaded);
+                }
+                this.clone_insts(&[*store], &mut map, out);
+            });
+        }
         insts.push(for_range(zero, blocks, Block { args: vec![block], insts: in_block, ..Block::default() }));
 
         // The rounds that are left.

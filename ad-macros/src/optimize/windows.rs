@@ -65,6 +65,8 @@ struct Loop {
     variable: Value,
     lo: Value,
     hi: Value,
+    /// Both bounds are literals, and there is a round.
+    known: bool,
     inside: HashSet<Value>,
 }
 
@@ -87,14 +89,13 @@ impl Pass<'_> {
         if l.step.is_some() || l.inclusive || !is_innermost(&l.body) {
             return;
         }
-        let literal = |v: Value| matches!(self.defs.get(&v), Some((Op::Int(_), _)));
-        if literal(l.lo) && literal(l.hi) {
-            // rustc knows all about these.
+        let rounds = self.rounds(l);
+        if rounds.is_some_and(|(lo, hi)| lo >= hi) {
             return;
         }
         let mut inside: HashSet<Value> = l.body.args.iter().copied().collect();
         l.body.visit(&mut |inst| inside.extend(inst.results.iter().copied()));
-        let this = Loop { variable: l.body.args[0], lo: l.lo, hi: l.hi, inside };
+        let this = Loop { variable: l.body.args[0], lo: l.lo, hi: l.hi, known: rounds.is_some(), inside };
         let accesses = self.accesses(&this, &l.body);
         if accesses.is_empty() {
             return;
@@ -146,6 +147,8 @@ impl Pass<'_> {
                 || self.func.buffer(*buffer).layout != crate::ir::Layout::Nested
                 || self.form(this, index, 0) != Some(Form::Shifted)
                 || self.is_length(this.hi, *buffer) && index == this.variable
+                // rustc knows all about places in arrays between literals.
+                || this.known && index == this.variable
             {
                 continue;
             }
@@ -205,6 +208,12 @@ impl Pass<'_> {
         }
         if from_zero && indices.is_empty() {
             return (vec![zero; accesses.len()], this.hi);
+        }
+        if this.known && from_zero {
+            let mut copies = HashMap::from([(this.variable, this.lo)]);
+            let starts: HashMap<Value, Value> =
+                indices.into_iter().map(|i| (i, self.first_round(this, i, &mut copies, out))).collect();
+            return (accesses.iter().map(|a| starts.get(&a.index).copied().unwrap_or(zero)).collect(), this.hi);
         }
         let cond = self.emit(Op::Cmp(Cmp::Lt), vec![this.lo, this.hi], Type::Bool, out);
         let mut then_block = Block::default();
@@ -273,6 +282,15 @@ impl Pass<'_> {
         self.defs.insert(v, (op.clone(), args.clone()));
         out.push(Inst { results: vec![v], kind: InstKind::Pure(op, args) });
         v
+    }
+
+    /// The bounds of a loop between literals.
+    fn rounds(&self, l: &ForLoop) -> Option<(u64, u64)> {
+        let literal = |v: Value| match self.defs.get(&v)? {
+            (Op::Int(text), _) => text.trim_end_matches("usize").trim_end_matches('_').parse().ok(),
+            _ => None,
+        };
+        Some((literal(l.lo)?, literal(l.hi)?))
     }
 
     fn is_zero(&self, v: Value) -> bool {
