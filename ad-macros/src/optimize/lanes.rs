@@ -12,8 +12,8 @@
 //! arrays, scatter the stores; then the rounds that are left, as they were; then the lanes of each sum are added up.
 //! The primal value is never computed this way: it stays what the user's function returns, bit for bit.
 //!
-//! Conditions: a forward `for` with nothing nested; loads only of buffers that the loop does not write; stores only `+=`;
-//! indices that depend on no float; at least [`HEAVY`] float operations a round.
+//! Conditions: a forward `for` with nothing nested; loads only of buffers that the loop does not write; stores only `+=`, or
+//! one `=` to a place that moves with the round; indices that depend on no float; at least [`HEAVY`] float operations a round.
 
 use std::collections::{HashMap, HashSet};
 
@@ -90,8 +90,10 @@ impl Plan {
         for (at, inst) in l.body.insts.iter().enumerate() {
             let mut depends = false;
             match &inst.kind {
-                InstKind::Store { index, mode: StoreMode::Add, .. } => {
-                    if index.iter().any(|i| computed.contains(i)) {
+                InstKind::Store { index, mode, buffer, .. } => {
+                    if index.iter().any(|i| computed.contains(i))
+                        || *mode == StoreMode::Set && !is_own_place(l, *buffer, index)
+                    {
                         return None;
                     }
                     scatter.push(at);
@@ -133,6 +135,30 @@ impl Plan {
         let sums = l.body.args[1..].iter().zip(&l.body.yields).all(|(arg, y)| is_sum(l, *arg, *y, &uses));
         let flops = compute.iter().filter(|at| func.is_float(l.body.insts[**at].results[0])).count();
         (sums && flops >= heavy).then_some(Plan { gather, compute, scatter })
+    }
+}
+
+/// Whether a store is the only one of a loop to its buffer, and each round's goes to a place of its own.
+fn is_own_place(l: &ForLoop, buffer: Buffer, index: &[Value]) -> bool {
+    let stores =
+        l.body.insts.iter().filter(|i| matches!(i.kind, InstKind::Store { buffer: b, .. } if b == buffer));
+    let [index] = index else { return false };
+    stores.count() == 1 && moves(l, *index) == Some(true)
+}
+
+/// Whether a value is `i + fixed` (true) or the same in all rounds (false); `None` if neither.
+fn moves(l: &ForLoop, v: Value) -> Option<bool> {
+    if l.body.args.contains(&v) {
+        return (v == l.body.args[0]).then_some(true);
+    }
+    let Some(def) = l.body.insts.iter().find(|i| i.results.contains(&v)) else { return Some(false) };
+    let InstKind::Pure(op, args) = &def.kind else { return None };
+    let args: Vec<bool> = args.iter().map(|a| moves(l, *a)).collect::<Option<_>>()?;
+    match (op, args.as_slice()) {
+        (_, fixed) if !fixed.contains(&true) => Some(false),
+        (Op::Add, [a, b]) if a != b => Some(true),
+        (Op::Sub, [true, false]) => Some(true),
+        _ => None,
     }
 }
 

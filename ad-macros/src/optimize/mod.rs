@@ -4,6 +4,7 @@
 pub(crate) mod accumulate;
 pub(crate) mod carried;
 pub(crate) mod dce;
+pub(crate) mod first_store;
 pub(crate) mod fold;
 pub(crate) mod gvn;
 pub(crate) mod hoist;
@@ -47,6 +48,7 @@ pub(crate) fn optimize(mut func: Func) -> Func {
 pub(crate) fn finish(func: Func) -> Func {
     let func = checked(&Pass { name: "unflip", run: unflip::unflip }, func);
     let func = checked(&Pass { name: "accumulate", run: accumulate::accumulate }, func);
+    let func = checked(&Pass { name: "first_store", run: first_store::first_store }, func);
     let func = checked(&Pass { name: "lanes", run: lanes::lanes }, optimize(func));
     let func = checked(&Pass { name: "windows", run: windows::windows }, optimize(func));
     checked(&Pass { name: "dce", run: dce::dce }, func)

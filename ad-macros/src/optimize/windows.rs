@@ -213,7 +213,10 @@ impl Pass<'_> {
             let mut copies = HashMap::from([(this.variable, this.lo)]);
             let starts: HashMap<Value, Value> =
                 indices.into_iter().map(|i| (i, self.first_round(this, i, &mut copies, out))).collect();
-            return (accesses.iter().map(|a| starts.get(&a.index).copied().unwrap_or(zero)).collect(), this.hi);
+            return (
+                accesses.iter().map(|a| starts.get(&a.index).copied().unwrap_or(zero)).collect(),
+                this.hi,
+            );
         }
         let cond = self.emit(Op::Cmp(Cmp::Lt), vec![this.lo, this.hi], Type::Bool, out);
         let mut then_block = Block::default();

@@ -18,7 +18,7 @@ use crate::frontend;
 use crate::ir::eval::{EvalError, Hyper, Item, Module, Outcome, eval_in};
 use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
-use crate::optimize::{PASSES, accumulate, finish, hoist, lanes, optimize, unflip};
+use crate::optimize::{PASSES, accumulate, finish, first_store, hoist, lanes, optimize, unflip};
 use crate::options;
 use crate::pipeline::{Product, companion, differentiate, linearize};
 use crate::transform::forward::{forward, forward_with};
@@ -233,9 +233,14 @@ impl Check<'_> {
         self.same(&format!("{what}, hoist"), func, &hoist::hoist(func.clone()))?;
         self.same(&format!("{what}, unflip"), func, &unflip::unflip(func.clone()))?;
         self.same(&format!("{what}, accumulate"), func, &accumulate::accumulate(func.clone()))?;
+        self.same(&format!("{what}, first_store"), func, &first_store::first_store(func.clone()))?;
+        let sums = accumulate::accumulate(func.clone());
+        self.same(&format!("{what}, first_store of sums"), func, &first_store::first_store(sums))?;
         let optimised = optimize(func.clone());
         self.same(&format!("{what}, optimised"), func, &optimised)?;
         self.same(&format!("{what}, lanes"), func, &lanes::lanes_from(optimised.clone(), 1))?;
+        let stored = first_store::first_store(optimised.clone());
+        self.same(&format!("{what}, first_store, lanes"), func, &lanes::lanes_from(stored, 1))?;
         self.same(&format!("{what}, finished"), func, &finish(optimised))
     }
 }
