@@ -10,14 +10,15 @@
 //!
 //! becomes blocks of eight rounds: gather the loads into arrays, do the arithmetic in a loop over the lanes of the
 //! arrays, scatter the stores; then the rounds that are left, as they were; then the lanes of each sum are added up.
-//! The primal value is never computed this way: it stays what the user's function returns, bit for bit.
+//! Sums that the primal value is made of are added up lane after lane, in the order of the rounds: the value stays what
+//! the user's function returns, bit for bit.
 //!
 //! Conditions: a forward `for` with nothing nested; loads only of buffers that the loop does not write; stores only `+=`, or
 //! one `=` to a place that moves with the round; indices that depend on no float; at least [`HEAVY`] float operations a round.
 
 use std::collections::{HashMap, HashSet};
 
-use crate::analysis::activity;
+use crate::analysis::activity::{self, Activity};
 use crate::ir::{
     Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type, Value,
 };
@@ -37,28 +38,20 @@ pub(crate) fn lanes_from(mut func: Func, heavy: usize) -> Func {
     let values: Vec<_> = func.outputs.iter().filter(|o| o.role.marks.is_empty()).map(|o| o.binding).collect();
     let primal = activity::useful(&func, &values);
     let mut body = std::mem::take(&mut func.body);
-    let is_primal = |l: &ForLoop, results: &[Value]| {
-        results.iter().any(|r| primal.value(*r)) || l.body.writes().iter().any(|b| primal.buffer(*b))
-    };
-    in_block(&mut func, &mut body, heavy, &is_primal);
+    in_block(&mut func, &mut body, heavy, &primal);
     func.body = body;
     func
 }
 
-fn in_block(
-    func: &mut Func,
-    block: &mut Block,
-    heavy: usize,
-    is_primal: &dyn Fn(&ForLoop, &[Value]) -> bool,
-) {
+fn in_block(func: &mut Func, block: &mut Block, heavy: usize, primal: &Activity) {
     let mut insts = Vec::with_capacity(block.insts.len());
     for mut inst in std::mem::take(&mut block.insts) {
         for nested in inst.kind.blocks_mut() {
-            in_block(func, nested, heavy, is_primal);
+            in_block(func, nested, heavy, primal);
         }
         if let InstKind::For(l) = &inst.kind
-            && let Some(plan) = Plan::of(func, l, heavy)
-            && !is_primal(l, &inst.results)
+            && !adds_to_primal(l, primal)
+            && let Some(plan) = Plan::of(func, l, &inst.results, heavy, primal)
         {
             let widened = Widen { func, l, plan, out: Vec::new() }.run(&inst.results);
             insts.extend(widened);
@@ -69,18 +62,33 @@ fn in_block(
     block.insts = insts;
 }
 
+/// Whether a loop adds to memory that the primal value is made of: the order of such sums is the user's.
+fn adds_to_primal(l: &ForLoop, primal: &Activity) -> bool {
+    l.body.insts.iter().any(|inst| {
+        matches!(&inst.kind, InstKind::Store { buffer, mode: StoreMode::Add, .. } if primal.buffer(*buffer))
+    })
+}
+
 /// What the instructions of a body are.
 struct Plan {
     /// Loads, integers, and floats made of integers: one round after the other.
     gather: Vec<usize>,
     /// Float arithmetic: all lanes at once.
     compute: Vec<usize>,
-    /// `+=`
+    /// Stores.
     scatter: Vec<usize>,
+    /// For each carried scalar: the terms that are added to it, where their order matters.
+    ordered: Vec<Option<Vec<Term>>>,
+}
+
+/// `sum + value` or `sum - value`.
+struct Term {
+    op: Op,
+    value: Value,
 }
 
 impl Plan {
-    fn of(func: &Func, l: &ForLoop, heavy: usize) -> Option<Plan> {
+    fn of(func: &Func, l: &ForLoop, results: &[Value], heavy: usize, primal: &Activity) -> Option<Plan> {
         if l.step.is_some() || l.inclusive || l.rev != l.flipped || l.body.diverges {
             return None;
         }
@@ -132,9 +140,24 @@ impl Plan {
         // Sums only: each carried scalar is used once, in the chain that ends in its yield.
         let mut uses: HashMap<Value, usize> = HashMap::new();
         l.body.each_use(&mut |v| *uses.entry(v).or_default() += 1);
-        let sums = l.body.args[1..].iter().zip(&l.body.yields).all(|(arg, y)| is_sum(l, *arg, *y, &uses));
+        let mut ordered = Vec::new();
+        for ((arg, y), result) in l.body.args[1..].iter().zip(&l.body.yields).zip(results) {
+            let chain = sum_chain(l, *arg, *y, &uses)?;
+            if !primal.value(*result) {
+                ordered.push(None);
+                continue;
+            }
+            let mut terms = Vec::new();
+            for at in chain {
+                compute.retain(|c| *c != at);
+                if let InstKind::Pure(op, args) = &l.body.insts[at].kind {
+                    terms.push(Term { op: op.clone(), value: args[1] });
+                }
+            }
+            ordered.push(Some(terms));
+        }
         let flops = compute.iter().filter(|at| func.is_float(l.body.insts[**at].results[0])).count();
-        (sums && flops >= heavy).then_some(Plan { gather, compute, scatter })
+        (flops >= heavy).then_some(Plan { gather, compute, scatter, ordered })
     }
 }
 
@@ -179,21 +202,24 @@ fn indexes(l: &ForLoop) -> bool {
     })
 }
 
-/// Whether `y` is `arg + ..`, with nothing else looking at the partial sums.
-fn is_sum(l: &ForLoop, arg: Value, y: Value, uses: &HashMap<Value, usize>) -> bool {
+/// If `y` is `arg + ..`, with nothing else looking at the partial sums: where they are made, in order.
+fn sum_chain(l: &ForLoop, arg: Value, y: Value, uses: &HashMap<Value, usize>) -> Option<Vec<usize>> {
     let mut at = y;
+    let mut chain = Vec::new();
     loop {
         if uses.get(&at) != Some(&1) {
-            return false;
+            return None;
         }
         if at == arg {
-            return true;
+            chain.reverse();
+            return Some(chain);
         }
-        let def = l.body.insts.iter().find(|i| i.results.contains(&at));
-        match def.map(|d| &d.kind) {
-            Some(InstKind::Pure(Op::Add | Op::Sub, args)) => at = args[0],
-            _ => return false,
+        let def = l.body.insts.iter().position(|i| i.results.contains(&at))?;
+        match &l.body.insts[def].kind {
+            InstKind::Pure(Op::Add | Op::Sub, args) => at = args[0],
+            _ => return None,
         }
+        chain.push(def);
         // `e + arg` is not looked through: sums are built onto the carried scalar.
     }
 }
@@ -243,6 +269,32 @@ impl Widen<'_> {
         let mut insts = Vec::new();
         body(self, lane, &mut insts);
         out.push(for_range(lo, hi, Block { args: vec![lane], insts, ..Block::default() }));
+    }
+
+    /// A loop over the lanes that adds terms to a sum, which comes as `sum` and leaves as `end`; `values` emits what the
+    /// terms are made of.
+    fn in_order(
+        &mut self,
+        sum: Value,
+        end: Value,
+        terms: &[Term],
+        values: &dyn Fn(&mut Self, Value, &mut Vec<Inst>) -> HashMap<Value, Value>,
+        out: &mut Vec<Inst>,
+    ) {
+        let (lo, hi) = (self.int(0, out), self.int(WIDTH, out));
+        let lane = self.value(Type::Int, Some("lane"));
+        let data = self.func.value(sum).clone();
+        let so_far = self.func.new_value(data.ty.clone(), data.name);
+        let mut insts = Vec::new();
+        let map = values(self, lane, &mut insts);
+        let mut at = so_far;
+        for term in terms {
+            let value = *map.get(&term.value).unwrap_or(&term.value);
+            at = self.op(term.op.clone(), vec![at, value], data.ty.clone(), &mut insts);
+        }
+        let body = Block { args: vec![lane, so_far], insts, yields: vec![at], ..Block::default() };
+        let l = ForLoop { inits: vec![sum], ..plain_loop(lo, hi, body) };
+        out.push(Inst { results: vec![end], kind: InstKind::For(l) });
     }
 
     /// Clones instructions with new results under `map`.
@@ -314,6 +366,7 @@ impl Widen<'_> {
 
     fn run(mut self, results: &[Value]) -> Vec<Inst> {
         let l = self.l;
+        let ordered = std::mem::take(&mut self.plan.ordered);
         let mut insts = Vec::new();
         let (fixed, lane_gather) = self.invariant();
         // In here the loop has at least one round: what is the same in all of them may be computed before them.
@@ -345,12 +398,14 @@ impl Widen<'_> {
             self.plan.compute.iter().flat_map(|at| l.body.insts[*at].results.iter().copied()).collect();
         let stored: Vec<Value> = {
             let mut list = Vec::new();
-            for at in &self.plan.scatter {
-                if let InstKind::Store { value, .. } = &l.body.insts[*at].kind
-                    && computed.contains(value)
-                    && !list.contains(value)
-                {
-                    list.push(*value);
+            let stores = self.plan.scatter.iter().filter_map(|at| match &l.body.insts[*at].kind {
+                InstKind::Store { value, .. } => Some(*value),
+                _ => None,
+            });
+            let terms = ordered.iter().flatten().flatten().map(|term| term.value);
+            for value in stores.chain(terms) {
+                if computed.contains(&value) && !list.contains(&value) {
+                    list.push(value);
                 }
             }
             list
@@ -367,10 +422,14 @@ impl Widen<'_> {
                 arrays.insert(*v, b);
             }
         }
-        let mut sums: Vec<Buffer> = Vec::new();
-        for arg in &l.body.args[1..] {
+        let mut sums: Vec<Option<Buffer>> = Vec::new();
+        for (arg, ordered) in l.body.args[1..].iter().zip(&ordered) {
+            if ordered.is_some() {
+                sums.push(None);
+                continue;
+            }
             let (name, ty) = (name_of(self.func, *arg, "sum"), self.func.ty(*arg).clone());
-            sums.push(self.array(&name, &ty, &mut insts));
+            sums.push(Some(self.array(&name, &ty, &mut insts)));
         }
 
         // Blocks.
@@ -403,15 +462,19 @@ impl Widen<'_> {
                 map.insert(*v, loaded);
             }
             for (arg, b) in l.body.args[1..].iter().zip(&sums) {
-                let loaded = this.load(*b, lane, *arg, out);
-                map.insert(*arg, loaded);
+                if let Some(b) = b {
+                    let loaded = this.load(*b, lane, *arg, out);
+                    map.insert(*arg, loaded);
+                }
             }
             this.clone_insts(&compute, &mut map, out);
             for v in &stored {
                 out.push(set(arrays[v], lane, map[v]));
             }
             for (y, b) in l.body.yields.iter().zip(&sums) {
-                out.push(set(*b, lane, map[y]));
+                if let Some(b) = b {
+                    out.push(set(*b, lane, map[y]));
+                }
             }
         });
         // One loop for each place that is added to: lanes that go to neighbouring places are added all at once.
@@ -431,7 +494,44 @@ impl Widen<'_> {
                 this.clone_insts(&[*store], &mut map, out);
             });
         }
-        insts.push(for_range(zero, blocks, Block { args: vec![block], insts: in_block, ..Block::default() }));
+        // Sums whose order matters: lane after lane.
+        let (mut args, mut inits, mut yields, mut values) = (vec![block], Vec::new(), Vec::new(), Vec::new());
+        for (k, terms) in ordered.iter().enumerate() {
+            let Some(terms) = terms else {
+                values.push(None);
+                continue;
+            };
+            let [sum, end, total] = [(); 3].map(|()| {
+                let data = self.func.value(l.body.args[k + 1]).clone();
+                self.func.new_value(data.ty, data.name)
+            });
+            let wanted = terms.iter().map(|t| t.value).collect();
+            let needed = self.closure(&lane_gather, wanted);
+            let values_of = |this: &mut Self, lane: Value, out: &mut Vec<Inst>| {
+                let mut map = map.clone();
+                let i = this.op(Op::Add, vec![start, lane], Type::Int, out);
+                map.insert(l.body.args[0], i);
+                this.clone_insts(&needed, &mut map, out);
+                for v in &stored {
+                    if terms.iter().any(|t| t.value == *v) {
+                        let loaded = this.load(arrays[v], lane, *v, out);
+                        map.insert(*v, loaded);
+                    }
+                }
+                map
+            };
+            self.in_order(sum, end, terms, &values_of, &mut in_block);
+            args.push(sum);
+            inits.push(l.inits[k]);
+            yields.push(end);
+            values.push(Some(total));
+        }
+        let totals_in_order: Vec<Value> = values.iter().flatten().copied().collect();
+        let blocks_loop = ForLoop {
+            inits,
+            ..plain_loop(zero, blocks, Block { args, insts: in_block, yields, ..Block::default() })
+        };
+        insts.push(Inst { results: totals_in_order, kind: InstKind::For(blocks_loop) });
 
         // The rounds that are left.
         let done = self.op(Op::Mul, vec![blocks, width], Type::Int, &mut insts);
@@ -458,12 +558,17 @@ impl Widen<'_> {
             kind: InstKind::For(ForLoop {
                 lo: from,
                 body: Block { args, insts: rest, yields, diverges: false },
+                inits: l.inits.iter().zip(&values).map(|(init, so_far)| so_far.unwrap_or(*init)).collect(),
                 ..l.clone()
             }),
         });
         let mut totals = Vec::new();
         for (end, b) in ends.iter().zip(&sums) {
             let mut sum = *end;
+            let Some(b) = b else {
+                totals.push(sum);
+                continue;
+            };
             for lane in 0..WIDTH {
                 let index = self.int(lane, &mut insts);
                 let part = self.load(*b, index, *end, &mut insts);
@@ -498,17 +603,9 @@ fn set(buffer: Buffer, lane: Value, value: Value) -> Inst {
 }
 
 fn for_range(lo: Value, hi: Value, body: Block) -> Inst {
-    Inst {
-        results: Vec::new(),
-        kind: InstKind::For(ForLoop {
-            lo,
-            hi,
-            inclusive: false,
-            rev: false,
-            step: None,
-            flipped: false,
-            inits: Vec::new(),
-            body,
-        }),
-    }
+    Inst { results: Vec::new(), kind: InstKind::For(plain_loop(lo, hi, body)) }
+}
+
+fn plain_loop(lo: Value, hi: Value, body: Block) -> ForLoop {
+    ForLoop { lo, hi, inclusive: false, rev: false, step: None, flipped: false, inits: Vec::new(), body }
 }

@@ -46,15 +46,16 @@ struct Pass<'a> {
 enum Form {
     /// Not at all.
     Fixed,
-    /// As `i + fixed`.
-    Shifted,
+    /// As `stride * i + fixed`, of a stride above zero.
+    Strided(u64),
 }
 
 /// What of a loop goes through one window.
 struct Access {
     buffer: Buffer,
-    /// The index, which is `i + fixed`.
+    /// The index, which is `stride * i + fixed`.
     index: Value,
+    stride: u64,
     /// Where in the body.
     at: Vec<usize>,
     written: bool,
@@ -106,7 +107,19 @@ impl Pass<'_> {
             self.rebase(l, len, out);
         }
         let round = l.body.args[0];
+        let mut places: Vec<Inst> = Vec::new();
+        let mut strided: HashMap<u64, (Value, Value)> = HashMap::from([(1, (round, len))]);
+        for stride in accesses.iter().map(|a| a.stride) {
+            if let (false, Some((_, rounds))) = (strided.contains_key(&stride), rounds) {
+                // Only loops between literals have strides: the last place that such a window needs is known.
+                let by = self.int(stride, &mut places);
+                let place = self.emit(Op::Mul, vec![round, by], Type::Int, &mut places);
+                let len = self.int(stride * (rounds - 1) + 1, out);
+                strided.insert(stride, (place, len));
+            }
+        }
         for (access, start) in accesses.iter().zip(starts) {
+            let (place, len) = strided[&access.stride];
             let data = self.func.buffer(access.buffer);
             let data = BufferData::new(
                 format!("{}_part", data.name).into(),
@@ -121,12 +134,13 @@ impl Pass<'_> {
                 // The body may have got the loop variable's new definition in front.
                 match &mut l.body.insts[at + usize::from(!from_zero)].kind {
                     InstKind::Load { buffer, index } | InstKind::Store { buffer, index, .. } => {
-                        (*buffer, *index) = (window, vec![round]);
+                        (*buffer, *index) = (window, vec![place]);
                     }
                     _ => {}
                 }
             }
         }
+        l.body.insts.splice(0..0, places);
     }
 
     /// What can go through windows.
@@ -145,11 +159,15 @@ impl Pass<'_> {
             if declared.contains(buffer)
                 || self.func.buffer(*buffer).field.is_some()
                 || self.func.buffer(*buffer).layout != crate::ir::Layout::Nested
-                || self.form(this, index, 0) != Some(Form::Shifted)
                 || self.is_length(this.hi, *buffer) && index == this.variable
                 // rustc knows all about places in arrays between literals.
                 || this.known && index == this.variable
             {
+                continue;
+            }
+            let Some(Form::Strided(stride)) = self.form(this, index, 0) else { continue };
+            // Where the number of rounds is not known, neither is where the last place is.
+            if stride > 1 && !(this.known && self.is_zero(this.lo)) {
                 continue;
             }
             match found.iter_mut().find(|a| a.buffer == *buffer && a.index == index) {
@@ -157,6 +175,7 @@ impl Pass<'_> {
                 None => found.push(Access {
                     buffer: *buffer,
                     index,
+                    stride,
                     at: vec![at],
                     written: writes.contains(buffer),
                 }),
@@ -168,7 +187,7 @@ impl Pass<'_> {
 
     fn form(&self, this: &Loop, v: Value, depth: usize) -> Option<Form> {
         if v == this.variable {
-            return Some(Form::Shifted);
+            return Some(Form::Strided(1));
         }
         if !this.inside.contains(&v) {
             return Some(Form::Fixed);
@@ -182,11 +201,18 @@ impl Pass<'_> {
             (Op::Int(_) | Op::Len(..), _) => Some(Form::Fixed),
             (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Rem, [Form::Fixed, Form::Fixed])
             | (Op::Cast(_), [Form::Fixed]) => Some(Form::Fixed),
-            (Op::Add, [Form::Fixed, Form::Shifted]) | (Op::Add | Op::Sub, [Form::Shifted, Form::Fixed]) => {
-                Some(Form::Shifted)
-            }
+            (Op::Add, [Form::Fixed, Form::Strided(s)])
+            | (Op::Add | Op::Sub, [Form::Strided(s), Form::Fixed]) => Some(Form::Strided(*s)),
+            (Op::Mul, [Form::Fixed, Form::Strided(s)]) => self.stride(*s, args[0]),
+            (Op::Mul, [Form::Strided(s), Form::Fixed]) => self.stride(*s, args[1]),
             _ => None,
         }
+    }
+
+    /// The form of `stride * i + fixed` times a literal.
+    fn stride(&self, stride: u64, by: Value) -> Option<Form> {
+        let product = stride.checked_mul(self.literal(by)?)?;
+        (1..1 << 16).contains(&product).then_some(Form::Strided(product))
     }
 
     /// Where each window starts, and how long all of them are.
@@ -289,11 +315,18 @@ impl Pass<'_> {
 
     /// The bounds of a loop between literals.
     fn rounds(&self, l: &ForLoop) -> Option<(u64, u64)> {
-        let literal = |v: Value| match self.defs.get(&v)? {
+        Some((self.literal(l.lo)?, self.literal(l.hi)?))
+    }
+
+    fn literal(&self, v: Value) -> Option<u64> {
+        match self.defs.get(&v)? {
             (Op::Int(text), _) => text.trim_end_matches("usize").trim_end_matches('_').parse().ok(),
             _ => None,
-        };
-        Some((literal(l.lo)?, literal(l.hi)?))
+        }
+    }
+
+    fn int(&mut self, n: u64, out: &mut Vec<Inst>) -> Value {
+        self.emit(Op::Int(format!("{n}_usize").into()), Vec::new(), Type::Int, out)
     }
 
     fn is_zero(&self, v: Value) -> bool {
