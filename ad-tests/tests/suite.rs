@@ -55,6 +55,15 @@ fn products_by_macro_and_by_hand() {
 }
 
 #[test]
+fn products_and_applications_of_the_linearised_operator() {
+    for case in cases() {
+        let mut applied = vec![f64::NAN; case.x.len()];
+        case.linearize().operator.apply(&case.v, &mut applied);
+        agree(&case, Kind::Hvp, &applied, &output(&case, Kind::HvpByHand));
+    }
+}
+
+#[test]
 fn products_by_macro_and_by_dual_numbers() {
     for case in cases().filter(|case| case.has(Kind::DualSweep)) {
         let columns = COLUMNS.min(case.x.len());

@@ -1,6 +1,6 @@
 //! Lennard-Jones energy of all pairs: a triangular nest of loops.
 
-use super::{Case, Number, Problem, uniform};
+use super::{Case, Linearization, Number, Problem, uniform};
 use ad_runtime::differentiable;
 use std::hint::black_box;
 
@@ -49,6 +49,9 @@ impl Problem for LennardJones {
     }
     fn hvp(&self, q: &[f64], v: &[f64], hv: &mut [f64]) {
         lennard_jones_hvp(q, v, hv);
+    }
+    fn linearize<'a>(&'a self, q: &'a [f64]) -> Linearization<'a> {
+        Linearization::new(lennard_jones_linearize(q))
     }
 
     fn gradient_by_hand(&self, q: &[f64], g: &mut [f64]) -> f64 {

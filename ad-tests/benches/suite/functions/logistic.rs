@@ -1,6 +1,6 @@
 //! Logistic regression with a quadratic penalty: a reduction over rows of reductions over features.
 
-use super::{Case, Number, Problem, axpy, dot, uniform};
+use super::{Case, Linearization, Number, Problem, axpy, dot, uniform};
 use ad_runtime::differentiable;
 use std::hint::black_box;
 
@@ -49,6 +49,9 @@ impl Problem for Logistic {
     }
     fn hvp(&self, w: &[f64], v: &[f64], hv: &mut [f64]) {
         logistic_hvp(w, &self.features, &self.labels, self.lambda, v, hv);
+    }
+    fn linearize<'a>(&'a self, w: &'a [f64]) -> Linearization<'a> {
+        Linearization::new(logistic_linearize(w, &self.features, &self.labels, self.lambda))
     }
 
     fn gradient_by_hand(&self, w: &[f64], g: &mut [f64]) -> f64 {

@@ -19,6 +19,7 @@ mod surface;
 
 pub(crate) use dual::{COLUMNS, Number};
 
+use ad_runtime::operators::{HessianOperator, Linearized};
 use std::hint::black_box;
 use std::rc::Rc;
 
@@ -30,12 +31,38 @@ pub(crate) trait Problem: 'static {
     fn gradient(&self, x: &[f64], g: &mut [f64]) -> f64;
     /// `f_hvp`.
     fn hvp(&self, x: &[f64], v: &[f64], hv: &mut [f64]);
+    /// `f_linearize`.
+    fn linearize<'a>(&'a self, x: &'a [f64]) -> Linearization<'a>;
     /// Value and gradient, by hand.
     fn gradient_by_hand(&self, x: &[f64], g: &mut [f64]) -> f64;
     /// The Hessian-vector product, by hand.
     fn hvp_by_hand(&self, x: &[f64], v: &[f64], hv: &mut [f64]);
     /// The function over dual numbers.
     fn generic<T: Number>(&self, x: &[T]) -> T;
+}
+
+/// A linearised Hessian, of whatever type.
+pub(crate) struct Linearization<'a> {
+    /// What it keeps, in bytes.
+    pub(crate) memory: usize,
+    pub(crate) operator: Box<dyn HessianOperator<Scalar = f64> + 'a>,
+}
+
+impl<'a> Linearization<'a> {
+    fn new<P: Fn(&[f64], &mut [f64]) + 'a>(operator: Linearized<f64, P>) -> Self {
+        Linearization { memory: operator.memory(), operator: Box::new(operator) }
+    }
+}
+
+/// What linearises the function of a case.
+trait Linearize {
+    fn at<'a>(&'a self, x: &'a [f64]) -> Linearization<'a>;
+}
+
+impl<P: Problem> Linearize for P {
+    fn at<'a>(&'a self, x: &'a [f64]) -> Linearization<'a> {
+        self.linearize(x)
+    }
 }
 
 /// What is run.
@@ -65,13 +92,14 @@ pub(crate) struct Case {
     pub(crate) x: Vec<f64>,
     pub(crate) v: Vec<f64>,
     runs: Vec<(Kind, Run)>,
+    problem: Rc<dyn Linearize>,
 }
 
 impl Case {
     fn new<P: Problem>(name: &'static str, problem: P, x: Vec<f64>) -> Self {
         let v = uniform(1000, x.len(), -1.0, 1.0);
         let problem = Rc::new(problem);
-        let mut case = Case { name, x, v, runs: Vec::new() };
+        let mut case = Case { name, x, v, runs: Vec::new(), problem: problem.clone() };
         case.add(Kind::Primal, &problem, |p, x, _, _| p.primal(x));
         case.add(Kind::Gradient, &problem, |p, x, _, g| p.gradient(x, g));
         case.add(Kind::Hvp, &problem, |p, x, v, hv| {
@@ -111,6 +139,11 @@ impl Case {
     fn without(mut self, kind: Kind) -> Self {
         self.runs.retain(|(k, _)| *k != kind);
         self
+    }
+
+    /// The linearised Hessian at the point.
+    pub(crate) fn linearize(&self) -> Linearization<'_> {
+        black_box(&self.problem).at(black_box(&self.x))
     }
 
     /// Whether there is such a run.
