@@ -1164,3 +1164,59 @@ fn data_that_cannot_be_cloned() {
     once_hvp(&[2.0, 3.0], Once(5.0), &[1.0, 0.0], &mut hv);
     assert_eq!(hv, [30.0, 20.0]);
 }
+#[differentiable]
+fn newton_root(p: &[f64]) -> Option<f64> {
+    let mut s: f64 = 0.5;
+    for _ in 0..60 {
+        let step = (s * s - p[0]) / (2.0 * s);
+        s -= step;
+        if step.abs() < 1e-9 {
+            return Some(s * p[1]);
+        }
+    }
+    None
+}
+#[differentiable]
+fn fixed_point(p: &[f64]) -> Result<f64, String> {
+    let mut s: f64 = p[0];
+    let mut k = 0;
+    loop {
+        let next = 1.0 + 0.1 * s.cos() * p[1];
+        if (next - s).abs() < 1e-14 {
+            return Ok(next * p[0]);
+        }
+        if k == 60 {
+            return Err(format!("at {s}"));
+        }
+        s = next;
+        k += 1;
+    }
+}
+#[differentiable]
+fn first_above(p: &[f64]) -> Option<f64> {
+    let mut s = 0.0;
+    for v in p {
+        s += v * v;
+        if s > 1.0 {
+            return Some(s * v);
+        }
+    }
+    let t = p.iter().product::<f64>();
+    if t > 0.0 { Some(t * t) } else { None }
+}
+#[differentiable]
+fn roots(p: &[f64]) -> f64 {
+    newton_root(p).unwrap() + fixed_point(p).unwrap() * first_above(p).unwrap_or(0.5)
+}
+exact!(roots_are_exact, &[0.7, 1.1], roots roots_grad roots_hvp roots_linearize roots_sparsity);
+exact!(other_roots_are_exact, &[0.7, 0.2], roots roots_grad roots_hvp roots_linearize roots_sparsity);
+#[test]
+fn failures_at_the_end() {
+    assert!(newton_root_grad(&[-1.0, 1.0], &mut [0.0; 2]).is_none());
+    assert!(first_above_grad(&[-0.1, 0.1], &mut [0.0; 2]).is_none());
+    let (mut g, mut hv) = ([f64::NAN; 2], [f64::NAN; 2]);
+    assert_eq!(newton_root_grad(&[4.0, 3.0], &mut g), newton_root(&[4.0, 3.0]));
+    assert!((g[0] - 0.75).abs() < 1e-12 && (g[1] - 2.0).abs() < 1e-12, "{g:?}");
+    assert!(newton_root_hvp(&[4.0, 3.0], &[1.0, 0.0], &mut hv).is_some());
+    assert!((hv[0] + 0.09375).abs() < 1e-9 && (hv[1] - 0.25).abs() < 1e-9, "{hv:?}");
+}

@@ -396,11 +396,22 @@ fn is_copied(ty: &syn::Type) -> bool {
 /// Whether a type can stand in a `where` clause.
 fn can_be_named(ty: &syn::Type) -> bool {
     fn elided(tokens: TokenStream) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Ident(ident) => ["_", "impl", "dyn"].iter().any(|word| ident == word),
-            TokenTree::Group(group) => elided(group.stream()),
-            _ => false,
-        })
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
+            let found = match token {
+                TokenTree::Ident(ident) => ["_", "impl", "dyn"].iter().any(|word| ident == word),
+                TokenTree::Group(group) => elided(group.stream()),
+                // A reference without a lifetime's name.
+                TokenTree::Punct(p) if p.as_char() == '&' => {
+                    !matches!(tokens.peek(), Some(TokenTree::Punct(p)) if p.as_char() == '\'')
+                }
+                _ => false,
+            };
+            if found {
+                return true;
+            }
+        }
+        false
     }
     matches!(ty, syn::Type::Path(_) | syn::Type::Array(_) | syn::Type::Tuple(_)) && !elided(quote!(#ty))
 }

@@ -108,7 +108,8 @@ impl Lower<'_> {
                         goes_on,
                         stmt.span(),
                         &mut |this| {
-                            this.tail = false;
+                            // The end of the function all the same, where that is `Some(..)` or a failure.
+                            this.tail = tail && this.ends_wrapped();
                             this.stmts(rest)
                         },
                         &mut |_| (Val::Never, Flow::Never),
