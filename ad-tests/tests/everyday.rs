@@ -1220,3 +1220,49 @@ fn failures_at_the_end() {
     assert!(newton_root_hvp(&[4.0, 3.0], &[1.0, 0.0], &mut hv).is_some());
     assert!((hv[0] + 0.09375).abs() < 1e-9 && (hv[1] - 0.25).abs() < 1e-9, "{hv:?}");
 }
+#[differentiable]
+fn previous(x: &[f64]) -> f64 {
+    let mut prev: Option<f64> = None;
+    let mut c = 0.0;
+    for v in x {
+        let d = match prev {
+            Some(p) => v - p * x[0],
+            None => 0.0,
+        };
+        prev = Some(*v * *v);
+        c += d * d;
+    }
+    c
+}
+exact!(previous_is_exact, X, previous previous_grad previous_hvp previous_linearize previous_sparsity);
+#[differentiable]
+fn previous_if_let(x: &[f64]) -> f64 {
+    let mut prev = None;
+    let mut c = 0.0;
+    for (i, v) in x.iter().enumerate() {
+        if let Some(p) = prev {
+            c += (v - p) * (v - p) * v;
+        }
+        if i % 3 != 2 {
+            prev = Some(v * x[1]);
+        } else {
+            prev = None;
+        }
+    }
+    c + prev.unwrap_or(1.0) * x[2]
+}
+exact!(previous_if_let_is_exact, X, previous_if_let previous_if_let_grad previous_if_let_hvp previous_if_let_linearize previous_if_let_sparsity);
+#[differentiable]
+fn best_pair(x: &[f64]) -> f64 {
+    let mut best: Option<(usize, f64)> = None;
+    for (i, v) in x.iter().enumerate() {
+        let w = v * v * v;
+        match best {
+            Some((_, b)) if b >= w => {}
+            _ => best = Some((i, w)),
+        }
+    }
+    let (i, w) = best.unwrap();
+    x[i] * w + x[(i + 1) % x.len()] * w
+}
+exact!(best_pair_is_exact, X, best_pair best_pair_grad best_pair_hvp best_pair_linearize best_pair_sparsity);

@@ -95,6 +95,14 @@ impl Lower<'_> {
         }
     }
 
+    /// A condition whose outcome is known here.
+    fn decided(&self, cond: Value) -> Option<bool> {
+        match self.s.b.constant(cond) {
+            Some(Op::Bool(b)) => Some(b),
+            _ => None,
+        }
+    }
+
     fn arms(
         &mut self,
         e: &syn::ExprMatch,
@@ -120,6 +128,12 @@ impl Lower<'_> {
             return self.scoped(run);
         }
         let matches = self.holds(pat, scrutinee);
+        match matches.and_then(|m| self.decided(m)) {
+            // `None` so far, as in the first round of a loop: nothing is known of what `Some` would hold.
+            Some(false) => return self.scoped(|this| this.arms(e, rest, scrutinee, tail)),
+            Some(true) if guard.is_none() => return self.scoped(run),
+            _ => {}
+        }
         let cond = match (guard, matches) {
             (None, Some(m)) => m,
             (None, None) => return self.scoped(run),
@@ -161,6 +175,7 @@ impl Lower<'_> {
             then(this)
         };
         match self.holds(&l.pat, &scrutinee) {
+            Some(holds) if self.decided(holds) == Some(false) => self.scoped(otherwise),
             Some(holds) => self.branch(holds, l.let_token.span(), &mut run, otherwise),
             None => self.scoped(run),
         }
@@ -180,6 +195,7 @@ impl Lower<'_> {
             rest(this)
         };
         match self.holds(pat, &scrutinee) {
+            Some(holds) if self.decided(holds) == Some(false) => self.scoped(|this| this.expr(leave)),
             Some(holds) => self.branch(holds, pat.span(), &mut run, &mut |this| this.expr(leave)),
             None => run(self),
         }

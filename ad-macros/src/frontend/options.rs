@@ -15,6 +15,12 @@ impl Lower<'_> {
     pub(super) fn maybe(&mut self, val: Val, span: Span) -> (Value, Val) {
         match val {
             Val::Maybe(parts) => match parts.as_slice() {
+                // `None` so far, as in the first round of a loop: code for `Some` does not run.
+                [Val::Scalar(some), Val::Unset, ..]
+                    if matches!(self.s.b.constant(*some), Some(Op::Bool(false))) =>
+                {
+                    (*some, Val::Never)
+                }
                 [Val::Scalar(some), value, ..] => (*some, value.clone()),
                 _ => (self.s.b.boolean(false), Val::Never),
             },

@@ -84,7 +84,7 @@ impl Lower<'_> {
             syn::Pat::TupleStruct(t) if is(&t.path, "Some") || is(&t.path, "Ok") => match val {
                 Val::Maybe(parts) => {
                     if let Some(inner) = t.elems.first() {
-                        self.bind_pattern(inner, parts[1].clone(), copy);
+                        self.bind_pattern(inner, reached(parts[1].clone()), copy);
                     }
                 }
                 Val::Scalar(v) => self.bind_foreign(pattern, v),
@@ -287,6 +287,17 @@ impl Lower<'_> {
 
     // ---------------------------------------------------------------------------------------- whether they hold
 
+    /// The opposite of a condition, known where that is.
+    fn not(&mut self, cond: Value) -> Value {
+        match self.s.b.constant(cond) {
+            Some(Op::Bool(b)) => {
+                let b = !b;
+                self.s.b.boolean(b)
+            }
+            _ => self.op(Op::Not, &[cond]),
+        }
+    }
+
     /// Whether a pattern holds, as a bool; `None`: always.
     pub(super) fn pattern_holds(&mut self, pat: &syn::Pat, val: &Val) -> Option<Value> {
         match (pat, val) {
@@ -299,7 +310,7 @@ impl Lower<'_> {
                     return None;
                 }
                 let Val::Scalar(some) = parts[0] else { return None };
-                Some(self.op(Op::Not, &[some]))
+                Some(self.not(some))
             }
             (syn::Pat::Ident(id), _) if !is_constant(&id.ident) || id.subpat.is_some() => match &id.subpat {
                 Some((_, sub)) => self.pattern_holds(sub, val),
@@ -338,7 +349,7 @@ impl Lower<'_> {
                         None => Some(some),
                     }
                 } else {
-                    Some(self.op(Op::Not, &[some]))
+                    Some(self.not(some))
                 }
             }
             (syn::Pat::TupleStruct(t), Val::Struct(_, list)) if t.elems.len() == list.len() => {
@@ -531,4 +542,14 @@ fn keep_only(pat: &syn::Pat, name: Option<&syn::Ident>) -> syn::Pat {
 /// A pattern that asks the same and binds nothing.
 pub(super) fn without_names(pat: &syn::Pat) -> syn::Pat {
     keep_only(pat, None)
+}
+
+/// What a variant holds in code that it has come to: where nothing has been put into it yet, the code does not run.
+fn reached(val: Val) -> Val {
+    match val {
+        Val::Unset => Val::Never,
+        Val::Tuple(parts) => Val::Tuple(parts.into_iter().map(reached).collect()),
+        Val::Struct(fields, parts) => Val::Struct(fields, parts.into_iter().map(reached).collect()),
+        other => other,
+    }
 }

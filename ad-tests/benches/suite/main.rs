@@ -8,6 +8,7 @@
 //! `--instructions` counts instructions with callgrind instead (needs `valgrind`). On a shared machine, pin the run to a core:
 //! `taskset -c 1 cargo bench ..`. The plot is written to `suite.svg` in the target folder.
 
+#[allow(dead_code)] // linearised operators have a benchmark of their own
 mod functions;
 mod instructions;
 mod plot;
