@@ -1266,3 +1266,58 @@ fn best_pair(x: &[f64]) -> f64 {
     x[i] * w + x[(i + 1) % x.len()] * w
 }
 exact!(best_pair_is_exact, X, best_pair best_pair_grad best_pair_hvp best_pair_linearize best_pair_sparsity);
+#[differentiable(wrt(x))]
+fn program(x: &[f64], text: &str) -> f64 {
+    let mut a = x[0];
+    for word in text.split_whitespace() {
+        match word {
+            "sin" => a = a.sin(),
+            "square" => a = a * a,
+            _ => a += x[1],
+        }
+    }
+    for (i, c) in text.char_indices() {
+        if c == 's' {
+            a += x[i % 2] * x[1];
+        }
+    }
+    let b: f64 = text.lines().map(|line| x[0] * line.len() as f64).sum();
+    let c: f64 = text.split(' ').map(|word| x[1].powi(word.len() as i32)).sum();
+    a * b + c
+}
+exact!(program_is_exact, &[0.3, 0.7], program program_grad program_hvp program_linearize program_sparsity, "sin square\nadd sin");
+#[derive(Debug)]
+enum Node {
+    Split { left: usize, threshold: f64 },
+    Leaf(usize),
+    Nothing,
+}
+const NODES: &[Node] =
+    &[Node::Split { left: 1, threshold: 0.5 }, Node::Leaf(0), Node::Nothing, Node::Leaf(3), Node::Leaf(0)];
+#[differentiable(wrt(v))]
+fn tree(v: &[f64], nodes: &[Node], kinds: &[u8]) -> f64 {
+    let mut out = 0.0;
+    for node in nodes {
+        match *node {
+            Node::Split { left, threshold } => out += v[left] * v[left + 1] * threshold,
+            Node::Leaf(0) => out *= v[2],
+            Node::Leaf(k) => out += v[k] * v[k],
+            Node::Nothing => {}
+        }
+    }
+    for kind in kinds {
+        match *kind {
+            0 => out += v[0] * v[1],
+            1 | 2 => out *= v[3],
+            n => out += v[0].powi(n as i32),
+        }
+    }
+    out + nodes
+        .iter()
+        .map(|n| match *n {
+            Node::Leaf(k) => v[k] * v[1],
+            _ => 0.0,
+        })
+        .sum::<f64>()
+}
+exact!(tree_is_exact, X, tree tree_grad tree_hvp tree_linearize tree_sparsity, NODES, &[0, 2, 3, 1]);

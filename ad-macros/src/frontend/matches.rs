@@ -15,6 +15,8 @@ pub(super) enum Scrutinee {
     Known(Val),
     /// A place that the macro does not look into and that must not be moved: its tokens.
     Foreign(TokenStream),
+    /// What a reference that the macro does not look into leads to.
+    Behind(Value),
 }
 
 impl Lower<'_> {
@@ -33,6 +35,13 @@ impl Lower<'_> {
                 if self.is_foreign(e) && !self.is_shared_ref(e) =>
             {
                 Scrutinee::Foreign(e.to_token_stream())
+            }
+            // `match *node`: taken apart where it stands, as Rust does; what is bound is copied.
+            syn::Expr::Unary(u) if matches!(u.op, syn::UnOp::Deref(_)) && self.is_shared_ref(&u.expr) => {
+                match self.expr(&u.expr).0 {
+                    Val::Scalar(v) if self.s.refs.contains(&v) => Scrutinee::Behind(v),
+                    _ => Scrutinee::Known(self.expr(e).0),
+                }
             }
             syn::Expr::Reference(r) if self.is_foreign(&r.expr) => Scrutinee::Foreign(e.to_token_stream()),
             other => match self.borrowed_element(other) {
@@ -53,6 +62,15 @@ impl Lower<'_> {
     fn holds(&mut self, pat: &syn::Pat, scrutinee: &Scrutinee) -> Option<Value> {
         match scrutinee {
             Scrutinee::Known(val) => self.pattern_holds(pat, &val.clone()),
+            Scrutinee::Behind(v) => {
+                let names = matches!(pat, syn::Pat::Ident(id) if !super::patterns::is_constant(&id.ident) && id.subpat.is_none());
+                if names || matches!(pat, syn::Pat::Wild(_)) {
+                    return None;
+                }
+                let hole = syn::Ident::new(&Verbatim::hole(0), pat.span());
+                let pat = super::patterns::without_names(pat);
+                Some(self.pass(quote!(::core::matches!(*#hole, #pat)), &[*v], Type::Bool))
+            }
             Scrutinee::Foreign(tokens) => {
                 if matches!(pat, syn::Pat::Wild(_)) {
                     return None;
@@ -76,6 +94,15 @@ impl Lower<'_> {
     fn bind(&mut self, pat: &syn::Pat, scrutinee: &Scrutinee) {
         match scrutinee {
             Scrutinee::Known(val) => self.bind_pattern(pat, val.clone(), true),
+            Scrutinee::Behind(v) if matches!(pat, syn::Pat::Ident(_)) => {
+                let hole = syn::Ident::new(&Verbatim::hole(0), pat.span());
+                let copy = self.pass(quote!(*#hole), &[*v], Type::Opaque);
+                self.bind_pattern(pat, Val::Scalar(copy), true);
+            }
+            Scrutinee::Behind(v) => {
+                self.bind_pattern(pat, Val::Scalar(*v), true);
+                self.copy_bound(pat);
+            }
             Scrutinee::Foreign(tokens) => {
                 if !binds(pat) {
                     return;

@@ -201,6 +201,22 @@ impl Lower<'_> {
         }
     }
 
+    /// Makes copies of what a pattern has bound by reference.
+    pub(super) fn copy_bound(&mut self, pattern: &syn::Pat) {
+        let mut names = Names::default();
+        syn::visit::Visit::visit_pat(&mut names, pattern);
+        for (name, _) in names.0 {
+            if let Some(var) = self.lookup(&name.to_string())
+                && let Val::Scalar(v) = self.s.vars[var].val
+                && self.s.refs.contains(&v)
+            {
+                let hole = hole();
+                let copy = self.pass(quote!(*#hole), &[v], Type::Opaque);
+                self.set(var, Val::Scalar(copy));
+            }
+        }
+    }
+
     /// `let [a, .., b] = x;`
     fn bind_slice(&mut self, list: &syn::PatSlice, val: &Val) {
         let view = match val {

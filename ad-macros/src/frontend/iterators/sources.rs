@@ -12,7 +12,7 @@ use super::{Callee, Iter};
 use crate::ir::{Op, Value, Verbatim};
 
 /// Methods that begin a chain.
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 22] = [
     "iter",
     "iter_mut",
     "into_iter",
@@ -26,6 +26,11 @@ const SOURCES: [&str; 17] = [
     "keys",
     "chars",
     "bytes",
+    "char_indices",
+    "lines",
+    "split",
+    "split_whitespace",
+    "split_ascii_whitespace",
     "into_values",
     "into_keys",
     "rows",
