@@ -1321,3 +1321,19 @@ fn tree(v: &[f64], nodes: &[Node], kinds: &[u8]) -> f64 {
         .sum::<f64>()
 }
 exact!(tree_is_exact, X, tree tree_grad tree_hvp tree_linearize tree_sparsity, NODES, &[0, 2, 3, 1]);
+#[differentiable]
+fn checked_ratio(x: f64, y: f64) -> Result<f64, String> {
+    if y <= 0.0 {
+        return Err("not positive".to_string());
+    }
+    Ok(x / y)
+}
+#[differentiable]
+fn with_failures(x: &[f64]) -> f64 {
+    let a = checked_ratio(x[0], x[1]).unwrap_or_else(|e| x[0] * e.len() as f64);
+    let b = checked_ratio(x[1], x[0]).unwrap_or_else(|_| 0.25);
+    let c = checked_ratio(x[2], x[1]).map_or_else(|e| x[2] * x[1] + e.len() as f64, |v| v * v);
+    a * b + c * c
+}
+exact!(with_failures_is_exact, X, with_failures with_failures_grad with_failures_hvp with_failures_linearize with_failures_sparsity);
+exact!(without_failures_is_exact, &[0.3, 0.8, 1.1], with_failures with_failures_grad with_failures_hvp with_failures_linearize with_failures_sparsity);

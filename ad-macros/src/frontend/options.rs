@@ -5,6 +5,7 @@ use proc_macro2::Span;
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 
+use super::iterators::Callee;
 use super::lower::{Flow, Lower};
 use super::signature::Wrapper;
 use super::value::Val;
@@ -222,6 +223,20 @@ impl Lower<'_> {
         }
     }
 
+    /// What a closure for the failure of a `Result` gets: the error; for that of an `Option` nothing.
+    fn failure(&mut self, f: &Callee, error: &Val) -> Vec<Val> {
+        match (f, error) {
+            (Callee::Closure(c), Val::Scalar(error)) if c.params.len() == 1 => {
+                let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+                // Borrowed: it may be asked for more than once.
+                let error = self.pass(quote!((#hole).as_ref().unwrap()), &[*error], Type::Opaque);
+                self.s.refs.insert(error);
+                vec![Val::Scalar(error)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Methods of an `Option` that the macro follows.
     pub(super) fn maybe_method(&mut self, parts: &[Val], e: &syn::ExprMethodCall) -> Val {
         let [Val::Scalar(some), value, error] = parts else { return Val::Never };
@@ -285,7 +300,11 @@ impl Lower<'_> {
             }
             ("unwrap_or_else", [f]) => {
                 let Some(f) = self.callee(f) else { return Val::Never };
-                self.choose_lazily(some, &mut |_| value.clone(), &mut |this| this.apply(&f, Vec::new()))
+                let error = error.clone();
+                self.choose_lazily(some, &mut |_| value.clone(), &mut |this| {
+                    let args = this.failure(&f, &error);
+                    this.apply(&f, args)
+                })
             }
             ("map_or", [other, f]) => {
                 let other = self.expr(other).0;
@@ -296,8 +315,10 @@ impl Lower<'_> {
             }
             ("map_or_else", [other, f]) => {
                 let (Some(other), Some(f)) = (self.callee(other), self.callee(f)) else { return Val::Never };
+                let error = error.clone();
                 self.choose_lazily(some, &mut |this| this.apply(&f, vec![value.clone()]), &mut |this| {
-                    this.apply(&other, Vec::new())
+                    let args = this.failure(&other, &error);
+                    this.apply(&other, args)
                 })
             }
             ("map", [f]) => {
