@@ -1337,3 +1337,40 @@ fn with_failures(x: &[f64]) -> f64 {
 }
 exact!(with_failures_is_exact, X, with_failures with_failures_grad with_failures_hvp with_failures_linearize with_failures_sparsity);
 exact!(without_failures_is_exact, &[0.3, 0.8, 1.1], with_failures with_failures_grad with_failures_hvp with_failures_linearize with_failures_sparsity);
+#[differentiable]
+fn last_seen(x: &[f64]) -> f64 {
+    let mut last: Option<usize> = None;
+    let mut peak: Option<(usize, f64)> = None;
+    let (mut s, mut total) = (0.0, 0);
+    for (i, v) in x.iter().enumerate() {
+        if let Some(k) = last {
+            s += x[k] * v * v;
+            total += k + 1;
+        }
+        if let Some((k, p)) = peak {
+            s += x[k] * p * v;
+            total += k;
+        }
+        if *v > 0.0 {
+            last = Some(i);
+            peak = Some((i, v * v));
+        }
+    }
+    s * total as f64
+}
+exact!(last_seen_is_exact, X, last_seen last_seen_grad last_seen_hvp last_seen_linearize last_seen_sparsity);
+#[differentiable]
+fn seen_before(x: &[f64]) -> f64 {
+    let mut seen: Option<()> = None;
+    let mut s = 0.0;
+    for v in x {
+        if let Some(()) = seen {
+            s += v * v * x[0];
+        }
+        if *v > 0.5 {
+            seen = Some(());
+        }
+    }
+    s
+}
+exact!(seen_before_is_exact, X, seen_before seen_before_grad seen_before_hvp seen_before_linearize seen_before_sparsity);

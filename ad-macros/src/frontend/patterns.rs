@@ -84,7 +84,7 @@ impl Lower<'_> {
             syn::Pat::TupleStruct(t) if is(&t.path, "Some") || is(&t.path, "Ok") => match val {
                 Val::Maybe(parts) => {
                     if let Some(inner) = t.elems.first() {
-                        self.bind_pattern(inner, reached(parts[1].clone()), copy);
+                        self.bind_pattern(inner, parts[1].clone(), copy);
                     }
                 }
                 Val::Scalar(v) => self.bind_foreign(pattern, v),
@@ -356,6 +356,9 @@ impl Lower<'_> {
             (syn::Pat::TupleStruct(t), Val::Maybe(parts)) => {
                 let Val::Scalar(some) = parts[0] else { return None };
                 if is(&t.path, "Some") || is(&t.path, "Ok") {
+                    if blank(&parts[1]) {
+                        return Some(self.s.b.boolean(false));
+                    }
                     let inner = t.elems.first().and_then(|p| self.pattern_holds(p, &parts[1]));
                     let known = matches!(self.s.b.constant(some), Some(Op::Bool(true)));
                     match inner {
@@ -560,12 +563,11 @@ pub(super) fn without_names(pat: &syn::Pat) -> syn::Pat {
     keep_only(pat, None)
 }
 
-/// What a variant holds in code that it has come to: where nothing has been put into it yet, the code does not run.
-fn reached(val: Val) -> Val {
+/// Whether nothing at all has been put into a variant yet, as in the first trials of a loop: it is not there.
+fn blank(val: &Val) -> bool {
     match val {
-        Val::Unset => Val::Never,
-        Val::Tuple(parts) => Val::Tuple(parts.into_iter().map(reached).collect()),
-        Val::Struct(fields, parts) => Val::Struct(fields, parts.into_iter().map(reached).collect()),
-        other => other,
+        Val::Unset => true,
+        Val::Tuple(parts) | Val::Struct(_, parts) => !parts.is_empty() && parts.iter().all(blank),
+        _ => false,
     }
 }
