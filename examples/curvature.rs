@@ -15,7 +15,7 @@ use ad_runtime::solvers::SolverError;
 use ad_runtime::solvers::density::{SpectralDensity, Spectrum};
 use ad_runtime::solvers::lanczos::{Ending, Lanczos, Which};
 use examples::digits::{self, CLASSES, Digits, DigitsError, PIXELS};
-use examples::program;
+use examples::program::{self, UsageError};
 use indicatif::{ProgressBar, ProgressStyle};
 use pico_args::Arguments;
 use plotters::drawing::DrawingAreaErrorKind;
@@ -181,25 +181,20 @@ struct Options {
 }
 
 /// Reads the command line; `None` asks for help.
-fn options(mut arguments: Arguments) -> Result<Option<Options>, Failure> {
+fn options(mut arguments: Arguments) -> Result<Option<Options>, UsageError> {
     if arguments.contains(["-h", "--help"]) {
         return Ok(None);
     }
     let options = Options {
         steps: arguments.opt_value_from_str("--steps")?.unwrap_or(640),
-        rate: arguments.opt_value_from_str("--rate")?.unwrap_or(0.5),
+        rate: program::positive(&mut arguments, "--rate", 0.5)?,
         momentum: arguments.opt_value_from_str("--momentum")?.unwrap_or(0.9),
         seed: arguments.opt_value_from_str("--seed")?.unwrap_or(1),
         svg: arguments.opt_value_from_str("--svg")?.unwrap_or_else(|| "curvature.svg".into()),
     };
-    if let Some(stray) = arguments.finish().first() {
-        return Err(Failure::Stray(stray.to_string_lossy().into_owned()));
-    }
-    if !(options.rate.is_finite() && options.rate > 0.0) {
-        return Err(Failure::Rate(options.rate));
-    }
+    program::nothing_else(arguments)?;
     if !(0.0..1.0).contains(&options.momentum) {
-        return Err(Failure::Momentum(options.momentum));
+        return Err(UsageError::unfit("--momentum", "a number from 0 to below 1", options.momentum));
     }
     Ok(Some(options))
 }
@@ -207,14 +202,8 @@ fn options(mut arguments: Arguments) -> Result<Option<Options>, Failure> {
 /// Why there is no result.
 #[derive(Debug, Error)]
 enum Failure {
-    #[error("{0}\n(--help says what can be asked for)")]
-    Usage(#[from] pico_args::Error),
-    #[error("\"{0}\" is not expected\n(--help says what can be asked for)")]
-    Stray(String),
-    #[error("--rate needs a positive number, and {0} is none")]
-    Rate(f64),
-    #[error("--momentum needs a number from 0 to below 1, and {0} is none")]
-    Momentum(f64),
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     #[error("{}: {error}", file.display())]
     Data { file: PathBuf, error: DigitsError },
     #[error("the loss is not finite after step {step}: try a smaller --rate")]

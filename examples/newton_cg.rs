@@ -23,7 +23,7 @@ use ad_runtime::solvers::preconditioner::{Identity, Preconditioner};
 use basin::{Executor, FirstOrderState, Lbfgs, TrustRegion};
 use examples::dataset::{self, DatasetError};
 use examples::prepare::{self, PrepareError, Rows};
-use examples::program;
+use examples::program::{self, UsageError};
 use examples::quasi_newton::{QuasiNewton, Record};
 use pico_args::Arguments;
 use plotters::drawing::DrawingAreaErrorKind;
@@ -268,36 +268,25 @@ struct Options {
 }
 
 /// Reads the command line; `None` asks for help.
-fn options(mut arguments: Arguments) -> Result<Option<Options>, Failure> {
+fn options(mut arguments: Arguments) -> Result<Option<Options>, UsageError> {
     if arguments.contains(["-h", "--help"]) {
         return Ok(None);
     }
     let options = Options {
-        l2: arguments.opt_value_from_str("--l2")?.unwrap_or(1e-3),
+        l2: program::positive(&mut arguments, "--l2", 1e-3)?,
         interactions: arguments.contains("--interactions"),
         seed: arguments.opt_value_from_str("--seed")?.unwrap_or(1),
         svg: arguments.opt_value_from_str("--svg")?.unwrap_or_else(|| "newton_cg.svg".into()),
-        file: match arguments.finish().as_slice() {
-            [] => program::data("breast_cancer_wisconsin.csv"),
-            [file] if !file.to_string_lossy().starts_with('-') => file.into(),
-            [.., stray] => return Err(Failure::Stray(stray.to_string_lossy().into_owned())),
-        },
+        file: program::file(arguments, program::data("breast_cancer_wisconsin.csv"))?,
     };
-    if !(options.l2.is_finite() && options.l2 > 0.0) {
-        return Err(Failure::Regularisation(options.l2));
-    }
     Ok(Some(options))
 }
 
 /// Why there is no result.
 #[derive(Debug, Error)]
 enum Failure {
-    #[error("{0}\n(--help says what can be asked for)")]
-    Usage(#[from] pico_args::Error),
-    #[error("\"{0}\" is not expected\n(--help says what can be asked for)")]
-    Stray(String),
-    #[error("--l2 needs a positive number, and {0} is none")]
-    Regularisation(f64),
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     #[error(transparent)]
     Data(#[from] DatasetError),
     #[error("{}: {error}", file.display())]

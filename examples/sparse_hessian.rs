@@ -19,7 +19,7 @@ use ad_runtime::solvers::newton_cg::{Ending, Minimum, NewtonCg};
 use ad_runtime::solvers::objective::{HessianBody, from_scopes};
 use ad_runtime::sparse::matrix::Mismatch;
 use ad_runtime::sparse::{Coloring, ColoringError, CompressedHessian, Order, Pattern, SparsePlan};
-use examples::program;
+use examples::program::{self, UsageError};
 use indicatif::{ProgressBar, ProgressStyle};
 use pico_args::Arguments;
 use plotters::coord::Shift;
@@ -264,7 +264,7 @@ struct Options {
 }
 
 /// Reads the command line; `None` asks for help.
-fn options(mut arguments: Arguments) -> Result<Option<Options>, Failure> {
+fn options(mut arguments: Arguments) -> Result<Option<Options>, UsageError> {
     if arguments.contains(["-h", "--help"]) {
         return Ok(None);
     }
@@ -272,11 +272,10 @@ fn options(mut arguments: Arguments) -> Result<Option<Options>, Failure> {
         side: arguments.opt_value_from_str("--side")?.unwrap_or(128),
         svg: arguments.opt_value_from_str("--svg")?.unwrap_or_else(|| "sparse_hessian.svg".into()),
     };
-    if let Some(stray) = arguments.finish().first() {
-        return Err(Failure::Stray(stray.to_string_lossy().into_owned()));
-    }
+    program::nothing_else(arguments)?;
     if !(LEAST_SIDE..=MOST_SIDE).contains(&options.side) {
-        return Err(Failure::Side(options.side));
+        let wanted = format!("a number from {LEAST_SIDE} to {MOST_SIDE}");
+        return Err(UsageError::unfit("--side", wanted, options.side));
     }
     Ok(Some(options))
 }
@@ -288,12 +287,8 @@ const MOST_SIDE: usize = 1024;
 /// Why there is no result.
 #[derive(Debug, Error)]
 enum Failure {
-    #[error("{0}\n(--help says what can be asked for)")]
-    Usage(#[from] pico_args::Error),
-    #[error("\"{0}\" is not expected\n(--help says what can be asked for)")]
-    Stray(String),
-    #[error("--side needs a number from {LEAST_SIDE} to {MOST_SIDE}, and {0} is none")]
-    Side(usize),
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     #[error(transparent)]
     Coloring(#[from] ColoringError),
     #[error(transparent)]

@@ -124,7 +124,7 @@ pub mod __private {
     #[cfg(feature = "ndarray")]
     pub use ndarray;
 
-    pub use crate::probe::{HoldsFloats, MayHoldFloats, Probe, same_text};
+    pub use crate::probe::{HoldsFloats, Kept, MayHoldFloats, NotCloned, Probe, same_text};
     pub use crate::sparse::sets::SetRecorder;
     pub use alloc::vec;
     pub use alloc::vec::Vec;

@@ -36,6 +36,38 @@ pub trait MayHoldFloats {
 
 impl<T: ?Sized> MayHoldFloats for Probe<T> {}
 
+/// Data that an operator keeps, to pass it on by value as often as it is applied.
+pub struct Kept<T>(T);
+
+impl<T> Kept<T> {
+    /// Keeps a value.
+    pub fn new(value: T) -> Self {
+        Kept(value)
+    }
+}
+
+impl<T: Clone> Kept<T> {
+    /// A clone. A method of the type goes before one of a trait: where `T` can be cloned, this is what is called.
+    pub fn again(&self, _name: &str) -> T {
+        self.0.clone()
+    }
+}
+
+/// See [`Kept::again`].
+pub trait NotCloned<T> {
+    /// Panics, naming the argument.
+    fn again(&self, name: &str) -> T;
+}
+
+impl<T> NotCloned<T> for Kept<T> {
+    #[track_caller]
+    fn again(&self, name: &str) -> T {
+        panic!(
+            "`{name}` cannot be cloned, and an operator needs it for each of its applications: take it by reference"
+        );
+    }
+}
+
 /// Whether two texts are the same.
 pub const fn same_text(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());

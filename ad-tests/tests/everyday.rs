@@ -1164,6 +1164,11 @@ fn data_that_cannot_be_cloned() {
     once_hvp(&[2.0, 3.0], Once(5.0), &[1.0, 0.0], &mut hv);
     assert_eq!(hv, [30.0, 20.0]);
 }
+#[test]
+#[should_panic(expected = "`c` cannot be cloned")]
+fn operators_of_data_that_cannot_be_cloned() {
+    let _ = once_hessian(&[2.0, 3.0], Once(5.0));
+}
 #[differentiable]
 fn newton_root(p: &[f64]) -> Option<f64> {
     let mut s: f64 = 0.5;
@@ -1281,7 +1286,10 @@ fn program(x: &[f64], text: &str) -> f64 {
             a += x[i % 2] * x[1];
         }
     }
-    let b: f64 = text.lines().map(|line| x[0] * line.len() as f64).sum();
+    let mut b = 0.0;
+    for line in text.lines() {
+        b += x[0] * line.len() as f64;
+    }
     let c: f64 = text.split(' ').map(|word| x[1].powi(word.len() as i32)).sum();
     a * b + c
 }
@@ -1374,3 +1382,240 @@ fn seen_before(x: &[f64]) -> f64 {
     s
 }
 exact!(seen_before_is_exact, X, seen_before seen_before_grad seen_before_hvp seen_before_linearize seen_before_sparsity);
+#[derive(Clone)]
+struct Borrowed<'a> {
+    rows: &'a [f64],
+}
+#[differentiable(wrt(x))]
+fn hidden_lifetime(x: &[f64], t: Borrowed) -> f64 {
+    x[0] * x[0] * t.rows[0] * x[1]
+}
+exact!(hidden_lifetime_is_exact, X, hidden_lifetime hidden_lifetime_grad hidden_lifetime_hvp hidden_lifetime_linearize hidden_lifetime_sparsity, Borrowed { rows: &[2.0] });
+#[differentiable(wrt(x))]
+fn generic_data<D: std::fmt::Debug + Copy + Into<f64>>(x: &[f64], t: Vec<D>, k: D) -> f64 {
+    let s: f64 = k.into();
+    x[0] * x[0] * s * x[1] * t.len() as f64
+}
+exact!(generic_data_is_exact, X, generic_data generic_data_grad generic_data_hvp generic_data_linearize generic_data_sparsity, vec![1.0f32], 2.0f32);
+#[differentiable(wrt(x))]
+fn option_slice(x: &[f64], t: Option<&[f64]>, v: ndarray::ArrayView1<f64>) -> f64 {
+    x[0] * x[0] * t.map_or(1.0, |t| t[0]) * v[0]
+}
+exact!(option_slice_is_exact, X, option_slice option_slice_grad option_slice_hvp option_slice_linearize option_slice_sparsity, Some(&[2.0]), ndarray::aview1(&[3.0]));
+struct Curve {
+    k: usize,
+}
+impl Curve {
+    fn split(&self, at: usize) -> (usize, usize) {
+        (at, self.k - at)
+    }
+    fn lines(&self) -> usize {
+        self.k
+    }
+    fn char_indices(&self, i: usize) -> usize {
+        i
+    }
+}
+#[differentiable(wrt(x))]
+fn own_methods(x: &[f64], c: &Curve) -> f64 {
+    let (a, b) = c.split(1);
+    let n = c.lines();
+    x[a] * x[b].powi(n as i32) * x[c.char_indices(2)]
+}
+exact!(own_methods_are_exact, X, own_methods own_methods_grad own_methods_hvp own_methods_linearize own_methods_sparsity, &Curve { k: 3 });
+#[differentiable(wrt(x))]
+fn powers(x: &[f64], d: &[u8], text: &str) -> f64 {
+    let mut s = 0.0;
+    for k in d {
+        s += x[1].powi(i32::from(*k) + 1);
+    }
+    s + x[2].powi(text.parse().unwrap()) + x[3].powi(d.len().try_into().unwrap())
+}
+exact!(powers_are_exact, X, powers powers_grad powers_hvp powers_linearize powers_sparsity, &[1, 2, 3], "3");
+enum Item {
+    Named(String, f64),
+    Plain,
+}
+#[differentiable(wrt(x))]
+fn by_ref(x: &[f64], items: &[Item]) -> f64 {
+    let mut s = 0.0;
+    for item in items {
+        match *item {
+            Item::Named(ref name, w) => s += x[name.len()] * x[0] * w,
+            Item::Plain => s += x[0] * x[1],
+        }
+    }
+    s
+}
+exact!(by_ref_is_exact, X, by_ref by_ref_grad by_ref_hvp by_ref_linearize by_ref_sparsity, &[Item::Named("ab".into(), 2.0), Item::Plain]);
+
+#[differentiable(wrt(x))]
+fn into_powers(x: &[f64], d: &[u8]) -> f64 {
+    let mut s = 0.0;
+    for k in d {
+        s += x[0].powi((*k).into());
+    }
+    s
+}
+exact!(into_powers_are_exact, X, into_powers into_powers_grad into_powers_hvp into_powers_linearize into_powers_sparsity, &[1, 2, 3]);
+#[differentiable(wrt(x))]
+fn star(x: &[f64], d: &[u8], n: &usize, w: &[f64]) -> f64 {
+    let mut s = 0.0;
+    for (i, k) in d.iter().enumerate() {
+        s += x[1].powi(i32::from(*k) + 1)
+            * f64::from(u32::from(*k) * u32::from(*k))
+            * x[usize::from(*n as u16)];
+        let q = i * usize::from(*k);
+        s += x[q % 3] * f64::max(*n as f64, w[0]);
+    }
+    for w in w {
+        s += x[0] * f64::from_bits(w.to_bits());
+    }
+    s
+}
+exact!(star_is_exact, X, star star_grad star_hvp star_linearize star_sparsity, &[1, 2, 3], &2, &[1.0, 0.2]);
+
+/// Heavy enough for lanes: two terms a round are added to the value, in order.
+#[differentiable(wrt(x))]
+fn heavy(x: &[f64], start: f64) -> f64 {
+    let mut s = start;
+    for v in x {
+        let a = (v * v + 1.0).sqrt();
+        let b = v / a + a * a * v - (a + 0.3) / (v * v + 2.0);
+        let c = (b * a - v * b * b) / (1.0 + b * b);
+        s = s + c * 1e3 - (a * b + c) * v;
+    }
+    s
+}
+#[test]
+fn values_are_the_functions_own_to_the_last_bit() {
+    for n in 0..35 {
+        let x: Vec<f64> = (0..n).map(|i| (1.7 * i as f64 + 0.2).sin() * 3.0).collect();
+        let (mut g, mut hv) = (vec![f64::NAN; n], vec![f64::NAN; n]);
+        let value = heavy(&x, 0.1).to_bits();
+        assert_eq!(heavy_grad(&x, 0.1, &mut g).to_bits(), value, "n = {n}");
+        assert_eq!(heavy_grad_hvp(&x, 0.1, &x, &mut g, &mut hv).to_bits(), value, "n = {n}");
+        assert_eq!(heavy_jvp(&x, 0.1, &x).0.to_bits(), value, "n = {n}");
+        assert_eq!(heavy_curvature(&x, 0.1, &x).0.to_bits(), value, "n = {n}");
+    }
+}
+exact!(heavy_is_exact, &[0.3, -0.8, 1.1, 0.6, -0.4, 0.9, 0.2, 1.3, -1.2, 0.5, 0.7], heavy heavy_grad heavy_hvp heavy_linearize heavy_sparsity, 0.1);
+const NINE: &[f64] = &[0.3, -0.8, 1.1, 0.6, -0.4, 0.9, 0.35, -0.75, 1.2];
+#[differentiable]
+fn strides(x: &[f64]) -> f64 {
+    let mut s = 0.0;
+    for i in 0..x.len() / 3 {
+        for k in 0..3 {
+            let mut t = 0.0;
+            for l in 0..3 {
+                t += x[3 * k + l] * x[3 * l + i] * x[2 * l];
+            }
+            s += t * t * x[3 * i + k];
+        }
+    }
+    s
+}
+exact!(strides_are_exact, NINE, strides strides_grad strides_hvp strides_linearize strides_sparsity);
+#[differentiable]
+fn bisect(x: &[f64]) -> Result<f64, String> {
+    let (mut lo, mut hi) = (0.0, 3.0);
+    if x[0] < -5.0 {
+        return Err("low".into());
+    }
+    for k in 0..20 {
+        let mid = 0.5 * (lo + hi);
+        let f = mid * mid - 2.0;
+        if k == 19 {
+            if f > 100.0 {
+                return Err("far".into());
+            }
+            let y = mid - (mid * mid - x[0] * x[1] - 2.0) / (2.0 * mid);
+            if x[2] > 0.0 {
+                return Ok(y * x[2]);
+            } else {
+                return Ok(y);
+            }
+        }
+        if f > 0.0 { hi = mid } else { lo = mid }
+    }
+    let t = lo * x[0];
+    if t > 10.0 {
+        Err("no".into())
+    } else if t > 5.0 {
+        Ok(t)
+    } else {
+        return Err(format!("{t}"));
+    }
+}
+#[differentiable]
+fn bisected(x: &[f64]) -> f64 {
+    bisect(x).unwrap() + bisect(&x[1..]).unwrap_or(x[0])
+}
+exact!(bisected_is_exact, X, bisected bisected_grad bisected_hvp bisected_linearize bisected_sparsity);
+#[differentiable]
+fn late(x: &[f64]) -> Option<f64> {
+    let mut best: Option<f64> = None;
+    for v in x {
+        if *v < -2.0 {
+            return None;
+        }
+        let w = v * v * x[0];
+        best = match best {
+            Some(b) if b > w => Some(b),
+            Some(b) => Some(0.5 * b + w),
+            None => Some(w),
+        };
+        if w > 100.0 {
+            return best;
+        }
+    }
+    let Some(b) = best else { return None };
+    if b < 0.0 {
+        return None;
+    }
+    Some(b * b)
+}
+#[differentiable]
+fn lates(x: &[f64]) -> f64 {
+    late(x).unwrap_or(1.0) + late(&[x[0] * 200.0, x[1]]).unwrap()
+}
+exact!(lates_are_exact, X, lates lates_grad lates_hvp lates_linearize lates_sparsity);
+#[differentiable]
+fn offset_outputs(x: &[f64]) -> f64 {
+    let n = x.len();
+    let mut y = vec![0.0; n + 2];
+    for i in 1..n {
+        y[i + 1] += x[i] * x[i - 1];
+    }
+    let mut z = vec![0.0; n];
+    for i in (0..n - 2).rev() {
+        z[i] += y[i + 2] * x[i];
+    }
+    for i in 0..n - 1 {
+        z[i + 1] += z[i] * y[i];
+    }
+    y.iter().zip(&z).map(|(a, b)| a * b).sum::<f64>() + z[n - 1]
+}
+exact!(offset_outputs_are_exact, X, offset_outputs offset_outputs_grad offset_outputs_hvp offset_outputs_linearize offset_outputs_sparsity);
+#[differentiable]
+fn first_only(x: &[f64]) -> f64 {
+    let mut s = 0.0;
+    for i in 2..x.len() {
+        s += x[i] * x[i] * x[i];
+    }
+    s
+}
+exact!(first_only_is_exact, X, first_only first_only_grad first_only_hvp first_only_linearize first_only_sparsity);
+#[test]
+fn first_only_of_any_length() {
+    for n in 0..5 {
+        let x = vec![0.5; n];
+        let (mut g, mut h) = (vec![f64::NAN; n], vec![f64::NAN; n]);
+        first_only_grad(&x, &mut g);
+        first_only_hvp(&x, &x, &mut h);
+        for i in 0..n {
+            assert_eq!(g[i], if i < 2 { 0.0 } else { 0.75 });
+            assert_eq!(h[i], if i < 2 { 0.0 } else { 1.5 });
+        }
+    }
+}

@@ -1,9 +1,11 @@
 //! Questions asked of the IR before it is transformed. Nothing here changes a function.
 //!
 //! - [`activity`]: what varies with the active inputs, and what reaches the outputs;
+//! - [`definitions`]: how pure values are made: literals, and places that move with a loop;
 //! - [`overwrite`]: what sets every element of a buffer;
 //! - [`replay`]: how each loop is run backwards: its body run again, or what it needs saved.
 
 pub(crate) mod activity;
+pub(crate) mod definitions;
 pub(crate) mod overwrite;
 pub(crate) mod replay;

@@ -36,8 +36,6 @@ pub(crate) struct Operators<'s> {
     float: TokenStream,
     /// What the parameters are called.
     names: Vec<Ident>,
-    /// Types of data that each application clones.
-    cloned: Vec<&'s syn::Type>,
 }
 
 impl<'s> Operators<'s> {
@@ -47,7 +45,7 @@ impl<'s> Operators<'s> {
             return None;
         }
         let mut float: Option<FloatKind> = None;
-        let (mut places, mut cloned) = (Vec::new(), Vec::new());
+        let mut places = Vec::new();
         // Inner functions would take a parameter with the function's own name for the function.
         let own = |p: &ParamSig| {
             if p.ident == sig.ident { format_ident!("{}_at", p.ident) } else { p.ident.clone() }
@@ -55,11 +53,8 @@ impl<'s> Operators<'s> {
         let names: Vec<Ident> = sig.params.iter().map(own).collect();
         for (param, ident) in sig.params.iter().zip(&names) {
             if !param.active {
-                if !is_copied(&param.ty) {
-                    if !can_be_named(&param.ty) {
-                        return None;
-                    }
-                    cloned.push(&param.ty);
+                if !is_copied(&param.ty) && is_of_a_trait(&param.ty) {
+                    return None;
                 }
                 continue;
             }
@@ -89,7 +84,7 @@ impl<'s> Operators<'s> {
             };
             places.push(Place { param, kind, len });
         }
-        Some(Operators { sig, places, float: float_type(&float?), names, cloned })
+        Some(Operators { sig, places, float: float_type(&float?), names })
     }
 
     /// `f_hessian`, of the product and the gradient.
@@ -108,13 +103,10 @@ impl<'s> Operators<'s> {
         >);
         let docs = "The Hessian of [`{f}`] at a point as a linear operator, without storage: each application is one \
                     Hessian-vector product. Vectors hold {wrt}, one after the other.";
+        // Each of the two closures has its own.
         let copies: TokenStream = self
-            .sig
-            .params
-            .iter()
-            .zip(&self.names)
-            .filter(|(p, _)| !is_copied(&p.ty))
-            .map(|(_, name)| quote!(let #name = ::core::clone::Clone::clone(&#name);))
+            .cloned()
+            .map(|name| quote!(let #name = ::ad_runtime::__private::Kept::new(#name.again(stringify!(#name)));))
             .collect();
         let function = self.function(
             "hessian",
@@ -214,9 +206,14 @@ impl<'s> Operators<'s> {
     fn kept(&self) -> Vec<TokenStream> {
         let receiver = self.sig.receiver.as_ref().map(|_| quote!(self));
         let params = self.sig.params.iter().zip(&self.names).map(|(p, name)| {
-            if is_copied(&p.ty) { quote!(#name) } else { quote!(::core::clone::Clone::clone(&#name)) }
+            if is_copied(&p.ty) { quote!(#name) } else { quote!(#name.again(stringify!(#name))) }
         });
         receiver.into_iter().chain(params).collect()
+    }
+
+    /// Data that is cloned for each call.
+    fn cloned(&self) -> impl Iterator<Item = &Ident> {
+        self.sig.params.iter().zip(&self.names).filter(|(p, _)| !is_copied(&p.ty)).map(|(_, name)| name)
     }
 
     /// `::<T, N>`, which need not follow from the arguments.
@@ -273,15 +270,23 @@ impl<'s> Operators<'s> {
         let wrt: Vec<String> = self.places.iter().map(|p| format!("`{}`", p.param.ident)).collect();
         let docs = docs.replace("{f}", &f).replace("{wrt}", &wrt.join(", "));
         let (vis, mut generics) = (&sig.vis, sig.generics.clone());
-        if !self.cloned.is_empty() {
-            // A bound that does not hold is an error where the operator is called only if it has a lifetime of its own.
-            let bounds = self
-                .cloned
-                .iter()
-                .map(|ty| -> syn::WherePredicate { syn::parse_quote!(for<'__ad> #ty: ::core::clone::Clone) });
+        // Closures and the like, of which nothing but the bounds is known.
+        let cloned = sig.params.iter().map(|p| &p.ty).filter(|ty| !is_copied(ty));
+        let bounds: Vec<syn::WherePredicate> = cloned
+            .filter(|ty| {
+                generics.type_params().any(|t| matches!(ty, syn::Type::Path(p) if p.path.is_ident(&t.ident)))
+            })
+            .map(|ty| syn::parse_quote!(#ty: ::core::clone::Clone))
+            .collect();
+        if !bounds.is_empty() {
             generics.make_where_clause().predicates.extend(bounds);
         }
         let where_clause = generics.where_clause.take();
+        let kept: TokenStream = self
+            .cloned()
+            .map(|name| quote!(let #name = ::ad_runtime::__private::Kept::new(#name);))
+            .collect();
+        let kept = (!kept.is_empty()).then(|| quote!(use ::ad_runtime::__private::NotCloned as _; #kept));
         let receiver = sig.receiver.as_ref().map(|r| quote!(#r,));
         let params = sig.params.iter().zip(&self.names).map(|(p, name)| {
             let ty = &p.ty;
@@ -301,7 +306,7 @@ impl<'s> Operators<'s> {
             #[must_use]
             #[inline]
             #allow
-            #vis fn #name #generics (#receiver #(#params),*) -> #ty #where_clause { #body }
+            #vis fn #name #generics (#receiver #(#params),*) -> #ty #where_clause { #kept #body }
         }
     }
 
@@ -393,27 +398,16 @@ fn is_copied(ty: &syn::Type) -> bool {
     }
 }
 
-/// Whether a type can stand in a `where` clause.
-fn can_be_named(ty: &syn::Type) -> bool {
-    fn elided(tokens: TokenStream) -> bool {
-        let mut tokens = tokens.into_iter().peekable();
-        while let Some(token) = tokens.next() {
-            let found = match token {
-                TokenTree::Ident(ident) => ["_", "impl", "dyn"].iter().any(|word| ident == word),
-                TokenTree::Group(group) => elided(group.stream()),
-                // A reference without a lifetime's name.
-                TokenTree::Punct(p) if p.as_char() == '&' => {
-                    !matches!(tokens.peek(), Some(TokenTree::Punct(p)) if p.as_char() == '\'')
-                }
-                _ => false,
-            };
-            if found {
-                return true;
-            }
-        }
-        false
+/// Whether a type says `impl` or `dyn`: the macro sees a trait, and not what can be cloned.
+fn is_of_a_trait(ty: &syn::Type) -> bool {
+    fn says(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(ident) => ident == "impl" || ident == "dyn",
+            TokenTree::Group(group) => says(group.stream()),
+            _ => false,
+        })
     }
-    matches!(ty, syn::Type::Path(_) | syn::Type::Array(_) | syn::Type::Tuple(_)) && !elided(quote!(#ty))
+    says(quote!(#ty))
 }
 
 /// Whether code says `Self`, or the name of what may be a parameter of the `impl` block around it.

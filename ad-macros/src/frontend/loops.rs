@@ -29,11 +29,18 @@ impl Lower<'_> {
     pub(super) fn trial<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
         let state: State = self.s.clone();
         let (items, scopes) = (self.items.clone(), self.scopes.clone());
+        self.trials += 1;
         let result = f(self);
+        self.trials -= 1;
         self.s = state;
         self.items = items;
         self.scopes = scopes;
         result
+    }
+
+    /// Whether what is lowered now is only tried: it may look at states that no round of a loop is in.
+    pub(super) fn tries(&self) -> bool {
+        self.trials > 0
     }
 
     /// The variables that a round changes, with the types and taints they need; and whether it can leave early.
@@ -81,6 +88,14 @@ impl Lower<'_> {
         match (old, new) {
             (old, new) if old == new => {}
             (a, b) if a.is_like(b) => {
+                if matches!(a, Val::Maybe(_)) && gains_view(a, b) {
+                    let name = self.s.vars[var].name.clone();
+                    self.error(
+                        self.here,
+                        format!("the macro cannot follow what `{name}` holds from round to round"),
+                        "keep numbers in the option, or a `bool` and the array in variables of their own",
+                    );
+                }
                 let (a, b) = (a.parts().unwrap_or_default(), b.parts().unwrap_or_default());
                 for (i, (a, b)) in a.iter().zip(b).enumerate() {
                     self.note(carried, var, &[path, &[i]].concat(), a, b);
@@ -585,4 +600,16 @@ fn get_part(val: &mut Val, path: &[usize]) -> Val {
         return Val::Scalar(view.scalars()[*last]);
     }
     part(val, path).clone()
+}
+
+/// Whether there is an array in the second where the first has nothing yet.
+fn gains_view(old: &Val, new: &Val) -> bool {
+    match (old, new) {
+        (Val::Unset, new) => new.holds_view(),
+        (old, new) if old.is_like(new) => {
+            let parts = old.parts().unwrap_or_default().iter().zip(new.parts().unwrap_or_default());
+            parts.into_iter().any(|(old, new)| gains_view(old, new))
+        }
+        _ => false,
+    }
 }

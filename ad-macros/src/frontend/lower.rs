@@ -77,6 +77,8 @@ pub(super) struct State {
     pub(super) keyed: HashSet<Value>,
     /// Items of ranges of untyped literals that run beside something else: a `usize` here, whatever it is to the user.
     pub(super) counted: HashSet<Value>,
+    /// Elements of buffers: numbers, where the user has references to them.
+    pub(super) loaded: HashSet<Value>,
     /// Buffers that are arrays of `ndarray`.
     pub(super) arrays: HashSet<Buffer>,
 }
@@ -99,6 +101,8 @@ pub(super) struct Lower<'a> {
     pub(super) tail: bool,
     /// How many closures the code that is lowered is in.
     pub(super) depth: usize,
+    /// How many trials are under way.
+    pub(super) trials: usize,
     /// Which they are: one of them that comes again calls itself.
     pub(super) inlined: Vec<usize>,
     /// Other functions that are written out where they are called.
@@ -161,6 +165,7 @@ fn attempt(
         arrays: HashSet::new(),
         keyed: HashSet::new(),
         counted: HashSet::new(),
+        loaded: HashSet::new(),
     };
     let mut lower = Lower {
         sig,
@@ -175,6 +180,7 @@ fn attempt(
         assumptions: Vec::new(),
         tail: true,
         depth: 0,
+        trials: 0,
         inlined: Vec::new(),
         written: HashMap::new(),
         expected: None,
@@ -624,6 +630,7 @@ impl Lower<'_> {
 
     pub(super) fn load(&mut self, buffer: Buffer, index: Vec<Value>) -> Value {
         let v = self.s.b.load(buffer, index);
+        self.s.loaded.insert(v);
         self.taint_from(v, self.s.tainted_buffers.contains(&buffer));
         v
     }

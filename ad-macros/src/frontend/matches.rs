@@ -99,10 +99,7 @@ impl Lower<'_> {
                 let copy = self.pass(quote!(*#hole), &[*v], Type::Opaque);
                 self.bind_pattern(pat, Val::Scalar(copy), true);
             }
-            Scrutinee::Behind(v) => {
-                self.bind_pattern(pat, Val::Scalar(*v), true);
-                self.copy_bound(pat);
-            }
+            Scrutinee::Behind(v) => self.bind_behind(pat, *v),
             Scrutinee::Foreign(tokens) => {
                 if !binds(pat) {
                     return;

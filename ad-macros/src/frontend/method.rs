@@ -1,13 +1,14 @@
 //! Methods of floats, arrays and slices, in method form and as `f64::sin(x)`.
 
-use quote::ToTokens;
+use proc_macro2::Span;
+use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 
 use super::iterators::is_chain;
 use super::lower::Lower;
 use super::place::Place;
 use super::value::{Val, View};
-use crate::ir::{Binary, FloatKind, Op, Type, Unary, Value};
+use crate::ir::{Binary, FloatKind, Op, Type, Unary, Value, Verbatim};
 
 /// Questions about a float that answer with a bool.
 pub(super) const TESTS: [&str; 8] = [
@@ -284,11 +285,15 @@ impl Lower<'_> {
     /// The exponent of `powi`: what counts rounds is a `usize` here, and was inferred to be an `i32` by the user's
     /// compiler.
     fn as_exponent(&mut self, v: Value) -> Value {
-        if self.s.b.constant(v).is_none() && self.int_type(v).is_none() {
-            self.s.b.op_typed(Op::Cast("i32".into()), &[v], Type::Int)
-        } else {
-            v
+        if self.s.b.constant(v).is_some() || self.int_type(v).is_some() {
+            return v;
         }
+        if *self.s.b.func.ty(v) == Type::Int {
+            return self.s.b.op_typed(Op::Cast("i32".into()), &[v], Type::Int);
+        }
+        // `n.into()`: rules compute with it, and rustc has to know its type by then.
+        let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+        self.pass(quote!({ let exponent: i32 = #hole; exponent }), &[v], Type::Int)
     }
 
     fn foreign_call(&mut self, e: &syn::ExprMethodCall) -> Val {

@@ -201,12 +201,26 @@ impl Lower<'_> {
         }
     }
 
-    /// Makes copies of what a pattern has bound by reference.
-    pub(super) fn copy_bound(&mut self, pattern: &syn::Pat) {
+    /// Binds the parts of what a reference leads to: copies of them, or references where the pattern says `ref`.
+    pub(super) fn bind_behind(&mut self, pattern: &syn::Pat, v: Value) {
+        struct Refs(Vec<syn::Ident>);
+        impl syn::visit_mut::VisitMut for Refs {
+            fn visit_pat_ident_mut(&mut self, p: &mut syn::PatIdent) {
+                if p.by_ref.take().is_some() {
+                    self.0.push(p.ident.clone());
+                }
+                syn::visit_mut::visit_pat_ident_mut(self, p);
+            }
+        }
+        // The reference itself is taken apart, which makes references of all that is bound.
+        let (mut refs, mut by_reference) = (Refs(Vec::new()), pattern.clone());
+        syn::visit_mut::VisitMut::visit_pat_mut(&mut refs, &mut by_reference);
+        self.bind_pattern(&by_reference, Val::Scalar(v), true);
         let mut names = Names::default();
         syn::visit::Visit::visit_pat(&mut names, pattern);
         for (name, _) in names.0 {
-            if let Some(var) = self.lookup(&name.to_string())
+            if !refs.0.contains(&name)
+                && let Some(var) = self.lookup(&name.to_string())
                 && let Val::Scalar(v) = self.s.vars[var].val
                 && self.s.refs.contains(&v)
             {
@@ -357,6 +371,14 @@ impl Lower<'_> {
                 let Val::Scalar(some) = parts[0] else { return None };
                 if is(&t.path, "Some") || is(&t.path, "Ok") {
                     if blank(&parts[1]) {
+                        let known = matches!(self.s.b.constant(some), Some(Op::Bool(false)));
+                        if !known && !self.tries() {
+                            self.error(
+                                t.span(),
+                                "the macro cannot follow what this option holds from round to round",
+                                "keep numbers in it, or a `bool` and the array in variables of their own",
+                            );
+                        }
                         return Some(self.s.b.boolean(false));
                     }
                     let inner = t.elems.first().and_then(|p| self.pattern_holds(p, &parts[1]));

@@ -198,6 +198,8 @@ impl Fill<'_, '_> {
             let at = i;
             i += 1;
             match &list[at] {
+                // `*k` of an element that was loaded: the macro holds the number itself.
+                TokenTree::Punct(star) if star.as_char() == '*' && self.is_of_a_number(&list, at) => {}
                 TokenTree::Ident(ident)
                     if is_variable(&list, at) && !self.bound.contains(&ident.to_string()) =>
                 {
@@ -224,6 +226,19 @@ impl Fill<'_, '_> {
             }
         }
         out
+    }
+
+    /// Whether a `*` stands before, and not between, operands, and what follows is a number loaded from a buffer.
+    fn is_of_a_number(&self, list: &[TokenTree], at: usize) -> bool {
+        let before = at == 0 || matches!(list[at - 1], TokenTree::Punct(_));
+        let Some(TokenTree::Ident(ident)) = list.get(at + 1) else { return false };
+        before
+            && is_variable(list, at + 1)
+            && !self.bound.contains(&ident.to_string())
+            && self.lower.lookup(&ident.to_string()).is_some_and(|var| match self.lower.s.vars[var].val {
+                Val::Scalar(v) => self.lower.s.loaded.contains(&v),
+                _ => false,
+            })
     }
 
     fn refuse(&mut self, span: Span, what: impl std::fmt::Display, instead: impl std::fmt::Display) {

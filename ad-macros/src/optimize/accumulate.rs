@@ -9,18 +9,14 @@
 //! place behind. Nobody reads the buffer in between, so only the order of the sum changes. After the loop something is added
 //! only if there was a round: the place may not exist otherwise.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
+use crate::analysis::definitions::{Definitions, definitions, offset};
 use crate::ir::{Block, Buffer, Cmp, ForLoop, Func, Inst, InstKind, Op, StoreMode, Type, Value};
 
 /// Runs the pass.
 pub(crate) fn accumulate(mut func: Func) -> Func {
-    let mut defs = HashMap::new();
-    func.body.visit(&mut |inst| {
-        if let InstKind::Pure(op, args) = &inst.kind {
-            defs.insert(inst.results[0], (op.clone(), args.clone()));
-        }
-    });
+    let defs = definitions(&func);
     let mut body = std::mem::take(&mut func.body);
     Pass { func: &mut func, defs }.block(&mut body);
     func.body = body;
@@ -29,7 +25,7 @@ pub(crate) fn accumulate(mut func: Func) -> Func {
 
 struct Pass<'a> {
     func: &'a mut Func,
-    defs: HashMap<Value, (Op, Vec<Value>)>,
+    defs: Definitions,
 }
 
 /// An addition at the top level of a loop body.
@@ -140,7 +136,7 @@ impl Pass<'_> {
         }
         let mut offsets: BTreeMap<i64, Vec<&Addition>> = BTreeMap::new();
         for a in of {
-            match self.offset(a.index[0], l.body.args[0]) {
+            match offset(&self.defs, a.index[0], l.body.args[0]) {
                 Some(c) => offsets.entry(c).or_default().push(a),
                 None => return,
             }
@@ -201,23 +197,6 @@ impl Pass<'_> {
             l.body.insts.push(Inst { results: vec![next], kind: InstKind::Pure(Op::Add, vec![sum, v]) });
             next
         })
-    }
-
-    /// `c` if a value is `i + c`.
-    fn offset(&self, v: Value, i: Value) -> Option<i64> {
-        if v == i {
-            return Some(0);
-        }
-        let literal = |v: Value| match self.defs.get(&v) {
-            Some((Op::Int(text), _)) => text.parse::<i64>().ok(),
-            _ => None,
-        };
-        match self.defs.get(&v)? {
-            (Op::Add, args) if args[0] == i => literal(args[1]),
-            (Op::Add, args) if args[1] == i => literal(args[0]),
-            (Op::Sub, args) if args[0] == i => literal(args[1]).map(|c| -c),
-            _ => None,
-        }
     }
 
     /// `v + c`, emitted into `out`.

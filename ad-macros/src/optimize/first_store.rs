@@ -10,18 +10,12 @@
 //! round. Then each place is written before anything reads it: memory is passed once, not twice and a half times. A
 //! buffer that is declared with zeros keeps its declaration, and the store no longer reads.
 
-use std::collections::HashMap;
-
+use crate::analysis::definitions::{Definitions, definitions, literal, offset};
 use crate::ir::{Block, Buffer, Cmp, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type, Value};
 
 /// Runs the pass.
 pub(crate) fn first_store(mut func: Func) -> Func {
-    let mut defs = HashMap::new();
-    func.body.visit(&mut |inst| {
-        if let InstKind::Pure(op, args) = &inst.kind {
-            defs.insert(inst.results[0], (op.clone(), args.clone()));
-        }
-    });
+    let defs = definitions(&func);
     let mut body = std::mem::take(&mut func.body);
     Pass { func: &mut func, defs }.block(&mut body);
     func.body = body;
@@ -30,7 +24,7 @@ pub(crate) fn first_store(mut func: Func) -> Func {
 
 struct Pass<'a> {
     func: &'a mut Func,
-    defs: HashMap<Value, (Op, Vec<Value>)>,
+    defs: Definitions,
 }
 
 impl Pass<'_> {
@@ -64,7 +58,7 @@ impl Pass<'_> {
         let first = (at + 1..block.insts.len()).find(|k| touches(&block.insts[*k], buffer))?;
         let InstKind::For(l) = &block.insts[first].kind else { return None };
         let (store, offset) = self.only_addition(l, buffer)?;
-        let lo = self.literal(l.lo)?;
+        let lo = literal(&self.defs, l.lo)?;
         let start = u64::try_from(i64::try_from(lo).ok()? + offset).ok()?;
         let mut before = Vec::new();
         if fills {
@@ -96,7 +90,7 @@ impl Pass<'_> {
             if found.is_some() {
                 return None;
             }
-            found = Some((at, self.offset(index[0], l.body.args[0])?));
+            found = Some((at, offset(&self.defs, index[0], l.body.args[0])?));
         }
         found
     }
@@ -172,28 +166,6 @@ impl Pass<'_> {
 
     fn int(&mut self, n: u64, out: &mut Vec<Inst>) -> Value {
         self.op(Op::Int(format!("{n}_usize").into()), Vec::new(), Type::Int, out)
-    }
-
-    /// An integer literal that may be a `usize`.
-    fn literal(&self, v: Value) -> Option<u64> {
-        match self.defs.get(&v)? {
-            (Op::Int(text), _) => text.trim_end_matches("usize").trim_end_matches('_').parse().ok(),
-            _ => None,
-        }
-    }
-
-    /// `c` if a value is `i + c`.
-    fn offset(&self, v: Value, i: Value) -> Option<i64> {
-        if v == i {
-            return Some(0);
-        }
-        let literal = |v: Value| i64::try_from(self.literal(v)?).ok();
-        match self.defs.get(&v)? {
-            (Op::Add, args) if args[0] == i => literal(args[1]),
-            (Op::Add, args) if args[1] == i => literal(args[0]),
-            (Op::Sub, args) if args[0] == i => literal(args[1]).map(|c| -c),
-            _ => None,
-        }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Where every round of `for i in lo..hi` touches `x[i + a]`, with `a` the same in all rounds, the loop is given the
 //! window `x[lo + a ..][.. hi - lo]` and runs over `0..hi - lo`: rustc sees that index and length belong together, and
-//! what keeps no checks can be vectorised.
+//! what keeps no checks can be vectorised. Between literals (the eight lanes of a block) places `x[s * i + a]` have a window
+//! too: where the last of them lies is known.
 //!
 //! Sound because
 //!
@@ -18,18 +19,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::analysis::definitions::{Definitions, definitions, literal};
 use crate::ir::{
     Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, Type, Value,
 };
 
 /// Runs the pass.
 pub(crate) fn windows(mut func: Func) -> Func {
-    let mut defs = HashMap::new();
-    func.body.visit(&mut |inst| {
-        if let InstKind::Pure(op, args) = &inst.kind {
-            defs.insert(inst.results[0], (op.clone(), args.clone()));
-        }
-    });
+    let defs = definitions(&func);
     let mut body = std::mem::take(&mut func.body);
     Pass { func: &mut func, defs }.block(&mut body);
     func.body = body;
@@ -38,7 +35,7 @@ pub(crate) fn windows(mut func: Func) -> Func {
 
 struct Pass<'a> {
     func: &'a mut Func,
-    defs: HashMap<Value, (Op, Vec<Value>)>,
+    defs: Definitions,
 }
 
 /// How a value depends on the loop variable.
@@ -211,7 +208,7 @@ impl Pass<'_> {
 
     /// The form of `stride * i + fixed` times a literal.
     fn stride(&self, stride: u64, by: Value) -> Option<Form> {
-        let product = stride.checked_mul(self.literal(by)?)?;
+        let product = stride.checked_mul(literal(&self.defs, by)?)?;
         (1..1 << 16).contains(&product).then_some(Form::Strided(product))
     }
 
@@ -315,14 +312,7 @@ impl Pass<'_> {
 
     /// The bounds of a loop between literals.
     fn rounds(&self, l: &ForLoop) -> Option<(u64, u64)> {
-        Some((self.literal(l.lo)?, self.literal(l.hi)?))
-    }
-
-    fn literal(&self, v: Value) -> Option<u64> {
-        match self.defs.get(&v)? {
-            (Op::Int(text), _) => text.trim_end_matches("usize").trim_end_matches('_').parse().ok(),
-            _ => None,
-        }
+        Some((literal(&self.defs, l.lo)?, literal(&self.defs, l.hi)?))
     }
 
     fn int(&mut self, n: u64, out: &mut Vec<Inst>) -> Value {

@@ -12,7 +12,7 @@ use super::{Callee, Iter};
 use crate::ir::{Op, Value, Verbatim};
 
 /// Methods that begin a chain.
-const SOURCES: [&str; 22] = [
+const SOURCES: [&str; 17] = [
     "iter",
     "iter_mut",
     "into_iter",
@@ -26,11 +26,6 @@ const SOURCES: [&str; 22] = [
     "keys",
     "chars",
     "bytes",
-    "char_indices",
-    "lines",
-    "split",
-    "split_whitespace",
-    "split_ascii_whitespace",
     "into_values",
     "into_keys",
     "rows",
@@ -71,8 +66,20 @@ pub(in super::super) fn is_chain(e: &syn::Expr) -> bool {
         syn::Expr::Range(r) => r.start.is_some(),
         syn::Expr::MethodCall(m) => {
             let name = m.method.to_string();
-            SOURCES.contains(&name.as_str()) || ADAPTERS.contains(&name.as_str()) && is_chain(&m.receiver)
+            SOURCES.contains(&name.as_str())
+                || splits_text(m)
+                || ADAPTERS.contains(&name.as_str()) && is_chain(&m.receiver)
         }
+        _ => false,
+    }
+}
+
+/// Whether a call can only be of a method of `str` that gives an iterator.
+fn splits_text(m: &syn::ExprMethodCall) -> bool {
+    let args: Vec<&syn::Expr> = m.args.iter().collect();
+    match (m.method.to_string().as_str(), args.as_slice()) {
+        ("split_whitespace" | "split_ascii_whitespace" | "char_indices", []) => true,
+        ("split", [syn::Expr::Lit(l)]) => matches!(l.lit, syn::Lit::Str(_) | syn::Lit::Char(_)),
         _ => false,
     }
 }
@@ -220,6 +227,15 @@ impl Lower<'_> {
                 let found = self.verbatim_operands(quote!(&#e), e.span())?;
                 let base = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
                 Some(Rc::new(Iter::Foreign { base, owned: false, refs: false }))
+            }
+            // Of text, in all likelihood; it is run over, so it is an iterator or can be made one.
+            syn::Expr::MethodCall(m)
+                if m.method == "lines" && m.args.is_empty() && self.is_foreign(&m.receiver) =>
+            {
+                let items = quote!(::core::iter::IntoIterator::into_iter(#e).collect::<::ad_runtime::__private::Vec<_>>());
+                let found = self.verbatim_operands(items, e.span())?;
+                let base = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
+                Some(Rc::new(Iter::Foreign { base, owned: true, refs: false }))
             }
             _ => {
                 let val = self.expr(e).0;

@@ -1,0 +1,41 @@
+//! How pure values are made, for passes that look at indices: literals, and places that move with a loop.
+
+use std::collections::HashMap;
+
+use crate::ir::{Func, InstKind, Op, Value};
+
+/// Operation and operands of each pure value.
+pub(crate) type Definitions = HashMap<Value, (Op, Vec<Value>)>;
+
+/// The definitions in a function.
+pub(crate) fn definitions(func: &Func) -> Definitions {
+    let mut defs = HashMap::new();
+    func.body.visit(&mut |inst| {
+        if let InstKind::Pure(op, args) = &inst.kind {
+            defs.insert(inst.results[0], (op.clone(), args.clone()));
+        }
+    });
+    defs
+}
+
+/// An integer literal that is, or may be, a `usize`.
+pub(crate) fn literal(defs: &Definitions, v: Value) -> Option<u64> {
+    match defs.get(&v)? {
+        (Op::Int(text), _) => text.trim_end_matches("usize").trim_end_matches('_').parse().ok(),
+        _ => None,
+    }
+}
+
+/// `c` if a value is `i + c`.
+pub(crate) fn offset(defs: &Definitions, v: Value, i: Value) -> Option<i64> {
+    if v == i {
+        return Some(0);
+    }
+    let literal = |v: Value| i64::try_from(literal(defs, v)?).ok();
+    match defs.get(&v)? {
+        (Op::Add, args) if args[0] == i => literal(args[1]),
+        (Op::Add, args) if args[1] == i => literal(args[0]),
+        (Op::Sub, args) if args[0] == i => literal(args[1]).map(|c| -c),
+        _ => None,
+    }
+}

@@ -1,0 +1,175 @@
+//! Which loops can run side by side, and what of their bodies is gathered, computed and scattered. Nothing here changes a
+//! function.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::analysis::activity::Activity;
+use crate::ir::{Buffer, ForLoop, Func, InstKind, Op, StoreMode, Type, Value};
+
+/// Whether a loop adds to memory that the primal value is made of: the order of such sums is the user's.
+pub(super) fn adds_to_primal(l: &ForLoop, primal: &Activity) -> bool {
+    l.body.insts.iter().any(|inst| {
+        matches!(&inst.kind, InstKind::Store { buffer, mode: StoreMode::Add, .. } if primal.buffer(*buffer))
+    })
+}
+
+/// What the instructions of a body are.
+pub(super) struct Plan {
+    /// Loads, integers, and floats made of integers: one round after the other.
+    pub(super) gather: Vec<usize>,
+    /// Float arithmetic: all lanes at once.
+    pub(super) compute: Vec<usize>,
+    /// Stores.
+    pub(super) scatter: Vec<usize>,
+    /// For each carried scalar: the terms that are added to it, where their order matters.
+    pub(super) ordered: Vec<Option<Vec<Term>>>,
+}
+
+/// `sum + value` or `sum - value`.
+pub(super) struct Term {
+    pub(super) op: Op,
+    pub(super) value: Value,
+}
+
+impl Plan {
+    pub(super) fn of(
+        func: &Func,
+        l: &ForLoop,
+        results: &[Value],
+        heavy: usize,
+        primal: &Activity,
+    ) -> Option<Plan> {
+        if l.step.is_some() || l.inclusive || l.rev != l.flipped || l.body.diverges {
+            return None;
+        }
+        let written = l.body.writes();
+        let mut computed: HashSet<Value> = l.body.args[1..].iter().copied().collect();
+        let (mut gather, mut compute, mut scatter) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, inst) in l.body.insts.iter().enumerate() {
+            let mut depends = false;
+            match &inst.kind {
+                InstKind::Store { index, mode, buffer, .. } => {
+                    if index.iter().any(|i| computed.contains(i))
+                        || *mode == StoreMode::Set && !is_own_place(l, *buffer, index)
+                    {
+                        return None;
+                    }
+                    scatter.push(at);
+                    continue;
+                }
+                InstKind::Pure(Op::Verbatim(_) | Op::Custom(_), _) => return None,
+                InstKind::Load { buffer, .. } if !written.contains(buffer) => {}
+                InstKind::Pure(..) => {}
+                _ => return None,
+            }
+            inst.kind.each_operand(|v| depends |= computed.contains(&v));
+            let float = func.is_float(inst.results[0]);
+            let made_of_float = match &inst.kind {
+                InstKind::Pure(op, args) => {
+                    !matches!(op, Op::Float(_)) && args.iter().any(|a| func.is_float(*a))
+                }
+                _ => false,
+            };
+            if depends || made_of_float {
+                // Integers that depend on floats would have to be taken back to the gathering.
+                if !float && *func.ty(inst.results[0]) != Type::Bool {
+                    return None;
+                }
+                if matches!(inst.kind, InstKind::Load { .. }) {
+                    return None;
+                }
+                computed.extend(inst.results.iter().copied());
+                compute.push(at);
+            } else {
+                gather.push(at);
+            }
+        }
+        if !indexes(l) {
+            return None;
+        }
+        // Sums only: each carried scalar is used once, in the chain that ends in its yield.
+        let mut uses: HashMap<Value, usize> = HashMap::new();
+        l.body.each_use(&mut |v| *uses.entry(v).or_default() += 1);
+        let mut ordered = Vec::new();
+        for ((arg, y), result) in l.body.args[1..].iter().zip(&l.body.yields).zip(results) {
+            let chain = sum_chain(l, *arg, *y, &uses)?;
+            if !primal.value(*result) {
+                ordered.push(None);
+                continue;
+            }
+            let mut terms = Vec::new();
+            for at in chain {
+                compute.retain(|c| *c != at);
+                if let InstKind::Pure(op, args) = &l.body.insts[at].kind {
+                    terms.push(Term { op: op.clone(), value: args[1] });
+                }
+            }
+            ordered.push(Some(terms));
+        }
+        let flops = compute.iter().filter(|at| func.is_float(l.body.insts[**at].results[0])).count();
+        (flops >= heavy).then_some(Plan { gather, compute, scatter, ordered })
+    }
+}
+
+/// Whether a store is the only one of a loop to its buffer, and each round's goes to a place of its own.
+fn is_own_place(l: &ForLoop, buffer: Buffer, index: &[Value]) -> bool {
+    let stores =
+        l.body.insts.iter().filter(|i| matches!(i.kind, InstKind::Store { buffer: b, .. } if b == buffer));
+    let [index] = index else { return false };
+    stores.count() == 1 && moves(l, *index) == Some(true)
+}
+
+/// Whether a value is `i + fixed` (true) or the same in all rounds (false); `None` if neither.
+fn moves(l: &ForLoop, v: Value) -> Option<bool> {
+    if l.body.args.contains(&v) {
+        return (v == l.body.args[0]).then_some(true);
+    }
+    let Some(def) = l.body.insts.iter().find(|i| i.results.contains(&v)) else { return Some(false) };
+    let InstKind::Pure(op, args) = &def.kind else { return None };
+    let args: Vec<bool> = args.iter().map(|a| moves(l, *a)).collect::<Option<_>>()?;
+    match (op, args.as_slice()) {
+        (_, fixed) if !fixed.contains(&true) => Some(false),
+        (Op::Add, [a, b]) if a != b => Some(true),
+        (Op::Sub, [true, false]) => Some(true),
+        _ => None,
+    }
+}
+
+/// Whether the loop variable is a `usize`: it, or arithmetic on it, is an index.
+fn indexes(l: &ForLoop) -> bool {
+    let mut reached: HashSet<Value> = [l.body.args[0]].into();
+    l.body.insts.iter().any(|inst| match &inst.kind {
+        InstKind::Pure(Op::Add | Op::Sub | Op::Mul, args) => {
+            if args.iter().any(|a| reached.contains(a)) {
+                reached.extend(inst.results.iter().copied());
+            }
+            false
+        }
+        InstKind::Load { index, .. } | InstKind::Store { index, .. } => {
+            index.iter().any(|i| reached.contains(i))
+        }
+        _ => false,
+    })
+}
+
+/// If `y` is `arg + ..`, with nothing else looking at the partial sums: where they are made, in order.
+fn sum_chain(l: &ForLoop, arg: Value, y: Value, uses: &HashMap<Value, usize>) -> Option<Vec<usize>> {
+    let mut at = y;
+    let mut chain = Vec::new();
+    loop {
+        if uses.get(&at) != Some(&1) {
+            return None;
+        }
+        if at == arg {
+            chain.reverse();
+            return Some(chain);
+        }
+        let def = l.body.insts.iter().position(|i| i.results.contains(&at))?;
+        match &l.body.insts[def].kind {
+            InstKind::Pure(Op::Add | Op::Sub, args) => at = args[0],
+            _ => return None,
+        }
+        chain.push(def);
+        // `e + arg` is not looked through: sums are built onto the carried scalar.
+    }
+}
