@@ -9,70 +9,42 @@
 #[allow(dead_code, unused_imports)]
 #[path = "suite/functions/mod.rs"]
 mod functions;
+#[path = "suite/interleaved.rs"]
+mod interleaved;
 
 use criterion::Criterion;
 use functions::{CASES, Case, Kind};
+use interleaved::interleaved;
 use std::hint::black_box;
-use std::time::Instant;
 
 /// A reduction, a network, a loop with carried state.
 const CHOSEN: [&str; 3] = ["logistic 1000 x 30", "MLP 16-32-4, batch 128", "Lorenz RK4, 1000 steps"];
 
 const ROUNDS: usize = 25;
 
-/// A sample lasts about this long, in seconds.
-const SAMPLE: f64 = 3e-3;
-
-/// Least seconds a call of each of several things, over rounds in which they take turns.
-fn interleaved<const N: usize>(runs: [&mut dyn FnMut(u64); N]) -> [f64; N] {
-    fn time(run: &mut dyn FnMut(u64), calls: u64) -> f64 {
-        let start = Instant::now();
-        run(calls);
-        start.elapsed().as_secs_f64() / calls as f64
-    }
-    let mut calls = [1; N];
-    let mut least = [f64::INFINITY; N];
-    let mut runs = runs;
-    for round in 0..ROUNDS + 2 {
-        for ((run, calls), least) in runs.iter_mut().zip(&mut calls).zip(&mut least) {
-            let seconds = time(*run, *calls);
-            if round < 2 {
-                // The first rounds are cold: they only say how many calls make a sample.
-                *calls = (SAMPLE / seconds.max(1e-9)).clamp(1.0, 1e7) as u64;
-            } else {
-                *least = least.min(seconds);
-            }
-        }
-    }
-    least
-}
-
 /// The row of a case.
 fn row(case: &Case) {
     let linearized = case.linearize();
-    let mut outputs = [(); 4].map(|()| vec![0.0; case.x.len()]);
-    let [out, g, hv, applied] = &mut outputs;
-    let [primal, gradient, hvp, linearize, application] = interleaved([
-        &mut |calls| {
-            case.run(Kind::Primal, calls, out);
-        },
-        &mut |calls| {
-            case.run(Kind::Gradient, calls, g);
-        },
-        &mut |calls| {
-            case.run(Kind::Hvp, calls, hv);
-        },
-        &mut |calls| {
-            for _ in 0..calls {
-                black_box(case.linearize());
-            }
-        },
-        &mut |calls| {
-            for _ in 0..calls {
-                linearized.operator.apply(black_box(&case.v), black_box(applied));
-            }
-        },
-    ]);
+    let mut out = vec![0.0; case.x.len()];
+    let least = interleaved(
+        vec![
+            case.repeatedly(Kind::Primal),
+            case.repeatedly(Kind::Gradient),
+            case.repeatedly(Kind::Hvp),
+            Box::new(|calls| {
+                for _ in 0..calls {
+                    black_box(case.linearize());
+                }
+            }),
+            Box::new(|calls| {
+                for _ in 0..calls {
+                    linearized.operator.apply(black_box(&case.v), black_box(&mut out));
+                }
+            }),
+        ],
+        ROUNDS,
+    );
+    let [primal, gradient, hvp, linearize, application] = least[..] else { unreachable!("a time for each") };
     println!(
         "{:24}{:>12.2}{:>12.2}{:>12.2}{:>12.2}{:>12}",
         case.name,

@@ -35,12 +35,12 @@ impl Record {
 
     fn add(&self, s: &[f64], y: &[f64]) {
         let sy = dot(s, y);
-        let mut pairs = self.pairs.borrow_mut();
-        if pairs.len() == self.most {
-            pairs.pop_front();
-        }
         // Without positive curvature the preconditioner would not be positive definite.
         if sy > 0.0 && sy.is_finite() {
+            let mut pairs = self.pairs.borrow_mut();
+            if pairs.len() == self.most {
+                pairs.pop_front();
+            }
             pairs.push_back(Pair { s: s.to_vec(), y: y.to_vec(), sy });
         }
     }

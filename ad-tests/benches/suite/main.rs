@@ -11,6 +11,7 @@
 #[allow(dead_code)] // linearised operators have a benchmark of their own
 mod functions;
 mod instructions;
+mod interleaved;
 mod plot;
 mod table;
 mod timing;

@@ -146,6 +146,14 @@ impl Case {
         black_box(&self.problem).at(black_box(&self.x))
     }
 
+    /// A run, as often as it is told, with an output of its own.
+    pub(crate) fn repeatedly(&self, kind: Kind) -> Box<dyn FnMut(u64) + '_> {
+        let mut out = vec![0.0; self.x.len()];
+        Box::new(move |calls| {
+            self.run(kind, calls, &mut out);
+        })
+    }
+
     /// Whether there is such a run.
     pub(crate) fn has(&self, kind: Kind) -> bool {
         self.runs.iter().any(|(k, _)| *k == kind)
