@@ -24,7 +24,7 @@ use crate::backend;
 use crate::diagnostics::Diagnostics;
 use crate::dump::Dump;
 use crate::frontend;
-use crate::frontend::signature::{Ret, Signature};
+use crate::frontend::signature::{Ret, Signature, is_helper};
 use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Role, Source, Storage};
 use crate::optimize::{finish, optimize};
@@ -148,6 +148,9 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
             return TokenStream::new();
         }
     };
+    if options.partials.is_none() && is_helper(&function) {
+        return helper(&function, &options, diagnostics);
+    }
     let Some(lowered) = frontend::lower(&function, &options, diagnostics) else {
         return TokenStream::new();
     };
@@ -181,11 +184,35 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
         }
     }
     out.extend(backend::guards(&sig, &options, assumptions));
-    if options.partials.is_none() {
-        out.extend(crate::functions::keep(&function, &sig));
+    if options.partials.is_none() && sig.receiver.is_none() {
+        let can_be_called = backend::can_be_called(&sig);
+        out.extend(crate::functions::keep(&function, can_be_called));
     }
     dump.write(diagnostics);
     out
+}
+
+/// A function without derivatives of its own, kept for those that call it.
+fn helper(function: &syn::ItemFn, options: &Options, diagnostics: &mut Diagnostics) -> TokenStream {
+    let name = &function.sig.ident;
+    for (product, span) in options.only.iter().flat_map(|only| &only.products) {
+        diagnostics.error(
+            *span,
+            format!("`{name}` cannot have `{}`: what it takes or returns has no derivative of its own", product.suffix()),
+            "return `f64`, an array, a `Vec<f64>` or a tuple of these, or write to `&mut [f64]` and take what it depends on as \
+             other parameters; without `only(..)`, other `#[differentiable]` functions can call it",
+        );
+    }
+    for word in options.wrt.iter().flatten() {
+        diagnostics.error(
+            word.span(),
+            format!("`{name}` has no derivatives of its own, and so none with respect to `{word}`"),
+            "leave out `wrt(..)`: its callers say what is active",
+        );
+    }
+    let kept = crate::functions::keep(function, false);
+    let absent = backend::absent(function, &[Product::Grad, Product::Jvp, Product::Vjp, Product::Hvp]);
+    quote!(#kept #absent)
 }
 
 /// `f_hessian`, `f_linearize` or `f_sparsity`, if the function can have them; an error if it cannot and they are asked for.

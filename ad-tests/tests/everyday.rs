@@ -1619,3 +1619,452 @@ fn first_only_of_any_length() {
         }
     }
 }
+
+// helpers of any shape
+#[derive(Clone, Copy, Differentiable)]
+struct Pose {
+    x: f64,
+    y: f64,
+    theta: f64,
+}
+
+#[differentiable]
+fn compose(a: Pose, dx: f64, dtheta: f64) -> Pose {
+    Pose { x: a.x + dx * a.theta.cos(), y: a.y + dx * a.theta.sin(), theta: a.theta + dtheta }
+}
+
+#[differentiable]
+fn square_all(a: &mut [f64]) {
+    for v in a.iter_mut() {
+        *v = *v * *v;
+    }
+}
+
+#[derive(Debug)]
+enum SolveError {
+    Singular(usize),
+}
+
+/// Gaussian elimination in place.
+#[differentiable]
+fn solve_in_place(a: &mut [f64], b: &mut [f64]) -> Result<f64, SolveError> {
+    let n = b.len();
+    let mut det = 1.0;
+    for k in 0..n {
+        if a[k * n + k].abs() < 1e-12 {
+            return Err(SolveError::Singular(k));
+        }
+        det *= a[k * n + k];
+        for i in k + 1..n {
+            let f = a[i * n + k] / a[k * n + k];
+            for j in k..n {
+                a[i * n + j] -= f * a[k * n + j];
+            }
+            b[i] -= f * b[k];
+        }
+    }
+    for k in (0..n).rev() {
+        let mut s = b[k];
+        for j in k + 1..n {
+            s -= a[k * n + j] * b[j];
+        }
+        b[k] = s / a[k * n + k];
+    }
+    Ok(det)
+}
+
+#[differentiable]
+fn cholesky(a: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let n = a.len();
+    let mut l = vec![vec![0.0; n]; n];
+    for i in 0..n {
+        for j in 0..=i {
+            let mut s = a[i][j];
+            for k in 0..j {
+                s -= l[i][k] * l[j][k];
+            }
+            if i == j {
+                l[i][j] = s.sqrt();
+            } else {
+                l[i][j] = s / l[j][j];
+            }
+        }
+    }
+    l
+}
+
+#[differentiable]
+fn logs(a: &[f64]) -> Option<Vec<f64>> {
+    if a[0] <= -5.0 {
+        return None;
+    }
+    Some(a.iter().map(|v| (v + 6.0).ln()).collect())
+}
+
+#[differentiable]
+fn polar(a: &[f64]) -> Result<[f64; 2], String> {
+    if a[0] <= -9.0 {
+        return Err("neg".into());
+    }
+    Ok([a[0].hypot(a[1]), a[1].atan2(a[0])])
+}
+
+#[differentiable]
+fn largest(a: &[f64]) -> (f64, usize) {
+    let mut b = 0;
+    for i in 0..a.len() {
+        if a[i] > a[b] {
+            b = i;
+        }
+    }
+    (a[b], b)
+}
+
+#[differentiable]
+fn argmax(a: &[f64]) -> usize {
+    let mut b = 0;
+    for i in 0..a.len() {
+        if a[i] > a[b] {
+            b = i;
+        }
+    }
+    b
+}
+
+#[differentiable]
+fn scale_one(a: &mut f64, k: f64) {
+    *a *= k;
+    *a += 1.0;
+}
+
+#[differentiable]
+fn pad(a: &mut Vec<f64>) {
+    let last = a[a.len() - 1];
+    a.push(last * last);
+}
+
+#[differentiable]
+fn points(p: &[f64]) -> Vec<[f64; 2]> {
+    p.chunks(2).map(|c| [c[0].sin(), c[1] * c[0]]).collect()
+}
+
+#[differentiable]
+fn pairs(p: &[f64]) -> Vec<(f64, f64)> {
+    let mut out = Vec::new();
+    for w in p.windows(2) {
+        out.push((w[0] * w[1], w[1]));
+    }
+    out
+}
+
+#[differentiable]
+fn capped(v: f64) -> (f64, bool) {
+    if v > 0.5 { (v * v, true) } else { (v, false) }
+}
+
+#[differentiable]
+fn stretched(p: &[f64], k: f64) -> Vec<f64> {
+    if k < -9.0 {
+        return Vec::new();
+    }
+    let mut o = Vec::with_capacity(p.len());
+    for v in p {
+        o.push(v * k);
+    }
+    o
+}
+
+#[differentiable]
+fn stretched2(p: &[f64], k: f64) -> Vec<f64> {
+    if k < 0.0 {
+        return vec![];
+    }
+    p.iter().map(|v| v * k).collect()
+}
+
+#[differentiable]
+fn h1(x: &[f64]) -> f64 {
+    let mut p = Pose { x: x[0], y: x[1], theta: x[2] };
+    for _ in 0..3 {
+        p = compose(p, x[3], x[4]);
+    }
+    p.x * p.y + p.theta * x[5]
+}
+exact!(h1_, X, h1 h1_grad h1_hvp h1_linearize h1_sparsity);
+
+#[differentiable]
+fn h2(x: &[f64]) -> f64 {
+    let mut y = x.to_vec();
+    square_all(&mut y);
+    square_all(&mut y[1..3]);
+    y.iter().zip(x).map(|(a, b)| a * b).sum()
+}
+exact!(h2_, X, h2 h2_grad h2_hvp h2_linearize h2_sparsity);
+
+#[differentiable]
+fn h3(x: &[f64]) -> f64 {
+    let mut a = vec![2.0 + x[0] * x[0], x[1], x[2], 3.0 + x[3]];
+    let mut b = [x[4], x[5]];
+    let det = match solve_in_place(&mut a, &mut b) {
+        Ok(d) => d,
+        Err(_) => return 0.0,
+    };
+    b[0] * b[1] + det.ln()
+}
+exact!(h3_, X, h3 h3_grad h3_hvp h3_linearize h3_sparsity);
+
+#[differentiable]
+fn h4(x: &[f64]) -> f64 {
+    let n = 3;
+    let mut k = vec![vec![0.0; n]; n];
+    for i in 0..n {
+        for j in 0..n {
+            k[i][j] = (-(x[i] - x[j]).powi(2)).exp() + if i == j { 0.5 } else { 0.0 };
+        }
+    }
+    let l = cholesky(&k);
+    let mut s = 0.0;
+    for i in 0..n {
+        s += l[i][i].ln() * x[3 + i] + l[i][0];
+    }
+    s
+}
+exact!(h4_, X, h4 h4_grad h4_hvp h4_linearize h4_sparsity);
+
+#[differentiable]
+fn h5(x: &[f64]) -> f64 {
+    let l = logs(x).unwrap();
+    let q = polar(&x[2..]).unwrap();
+    let (m, k) = largest(x);
+    l.iter().sum::<f64>() * q[0] + q[1] * m + x[k].powi(3) + x[argmax(x)] * l[0]
+}
+exact!(h5_, X, h5 h5_grad h5_hvp h5_linearize h5_sparsity);
+
+#[differentiable]
+fn h6(x: &[f64]) -> f64 {
+    let mut a = x[0];
+    scale_one(&mut a, x[1]);
+    scale_one(&mut a, x[2]);
+    let mut y = x.to_vec();
+    y[2] = a;
+    scale_one(&mut y[3], x[4]);
+    pad(&mut y);
+    pad(&mut y);
+    a * a + y[6] * y[3] + y[7]
+}
+exact!(h6_, X, h6 h6_grad h6_hvp h6_linearize h6_sparsity);
+
+#[differentiable]
+fn h7(x: &[f64]) -> f64 {
+    let p = points(x);
+    let q = pairs(x);
+    let mut s = 0.0;
+    for (a, b) in p.iter().zip(&q) {
+        s += a[0] * b.1 + a[1] * b.0;
+    }
+    for v in x {
+        let (c, big) = capped(*v);
+        if big { s += c * 2.0 } else { s -= c }
+    }
+    s
+}
+exact!(h7_, X, h7 h7_grad h7_hvp h7_linearize h7_sparsity);
+
+#[differentiable]
+fn h8(x: &[f64]) -> f64 {
+    let a = stretched(x, x[0]);
+    let b = stretched2(x, x[2]);
+    let c = stretched2(x, x[1]);
+    a.iter().zip(&b).map(|(a, b)| a * b).sum::<f64>() + c.iter().sum::<f64>()
+}
+exact!(h8_, X, h8 h8_grad h8_hvp h8_linearize h8_sparsity);
+
+#[differentiable]
+fn h9(x: &[f64]) -> f64 {
+    fn norm(v: &mut [f64]) -> f64 {
+        let n = v.iter().map(|a| a * a).sum::<f64>().sqrt();
+        for a in v.iter_mut() {
+            *a /= n;
+        }
+        n
+    }
+    fn rows(x: &[f64]) -> Vec<Vec<f64>> {
+        x.chunks(3).map(|c| c.to_vec()).collect()
+    }
+    fn maybe(x: f64) -> Option<[f64; 2]> {
+        if x < -9.0 { None } else { Some([x, x * x]) }
+    }
+    let mut y = x.to_vec();
+    let n = norm(&mut y);
+    let r = rows(&y);
+    let Some(m) = maybe(x[1]) else { return 0.0 };
+    n * r[0][1] * r[1][2] + m[0] * m[1]
+}
+exact!(h9_, X, h9 h9_grad h9_hvp h9_linearize h9_sparsity);
+#[differentiable]
+fn mid(x: &[f64], t: &[f64]) -> Vec<f64> {
+    if t.is_empty() {
+        return Vec::new();
+    }
+    if t[0] < -1.0 {
+        return x.to_vec();
+    }
+    let mut out = vec![0.0; x.len()];
+    for (i, v) in t.iter().enumerate() {
+        if *v > 2.0 {
+            return out;
+        }
+        if *v > 1.5 {
+            return vec![x[0]; 2];
+        }
+        out[i] = x[i] * v * x[i];
+    }
+    out.push(x[0]);
+    out
+}
+#[differentiable]
+fn mid2(x: &[f64], t: f64) -> Option<[f64; 2]> {
+    if t < 0.0 {
+        return None;
+    }
+    if t < 1.0 {
+        return Some([x[0], x[1] * x[0]]);
+    }
+    let a = [x[0] * t, x[1]];
+    if t < 2.0 {
+        return Some(a);
+    }
+    Some([a[0] * a[0], a[1]])
+}
+#[differentiable]
+fn mid3(x: &[f64], t: f64) -> Result<Vec<f64>, String> {
+    if t < 0.0 {
+        return Err(format!("negative {t}"));
+    }
+    let a: Vec<f64> = x.iter().map(|x| x * t).collect();
+    if t < 1.0 {
+        return Ok(a);
+    }
+    Ok(a.iter().map(|v| v * v).collect())
+}
+#[test]
+fn mids() {
+    for t in [&[][..], &[-2.0], &[0.5, 0.7], &[0.5, 2.5], &[0.5, 1.7]] {
+        let x = [0.4, -0.7, 1.0];
+        let want = mid(&x, t);
+        let d = |h: f64| mid(&[0.4 + h * 0.3, -0.7 + h, 1.0 - h], t);
+        let (val, jvp) = mid_jvp(&x, t, &[0.3, 1.0, -1.0], &vec![0.0; t.len()]);
+        assert_eq!(val, want);
+        for k in 0..want.len() {
+            let s = (d(1e-5)[k] - d(-1e-5)[k]) / 2e-5;
+            assert!((jvp[k] - s).abs() < 1e-8);
+        }
+    }
+    for t in [-1.0, 0.5, 1.5, 2.5] {
+        let x = [0.4, -0.7];
+        let want = mid2(&x, t);
+        let got = mid2_jvp(&x, t, &[1.0, 0.5], 0.0);
+        assert_eq!(want.is_some(), got.is_some());
+        if let Some((v, dv)) = got {
+            assert_eq!(v, want.unwrap());
+            for k in 0..2 {
+                let d = |h: f64| mid2(&[0.4 + h, -0.7 + 0.5 * h], t).unwrap()[k];
+                let s = (d(1e-5) - d(-1e-5)) / 2e-5;
+                assert!((dv[k] - s).abs() < 1e-8);
+            }
+        }
+        let got = mid3_jvp(&x, t, &[1.0, 0.5], 0.0);
+        if let Ok((v, dv)) = got {
+            assert_eq!(v, mid3(&x, t).unwrap());
+            for k in 0..2 {
+                let d = |h: f64| mid3(&[0.4 + h, -0.7 + 0.5 * h], t).unwrap()[k];
+                let s = (d(1e-5) - d(-1e-5)) / 2e-5;
+                assert!((dv[k] - s).abs() < 1e-8);
+            }
+        } else {
+            assert_eq!(got.unwrap_err(), mid3(&x, t).unwrap_err());
+        }
+    }
+}
+
+// what leaves loops early: parts of what is there, and arrays made in the loop
+#[differentiable(only(jvp))]
+fn leaves1(x: &[f64], t: f64) -> f64 {
+    fn pick(x: &[f64], t: f64) -> &[f64] {
+        for i in 0..x.len() - 1 {
+            if x[i] > t {
+                return &x[i..i + 2];
+            }
+        }
+        &x[0..2]
+    }
+    let p = pick(x, t);
+    p[0] * p[1]
+}
+#[differentiable(only(jvp))]
+fn leaves2(x: &[f64], t: f64) -> f64 {
+    let p = loop {
+        if x[0] > t {
+            break &x[1..3];
+        }
+        break &x[0..2];
+    };
+    p[0] * p[1]
+}
+#[differentiable(only(jvp))]
+fn leaves3(x: &[f64], t: f64) -> f64 {
+    let mut k = 0;
+    let p = loop {
+        k += 1;
+        if x[k] > t {
+            break [x[k], x[k] * t];
+        }
+    };
+    p[0] * p[1]
+}
+#[differentiable(only(jvp))]
+fn leaves4(x: &[f64], t: f64) -> f64 {
+    fn pick(x: &[f64], t: f64) -> [f64; 2] {
+        for i in 0..x.len() - 1 {
+            if x[i] > t {
+                return [x[i], 2.0];
+            } else if x[i] < -t {
+                return [x[i], 3.0];
+            }
+        }
+        [x[0], 5.0]
+    }
+    let p = pick(x, t);
+    p[0] * p[1]
+}
+#[differentiable(only(jvp))]
+fn leaves5(x: &[f64], t: f64) -> f64 {
+    fn pick(x: &[f64], t: f64) -> [f64; 2] {
+        let mut a = [x[0], 5.0];
+        for i in 0..x.len() - 1 {
+            a[1] += x[i];
+            if x[i] > t {
+                return a;
+            }
+        }
+        a[0] = 9.0;
+        a
+    }
+    let p = pick(x, t);
+    p[0] * p[1]
+}
+
+macro_rules! slopes { ($x:expr, $($f:ident $jvp:ident),*) => {
+    $(for t in [0.3, 0.6, 0.95] {
+        let v = [0.3, -1.0, 0.7, 0.5];
+        let at = |h: f64| $f(&[$x[0] + h * v[0], $x[1] + h * v[1], $x[2] + h * v[2], $x[3] + h * v[3]], t + 0.2 * h);
+        let (val, slope) = $jvp(&$x, t, &v, 0.2);
+        assert_eq!(val, at(0.0), stringify!($f));
+        let want = (at(1e-5) - at(-1e-5)) / 2e-5;
+        assert!((slope - want).abs() < 1e-8, "{} {slope} {want}", stringify!($f));
+    })*
+} }
+#[test]
+fn results_of_loops() {
+    slopes!([0.4, 0.7, 0.9, 1.1], leaves1 leaves1_jvp, leaves2 leaves2_jvp, leaves3 leaves3_jvp, leaves4 leaves4_jvp, leaves5 leaves5_jvp);
+}

@@ -40,6 +40,25 @@ pub(crate) fn emit(sig: &Signature, product: Product, func: &Func) -> TokenStrea
     function(sig, func, &name, &docs::of(sig, product), &sig.vis, &sig.attrs, &TokenStream::new())
 }
 
+/// In place of products that a function cannot have: whoever asks for one is told why.
+pub(crate) fn absent(function: &syn::ItemFn, products: &[Product]) -> TokenStream {
+    let (ident, vis) = (&function.sig.ident, &function.vis);
+    let note = format!(
+        "there is no such derivative: what `{ident}` takes or returns has none of its own. Other `#[differentiable]` functions \
+         can call `{ident}`, and are differentiated through it"
+    );
+    let names =
+        products.iter().map(|p| Ident::new(&format!("{}_{}", plain(ident), p.suffix()), ident.span()));
+    quote! {
+        #(
+            #[doc(hidden)]
+            #[allow(dead_code)]
+            #[deprecated(note = #note)]
+            #vis const fn #names() {}
+        )*
+    }
+}
+
 /// A function of this name with the user's parameters, those that the IR adds to them, and what `extra` says.
 fn function(
     sig: &Signature,

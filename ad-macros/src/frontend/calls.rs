@@ -52,6 +52,9 @@ impl Lower<'_> {
         if let Some(val) = self.iter_function(&callee.path, c) {
             return val;
         }
+        if let Some(val) = self.empty_value(&syn::Expr::Call(c.clone())) {
+            return val;
+        }
         if let Some(val) = self.make_array(&callee.path, c) {
             return val;
         }
@@ -272,7 +275,7 @@ impl Lower<'_> {
         let closure = if let Some(closure) = self.written.get(name) {
             closure.clone()
         } else {
-            let Some(item) = known.item() else { return Val::Never };
+            let Some(item) = known.item(span) else { return Val::Never };
             let generic =
                 item.sig.generics.params.iter().any(|p| !matches!(p, syn::GenericParam::Lifetime(_)));
             let mut items = Items(generic);
@@ -286,19 +289,12 @@ impl Lower<'_> {
                 );
                 return Val::Never;
             }
-            let params = item
-                .sig
-                .inputs
-                .iter()
-                .filter_map(|input| match input {
-                    syn::FnArg::Typed(p) => Some(syn::Pat::Type(p.clone())),
-                    syn::FnArg::Receiver(_) => None,
-                })
-                .collect();
+            let params = parameters(&item);
             let block = &item.block;
             let body: syn::Expr = syn::parse_quote!(#block);
             let closure =
-                Closure::new(params, body, vec![HashMap::new()], item.sig.ident.to_token_stream(), true);
+                Closure::new(params, body, vec![HashMap::new()], item.sig.ident.to_token_stream(), true)
+                    .returning(&item.sig.output);
             let closure = Rc::new(closure);
             self.written.insert(name.to_string(), closure.clone());
             self.assumptions.push(known.assertion(name, span));
@@ -353,15 +349,21 @@ impl Lower<'_> {
             );
             return Val::Never;
         }
-        let vals: Vec<Val> = c.args.iter().map(|a| self.expr(a).0).collect();
-        if !vals.contains(&Val::Never) && !vals.iter().any(|v| self.val_tainted(v)) {
+        // A function that calls itself is not known yet; another of its name is not meant.
+        let known = (segments.len() == 1 && self.sig.ident != last)
+            .then(|| crate::functions::find(last))
+            .flatten()
+            .filter(|known| !known.can_be_called);
+        let params =
+            known.as_ref().and_then(|k| k.item(c.func.span())).map_or(Vec::new(), |f| parameters(&f));
+        let params = params.iter().map(Some).chain(std::iter::repeat(None));
+        let vals: Vec<Val> = c.args.iter().zip(params).map(|(a, p)| self.argument(a, p)).collect();
+        let changes = c.args.iter().any(|a| matches!(a, syn::Expr::Reference(r) if r.mutability.is_some()));
+        let in_place = known.is_some() && (changes || vals.iter().any(|v| matches!(v, Val::RefMut(..))));
+        if !in_place && !vals.contains(&Val::Never) && !vals.iter().any(|v| self.val_tainted(v)) {
             return self.passive_call(callee, vals, c.span());
         }
-        // A function that calls itself is not known yet; another of its name is not meant.
-        if segments.len() == 1
-            && self.sig.ident != last
-            && let Some(known) = crate::functions::find(last).filter(|known| !known.can_be_called)
-        {
+        if let Some(known) = known {
             return self.written_out(last, &known, vals, c.func.span());
         }
         let mut args = Vec::new();
@@ -444,4 +446,16 @@ impl syn::visit::Visit<'_> for Items {
     fn visit_item(&mut self, _: &syn::Item) {
         self.0 = true;
     }
+}
+
+/// The parameters of a function, without `self`.
+fn parameters(item: &syn::ItemFn) -> Vec<syn::Pat> {
+    item.sig
+        .inputs
+        .iter()
+        .filter_map(|input| match input {
+            syn::FnArg::Typed(p) => Some(syn::Pat::Type(p.clone())),
+            syn::FnArg::Receiver(_) => None,
+        })
+        .collect()
 }

@@ -42,7 +42,9 @@ impl Lower<'_> {
             }
             _ => (*c.body).clone(),
         };
-        Val::Closure(Rc::new(Closure::new(params, body, scopes, c.to_token_stream(), false)))
+        Val::Closure(Rc::new(
+            Closure::new(params, body, scopes, c.to_token_stream(), false).returning(&c.output),
+        ))
     }
 
     /// `fn helper(..) { .. }` inside a function.
@@ -66,7 +68,8 @@ impl Lower<'_> {
         }
         let var = self.new_var(&name, false, Val::Unset);
         seen.insert(name.clone(), var);
-        let closure = Closure::new(params, body, vec![seen], f.sig.ident.to_token_stream(), true);
+        let closure = Closure::new(params, body, vec![seen], f.sig.ident.to_token_stream(), true)
+            .returning(&f.sig.output);
         self.s.vars[var].val = Val::Closure(Rc::new(closure));
         self.declare(&name, var);
     }
@@ -105,6 +108,7 @@ impl Lower<'_> {
         let slot = self.new_var("result", true, Val::Unset);
         let return_value = std::mem::replace(&mut self.return_value, slot);
         let tail = std::mem::replace(&mut self.tail, true);
+        let output = std::mem::replace(&mut self.output, wanted.clone().or_else(|| c.output.clone()));
         let expected = std::mem::replace(&mut self.expected, wanted);
         self.depth += 1;
         self.inlined.push(c.id());
@@ -119,6 +123,7 @@ impl Lower<'_> {
         self.depth -= 1;
         self.inlined.pop();
         self.expected = expected;
+        self.output = output;
         self.tail = tail;
         self.return_value = return_value;
         self.returned = returned;

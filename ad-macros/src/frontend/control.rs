@@ -77,10 +77,13 @@ impl Lower<'_> {
     pub(super) fn return_expr(&mut self, e: &syn::ExprReturn) -> (Val, Flow) {
         let wrapped = self.ends_wrapped();
         let tail = std::mem::replace(&mut self.tail, wrapped);
+        let outer = self.expected.clone();
+        self.expected.clone_from(&self.output);
         let (val, flow) = match &e.expr {
             Some(e) => self.expr(e),
             None => (Val::unit(), Flow::Falls),
         };
+        self.expected = outer;
         self.tail = tail;
         if flow == Flow::Never {
             return (Val::Never, flow);
@@ -88,17 +91,10 @@ impl Lower<'_> {
         if tail && self.loops.is_empty() {
             return (val, Flow::Falls);
         }
-        if self.depth == 0 && val.holds_view() {
-            self.error(
-                e.span(),
-                "an array cannot be returned from the middle of a function",
-                "write the elements into one local array and return that at the end",
-            );
-        }
         let yes = self.s.b.boolean(true);
         let (flag, slot) = (self.returned, self.return_value);
         self.set(flag, Val::Scalar(yes));
-        self.set(slot, val);
+        self.set_result(slot, &[], val, e.span());
         (Val::Never, Flow::Never)
     }
 
@@ -127,7 +123,7 @@ impl Lower<'_> {
         let yes = self.s.b.boolean(true);
         self.set(if skip { found.skipped } else { found.broken }, Val::Scalar(yes));
         if let Some(val) = val {
-            self.set(found.value, val);
+            self.set_result(found.value, &[], val, span);
         }
         (Val::Never, Flow::Never)
     }

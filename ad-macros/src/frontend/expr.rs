@@ -39,8 +39,13 @@ impl Lower<'_> {
             }
             _ => {
                 let tail = std::mem::replace(&mut self.tail, false);
+                let outer = self.expected.clone();
+                if tail && self.output.is_some() {
+                    self.expected.clone_from(&self.output);
+                }
                 let result = if tail && self.ends_wrapped() { self.settle(e) } else { falls(self.plain(e)) };
                 self.tail = tail;
+                self.expected = outer;
                 result
             }
         }
@@ -72,10 +77,16 @@ impl Lower<'_> {
             syn::Expr::Repeat(r) => self.repeat_expr(r),
             syn::Expr::Tuple(t) => {
                 let mut list = Vec::new();
-                for e in &t.elems {
+                let outer = self.expected.clone();
+                for (k, e) in t.elems.iter().enumerate() {
+                    self.expected = match &outer {
+                        Some(syn::Type::Tuple(types)) => types.elems.get(k).cloned(),
+                        _ => None,
+                    };
                     let val = self.expr(e).0;
                     list.push(self.own(val, false, "part"));
                 }
+                self.expected = outer;
                 Val::Tuple(list)
             }
             syn::Expr::Field(f) => self.field(f),
@@ -91,7 +102,9 @@ impl Lower<'_> {
                 self.assign(&a.left, val);
                 Val::Tuple(Vec::new())
             }
-            syn::Expr::Macro(m) if m.mac.path.is_ident("vec") => self.vec_macro(&m.mac),
+            syn::Expr::Macro(m) if m.mac.path.is_ident("vec") => {
+                self.empty_value(e).unwrap_or_else(|| self.vec_macro(&m.mac))
+            }
             syn::Expr::Macro(m) if m.mac.path.segments.last().is_some_and(|s| s.ident == "array") => {
                 let val = self.vec_macro(&m.mac);
                 if let Val::View(view) = &val {

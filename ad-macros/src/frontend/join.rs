@@ -152,41 +152,66 @@ impl Lower<'_> {
         (val.resolve(&results, zero), flow)
     }
 
-    /// Whether two arrays or vectors, each made on one side, can be copied into one.
-    fn can_meet(&self, a: &View, b: &View) -> bool {
-        let shape = |v: &View| {
-            let data = self.s.b.func.buffer(v.buffer);
-            let fixed: Option<Vec<Rc<str>>> = data
-                .dims
-                .iter()
-                .map(|d| match d {
-                    Dim::Fixed(n) => Some(n.clone()),
-                    _ => None,
-                })
-                .collect();
-            (fixed, data.dims.len(), data.elem.is_float())
-        };
-        let owned = |v: &View| !v.by_ref && v.prefix.is_empty();
-        let (x, y) = (shape(a), shape(b));
-        let vectors = x.1 == 1 && y.1 == 1 && x.0.is_none() && y.0.is_none();
-        let arrays = x.0.is_some() && x.0 == y.0 && a.range.is_none() && b.range.is_none();
-        owned(a) && owned(b) && x.2 && y.2 && (vectors || arrays)
+    /// Whether an array or vector that is made in a branch can be copied into one that is declared in front of it.
+    pub(super) fn can_leave(&self, view: &View) -> bool {
+        let data = self.s.b.func.buffer(view.buffer);
+        let owned = !view.by_ref && view.prefix.is_empty();
+        let fixed = |dims: &[Dim]| dims.iter().all(|d| matches!(d, Dim::Fixed(_)));
+        let vector = !fixed(&data.dims[..1]);
+        let copied = data.elem.is_float() || vector && matches!(data.elem, Type::Int | Type::Bool);
+        owned && copied && fixed(&data.dims[1..]) && (vector || view.range.is_none())
     }
 
-    /// The array or vector that both sides are copied into, declared in front of the branch.
-    fn meet(&mut self, a: &View, b: &View) -> Buffer {
-        let (x, y) = (self.s.b.func.buffer(a.buffer).clone(), self.s.b.func.buffer(b.buffer).clone());
-        let elem = if x.elem == Type::Float(FloatKind::Infer) { y.elem } else { x.elem };
-        let vector = !matches!(x.dims[0], Dim::Fixed(_));
-        let dims = if vector { vec![Dim::Dyn(self.s.b.int("0_usize"))] } else { x.dims };
-        let fill = self.s.b.float(0.0, elem.clone());
-        let data = BufferData { grows: vector, ..BufferData::new(x.name, elem, dims, Storage::Local) };
+    /// Whether two arrays or vectors, each made on one side, can be copied into one.
+    fn can_meet(&self, a: &View, b: &View) -> bool {
+        let (x, y) = (self.s.b.func.buffer(a.buffer), self.s.b.func.buffer(b.buffer));
+        let same = |(p, q): (&Dim, &Dim)| match (p, q) {
+            (Dim::Fixed(p), Dim::Fixed(q)) => p == q,
+            (p, q) => !matches!(p, Dim::Fixed(_)) && !matches!(q, Dim::Fixed(_)),
+        };
+        let kinds = x.elem == y.elem || x.elem.is_float() && y.elem.is_float();
+        let shapes = x.dims.len() == y.dims.len() && x.dims.iter().zip(&y.dims).all(same);
+        self.can_leave(a) && self.can_leave(b) && kinds && shapes
+    }
+
+    /// The array or vector that the sides are copied into, declared in front of the branch.
+    fn meet(&mut self, join: &mut Join, sides: [Option<View>; 2]) -> Joined {
+        let made: Vec<&View> = sides.iter().flatten().collect();
+        let Some(first) = made.first() else { return Joined::Known(Val::Never) };
+        let like = self.s.b.func.buffer(first.buffer).clone();
+        let known = |ty: &Type| *ty != Type::Float(FloatKind::Infer);
+        let elems = made.iter().map(|v| self.s.b.func.buffer(v.buffer).elem.clone());
+        let elem = elems.into_iter().find(known).unwrap_or(like.elem);
+        let tainted = made.iter().any(|v| self.s.tainted_buffers.contains(&v.buffer));
+        let vector = !matches!(like.dims[0], Dim::Fixed(_));
+        let mut dims = like.dims;
+        if vector {
+            dims[0] = Dim::Dyn(self.s.b.int("0_usize"));
+        }
+        let fill = self.dummy(&elem);
+        let data = BufferData { grows: vector, ..BufferData::new(like.name, elem, dims, Storage::Local) };
         let buffer = self.s.b.func.new_buffer(data);
-        if [a, b].iter().any(|v| self.s.tainted_buffers.contains(&v.buffer)) {
+        if tainted {
             self.s.tainted_buffers.insert(buffer);
         }
         self.s.b.effect(InstKind::Alloc { buffer, fill });
-        buffer
+        let slot = vector.then(|| {
+            join.types.push(Type::Int);
+            join.names.push(None);
+            join.taints.push(false);
+            join.ints.push(Some("usize".into()));
+            join.types.len() - 1
+        });
+        for (side, view) in sides.into_iter().enumerate() {
+            if vector {
+                // Set when the copy is emitted, at the end of the side.
+                join.yields[side].push(None);
+            }
+            if let Some(from) = view {
+                join.copies.push(Copy { side, from, to: buffer, slot });
+            }
+        }
+        Joined::Meeting(buffer, slot)
     }
 
     fn join(&mut self, join: &mut Join, t: Val, e: Val, var: Option<VarId>, span: Span) -> Joined {
@@ -234,26 +259,7 @@ impl Lower<'_> {
                 }
                 Joined::View(View { by_ref: a.by_ref || b.by_ref, ..a }, slots)
             }
-            (Val::View(a), Val::View(b)) if self.can_meet(&a, &b) => {
-                let meeting = self.meet(&a, &b);
-                let views = [a, b];
-                let vector = self.s.b.func.buffer(meeting).grows;
-                let slot = vector.then(|| {
-                    join.types.push(Type::Int);
-                    join.names.push(None);
-                    join.taints.push(false);
-                    join.ints.push(Some("usize".into()));
-                    join.types.len() - 1
-                });
-                for (side, view) in views.into_iter().enumerate() {
-                    if vector {
-                        // Set when the copy is emitted, at the end of the side.
-                        join.yields[side].push(None);
-                    }
-                    join.copies.push(Copy { side, from: view, to: meeting, slot });
-                }
-                Joined::Meeting(meeting, slot)
-            }
+            (Val::View(a), Val::View(b)) if self.can_meet(&a, &b) => self.meet(join, [Some(a), Some(b)]),
             (a, b) => {
                 for like in [&a, &b] {
                     if let Some(var) = var {
@@ -300,6 +306,11 @@ impl Lower<'_> {
                         slots.push(Some(slot));
                     }
                     return Joined::View(view, slots);
+                }
+                if view.buffer.0 >= join.first_new.1 && self.can_leave(&view) {
+                    let mut sides = [None, None];
+                    sides[side] = Some(view);
+                    return self.meet(join, sides);
                 }
                 if view.buffer.0 >= join.first_new.1 {
                     self.error(

@@ -3,6 +3,7 @@
 
 use proc_macro2::Span;
 
+use super::homes::Home;
 use super::lower::{Flow, LoopContext, Lower, State, VarId};
 use super::value::{Val, View};
 use crate::ir::{Cmp, ForLoop, InstKind, Op, Type, Value};
@@ -51,6 +52,10 @@ impl Lower<'_> {
             for (var, path, shape) in std::mem::take(&mut carried.shapes) {
                 *part(&mut self.s.vars[var].val, &path) = shape;
             }
+            // An array that leaves the loop as a result is copied out of the round.
+            for home in std::mem::take(&mut carried.homes) {
+                self.make_home(home);
+            }
             // A view that shrinks or moves needs numbers to be carried.
             for (var, path) in std::mem::take(&mut carried.ranged) {
                 let Val::View(view) = part(&mut self.s.vars[var].val, &path).clone() else { continue };
@@ -58,7 +63,9 @@ impl Lower<'_> {
                 *part(&mut self.s.vars[var].val, &path) =
                     Val::View(View { range: Some((start, len)), ..view });
             }
+            let mark = self.diagnostics.mark();
             let (next, buffers) = self.trial(|this| {
+                let outside = this.s.b.func.buffers.len();
                 this.open_round(&carried);
                 let before: Vec<Val> = this.s.vars[..n].iter().map(|v| v.val.clone()).collect();
                 let flow = round(this);
@@ -66,7 +73,7 @@ impl Lower<'_> {
                 next.leaves |= flow != Flow::Falls;
                 for (var, old) in before.iter().enumerate() {
                     let new = this.s.vars[var].val.clone();
-                    this.note(&mut next, var, &[], old, &new);
+                    this.note(&mut next, var, &[], old, &new, outside);
                 }
                 this.s.b.close(Vec::new());
                 (next, this.s.tainted_buffers.clone())
@@ -79,16 +86,26 @@ impl Lower<'_> {
             if next == carried && buffers_known {
                 return carried;
             }
+            // What is wrong is told by the last trial, which knows what the others have found.
+            self.diagnostics.back_to(mark);
             carried = next;
         }
     }
 
     /// Compares what a variable was with what it is, part by part.
-    fn note(&mut self, carried: &mut Carried, var: VarId, path: &[usize], old: &Val, new: &Val) {
+    fn note(
+        &mut self,
+        carried: &mut Carried,
+        var: VarId,
+        path: &[usize],
+        old: &Val,
+        new: &Val,
+        outside: usize,
+    ) {
         match (old, new) {
             (old, new) if old == new => {}
             (a, b) if a.is_like(b) => {
-                if matches!(a, Val::Maybe(_)) && gains_view(a, b) {
+                if matches!(a, Val::Maybe(_)) && gains_view(a, b) && !self.is_result(var) {
                     let name = self.s.vars[var].name.clone();
                     self.error(
                         self.here,
@@ -98,7 +115,7 @@ impl Lower<'_> {
                 }
                 let (a, b) = (a.parts().unwrap_or_default(), b.parts().unwrap_or_default());
                 for (i, (a, b)) in a.iter().zip(b).enumerate() {
-                    self.note(carried, var, &[path, &[i]].concat(), a, b);
+                    self.note(carried, var, &[path, &[i]].concat(), a, b, outside);
                 }
             }
             (Val::Unset, b) if b.parts().is_some() => {
@@ -113,7 +130,7 @@ impl Lower<'_> {
                 let (a, b) = (a.scalars(), b.scalars());
                 for (i, (a, b)) in a.iter().zip(&b).enumerate() {
                     let (a, b) = (Val::Scalar(*a), Val::Scalar(*b));
-                    self.note(carried, var, &[path, &[i]].concat(), &a, &b);
+                    self.note(carried, var, &[path, &[i]].concat(), &a, &b, outside);
                 }
             }
             (Val::Scalar(_) | Val::Unset, Val::Scalar(v)) => {
@@ -144,6 +161,18 @@ impl Lower<'_> {
                 slot.tainted |= tainted;
             }
             (_, Val::Never) => {}
+            (Val::Unset, Val::View(view)) if self.is_result(var) => {
+                carried.homes.extend(self.home(var, path, view, outside));
+            }
+            (Val::Unset, Val::Iter(_) | Val::Closure(_) | Val::RefMut(..) | Val::Order(..))
+                if self.is_result(var) =>
+            {
+                self.error(
+                    self.here,
+                    "this cannot leave a loop",
+                    "leave it with numbers, arrays or vectors, or tuples, structs and options of these",
+                );
+            }
             // A view that a round moves: only one that is set anew before it is used can be lowered.
             (Val::Unset, Val::View(_)) => {}
             (_, Val::View(_)) => {
@@ -558,6 +587,8 @@ struct Carried {
     ranged: Vec<(VarId, Vec<usize>)>,
     /// Tuples that are not set before the loop.
     shapes: Vec<(VarId, Vec<usize>, Val)>,
+    /// Arrays that `return` and `break` take out of the loop.
+    homes: Vec<Home>,
 }
 
 /// One carried scalar: a variable or a part of one.

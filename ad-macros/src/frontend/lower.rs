@@ -109,6 +109,8 @@ pub(super) struct Lower<'a> {
     pub(super) written: HashMap<String, Rc<super::value::Closure>>,
     /// The type that a `let` wants.
     pub(super) expected: Option<syn::Type>,
+    /// The type that the function or closure that is lowered returns, where it is written.
+    pub(super) output: Option<syn::Type>,
     pub(super) sampled: Sampled,
     /// The loop or method that is lowered, for errors about what it does as a whole.
     pub(super) here: Span,
@@ -184,6 +186,7 @@ fn attempt(
         inlined: Vec::new(),
         written: HashMap::new(),
         expected: None,
+        output: sig.output.clone(),
         sampled: Sampled::default(),
         here: Span::call_site(),
         rows: HashMap::new(),

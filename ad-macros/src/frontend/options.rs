@@ -56,7 +56,11 @@ impl Lower<'_> {
                 let syn::Expr::Path(p) = &*c.func else { return None };
                 if (is(&p.path, "Some") || is(&p.path, "Ok")) && c.args.len() == 1 {
                     // What is not active stays one piece of Rust: it may go where an `Option` is wanted.
+                    let outer = self.expected.clone();
+                    self.expected =
+                        outer.as_ref().and_then(super::signature::wrapper).map(|(_, ty)| ty.clone());
                     let val = self.expr(&c.args[0]).0;
+                    self.expected = outer;
                     let yes = self.s.b.boolean(true);
                     return Some(Val::Maybe(vec![Val::Scalar(yes), val, Val::Unset]));
                 }

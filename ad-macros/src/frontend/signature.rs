@@ -221,6 +221,68 @@ fn classify(ty: &syn::Type, floats: &Floats) -> Class {
     }
 }
 
+/// Whether a function can only be written out where others call it: it has something to do with floats, but what it takes
+/// or returns has no derivative of its own (`Vec<Vec<f64>>`, `(f64, usize)`, structs, `&mut f64`, or only `&mut [f64]`).
+pub(crate) fn is_helper(item: &syn::ItemFn) -> bool {
+    let sig = &item.sig;
+    let floats = Floats::of(&sig.generics);
+    if sig.receiver().is_some() {
+        return false;
+    }
+    let types: Vec<&syn::Type> = sig
+        .inputs
+        .iter()
+        .filter_map(|input| match input {
+            syn::FnArg::Typed(p) => Some(&*p.ty),
+            syn::FnArg::Receiver(_) => None,
+        })
+        .collect();
+    let classes: Vec<Class> = types.iter().map(|ty| classify(ty, &floats)).collect();
+    let changes = |ty: &syn::Type| matches!(ty, syn::Type::Reference(r) if r.mutability.is_some());
+    let has_input = classes.iter().any(|c| !matches!(c, Class::Other | Class::Output { .. }));
+    let holds_floats = |ty: &syn::Type| {
+        let mut found = HoldsFloats { floats: &floats, found: false };
+        syn::visit::Visit::visit_type(&mut found, ty);
+        found.found
+    };
+    let takes_floats = types.iter().any(|ty| holds_floats(ty));
+    if !takes_floats {
+        return false;
+    }
+    // In place, and with nothing else to differentiate with respect to.
+    let in_place = !has_input && types.iter().any(|ty| changes(ty) && holds_floats(ty));
+    let other_place = types
+        .iter()
+        .zip(&classes)
+        .any(|(ty, class)| changes(ty) && matches!(class, Class::Other) && holds_floats(ty));
+    let returns = match &sig.output {
+        syn::ReturnType::Default => false,
+        syn::ReturnType::Type(_, ty) => {
+            let mut quiet = Diagnostics::default();
+            let inner = wrapper(ty).map_or(&**ty, |(_, inner)| inner);
+            let ret = ret_type(inner, true, &floats, &mut quiet);
+            drop(quiet.into_error());
+            ret.is_none()
+        }
+    };
+    in_place || other_place || returns
+}
+
+/// Looks for floats in a type.
+struct HoldsFloats<'a> {
+    floats: &'a Floats,
+    found: bool,
+}
+
+impl syn::visit::Visit<'_> for HoldsFloats<'_> {
+    fn visit_type(&mut self, ty: &syn::Type) {
+        self.found |= float_kind(ty, self.floats).is_some()
+            || foreign(ty, self.floats).is_some()
+            || super::records::record(ty, true, self.floats).is_some();
+        syn::visit::visit_type(self, ty);
+    }
+}
+
 /// Reads a signature.
 pub(super) fn read(
     item: &syn::ItemFn,
@@ -447,7 +509,7 @@ fn ret(output: &syn::ReturnType, floats: &Floats, diagnostics: &mut Diagnostics)
 }
 
 /// The `Option` or `Result` that a type is, and what is in it.
-fn wrapper(ty: &syn::Type) -> Option<(Wrapper, &syn::Type)> {
+pub(super) fn wrapper(ty: &syn::Type) -> Option<(Wrapper, &syn::Type)> {
     let syn::Type::Path(p) = ty else { return None };
     let last = p.path.segments.last()?;
     let kind = match last.ident.to_string().as_str() {

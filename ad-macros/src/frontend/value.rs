@@ -86,6 +86,8 @@ pub(super) struct Closure {
     pub(super) tokens: proc_macro2::TokenStream,
     /// A `fn`: it sees no variables, and its name is no value to be filled in.
     pub(super) is_fn: bool,
+    /// The type that is written behind `->`.
+    pub(super) output: Option<syn::Type>,
 }
 
 impl Closure {
@@ -98,7 +100,15 @@ impl Closure {
     ) -> Closure {
         thread_local!(static NEXT: Cell<usize> = const { Cell::new(0) });
         let id = NEXT.with(|next| next.replace(next.get() + 1));
-        Closure { id, params, body, scopes, tokens, is_fn }
+        Closure { id, params, body, scopes, tokens, is_fn, output: None }
+    }
+
+    /// With the type that it returns.
+    pub(super) fn returning(mut self, output: &syn::ReturnType) -> Closure {
+        if let syn::ReturnType::Type(_, ty) = output {
+            self.output = Some((**ty).clone());
+        }
+        self
     }
 
     /// Tells closures apart.

@@ -78,6 +78,16 @@ impl Lower<'_> {
         rest(self)
     }
 
+    /// `Vec::new()` where the type says what its elements are.
+    pub(super) fn empty_value(&mut self, e: &syn::Expr) -> Option<Val> {
+        if !self.is_empty_vector(e) {
+            return None;
+        }
+        let ty = turbofish(e).or_else(|| self.expected.clone())?;
+        let row = self.row_of_type(&ty)?;
+        Some(self.grown(&row, "vector"))
+    }
+
     fn row_of_type(&self, ty: &syn::Type) -> Option<Row> {
         let syn::Type::Path(p) = ty else { return None };
         let last = p.path.segments.last()?;

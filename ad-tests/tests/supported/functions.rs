@@ -1,6 +1,6 @@
 //! Signatures, several outputs, calls.
 
-use ad_runtime::differentiable;
+use ad_runtime::{Differentiable, differentiable};
 
 use super::close;
 
@@ -241,6 +241,124 @@ fn helpers_of_any_shape() {
         u * v + q[2]
     }
     check_slice!(vec![0.7, -1.3, 0.4]);
+}
+
+#[derive(Clone, Copy, Differentiable)]
+struct Pose {
+    x: f64,
+    y: f64,
+}
+
+#[differentiable]
+fn turned(p: Pose, by: f64) -> Pose {
+    Pose { x: p.x * by.cos() - p.y * by.sin(), y: p.x * by.sin() + p.y * by.cos() }
+}
+
+/// Gaussian elimination in place; the determinant.
+#[differentiable]
+fn solve(a: &mut [f64], b: &mut [f64]) -> Result<f64, String> {
+    let n = b.len();
+    let mut det = 1.0;
+    for k in 0..n {
+        if a[k * n + k].abs() < 1e-12 {
+            return Err(format!("pivot {k}"));
+        }
+        det *= a[k * n + k];
+        for i in k + 1..n {
+            let f = a[i * n + k] / a[k * n + k];
+            for j in k..n {
+                a[i * n + j] -= f * a[k * n + j];
+            }
+            b[i] -= f * b[k];
+        }
+    }
+    for k in (0..n).rev() {
+        let mut s = b[k];
+        for j in k + 1..n {
+            s -= a[k * n + j] * b[j];
+        }
+        b[k] = s / a[k * n + k];
+    }
+    Ok(det)
+}
+
+#[differentiable]
+fn outer(x: &[f64]) -> Vec<Vec<f64>> {
+    x.iter().map(|a| x.iter().map(|b| a * b).collect()).collect()
+}
+
+#[differentiable]
+fn largest(x: &[f64]) -> (f64, usize) {
+    let mut k = 0;
+    for i in 0..x.len() {
+        if x[i] > x[k] {
+            k = i;
+        }
+    }
+    (x[k], k)
+}
+
+#[differentiable]
+fn grow(v: &mut Vec<f64>, sum: &mut f64) {
+    *sum *= v[0];
+    v.push(*sum);
+}
+
+#[test]
+fn helpers_without_derivatives() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let p = turned(turned(Pose { x: x[0], y: x[1] }, x[2]), 0.5);
+        let mut a = vec![3.0 + p.x, x[1], x[2], 4.0 + p.y];
+        let mut b = x[..2].to_vec();
+        let Ok(det) = solve(&mut a, &mut b) else { return 0.0 };
+        let rows = outer(&b);
+        let (top, k) = largest(x);
+        let mut sum = det;
+        grow(&mut b, &mut sum);
+        rows[0][1] * top + x[k] * b[2] + sum
+    }
+    check_slice!(vec![0.7, -1.3, 0.4]);
+}
+
+#[test]
+fn early_results() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        fn first(x: &[f64], above: f64) -> Option<[f64; 2]> {
+            for i in 0..x.len() {
+                if x[i] > above {
+                    return Some([x[i], x[0] * above]);
+                }
+            }
+            None
+        }
+        fn from(x: &[f64], above: f64) -> &[f64] {
+            for i in 0..x.len() {
+                if x[i] > above {
+                    return &x[i..];
+                }
+            }
+            x
+        }
+        fn powers(x: f64, n: usize) -> Vec<f64> {
+            let mut list = vec![1.0];
+            if n == 0 {
+                return Vec::new();
+            }
+            loop {
+                if list.len() == n {
+                    return list;
+                }
+                list.push(list[list.len() - 1] * x);
+            }
+        }
+        let a = first(x, 0.0).map_or(0.0, |a| a[0] * a[1]) + first(x, 0.5).map_or(0.0, |a| a[0] * a[1] * 3.0);
+        let none = first(x, 9.0).is_none() && powers(x[0], 0).is_empty();
+        let b: f64 = powers(from(x, 0.6)[0], 4).iter().sum();
+        if none { a * b } else { 0.0 }
+    }
+    check_slice!(vec![-0.7, 0.3, 0.8]);
 }
 
 #[test]

@@ -1,0 +1,99 @@
+//! What leaves a loop by `return` or `break`: an array that a round makes is copied into one in front of the loop, which
+//! is there when the loop has ended.
+
+use proc_macro2::Span;
+
+use super::loops::part;
+use super::lower::{Lower, VarId};
+use super::value::{Val, View};
+use crate::ir::{BufferData, Dim, InstKind, Storage};
+
+/// Where an array that leaves a loop is kept.
+#[derive(Clone)]
+pub(super) struct Home {
+    var: VarId,
+    path: Vec<usize>,
+    like: View,
+    /// The buffer to make, if it is not the one of `like`.
+    data: Option<BufferData>,
+}
+
+impl PartialEq for Home {
+    fn eq(&self, other: &Home) -> bool {
+        (self.var, &self.path) == (other.var, &other.path)
+    }
+}
+
+impl Lower<'_> {
+    /// Whether a variable is what `return` or `break` give a value to.
+    pub(super) fn is_result(&self, var: VarId) -> bool {
+        var == self.return_value || self.loops.iter().any(|l| l.value == var)
+    }
+
+    /// Something in front of the loop for what a round leaves it with.
+    pub(super) fn make_home(&mut self, home: Home) {
+        let val = match home.data {
+            Some(data) => {
+                let fill = self.dummy(&data.elem);
+                let grows = data.grows;
+                let mut data = data;
+                let zero = self.s.b.int("0_usize");
+                if grows {
+                    data.dims[0] = Dim::Dyn(zero);
+                }
+                let buffer = self.s.b.func.new_buffer(data);
+                self.s.b.effect(InstKind::Alloc { buffer, fill });
+                View { buffer, prefix: Vec::new(), range: grows.then_some((zero, zero)), by_ref: false }
+            }
+            // A part of something that is there already: which part is carried.
+            None => {
+                let zero = self.s.b.int("0_usize");
+                let View { prefix, range, .. } = &home.like;
+                View { prefix: vec![zero; prefix.len()], range: range.map(|_| (zero, zero)), ..home.like }
+            }
+        };
+        *part(&mut self.s.vars[home.var].val, &home.path) = Val::View(val);
+    }
+
+    /// Where to keep an array that a round gives to `return` or `break`, if it can be kept. `outside` buffers are there
+    /// already.
+    pub(super) fn home(&mut self, var: VarId, path: &[usize], view: &View, outside: usize) -> Option<Home> {
+        let data = self.s.b.func.buffer(view.buffer).clone();
+        let is_old = (view.buffer.0 as usize) < outside;
+        let path = path.to_vec();
+        if view.by_ref && is_old {
+            Some(Home { var, path, like: view.clone(), data: None })
+        } else if self.can_leave(&View { by_ref: false, ..view.clone() }) {
+            let grows = !matches!(data.dims[0], Dim::Fixed(_));
+            let data =
+                BufferData { grows, ..BufferData::new(data.name, data.elem, data.dims, Storage::Local) };
+            Some(Home { var, path, like: view.clone(), data: Some(data) })
+        } else {
+            self.error(
+                self.here,
+                "this array cannot leave the loop",
+                "declare it in front of the loop, set its elements there, and leave the loop by `break`",
+            );
+            None
+        }
+    }
+
+    /// What `return` or `break` leave with: arrays go where they are kept for after the loop, if one is left.
+    pub(super) fn set_result(&mut self, var: VarId, path: &[usize], val: Val, span: Span) {
+        let old = part(&mut self.s.vars[var].val, path).clone();
+        match (old, val) {
+            (Val::View(to), Val::View(from)) if !to.by_ref => {
+                let to = self.resized(&to, &from).unwrap_or(to);
+                self.copy_view(&from, &to, span);
+                self.set_at(var, path, Val::View(to));
+            }
+            (old, Val::Unset | Val::Never) if !matches!(old, Val::Unset) => {}
+            (old, val) if old.is_like(&val) => {
+                for (k, val) in val.parts().unwrap_or_default().to_vec().into_iter().enumerate() {
+                    self.set_result(var, &[path, &[k]].concat(), val, span);
+                }
+            }
+            (_, val) => self.set_at(var, path, val),
+        }
+    }
+}
