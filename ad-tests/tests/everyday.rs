@@ -2068,3 +2068,138 @@ macro_rules! slopes { ($x:expr, $($f:ident $jvp:ident),*) => {
 fn results_of_loops() {
     slopes!([0.4, 0.7, 0.9, 1.1], leaves1 leaves1_jvp, leaves2 leaves2_jvp, leaves3 leaves3_jvp, leaves4 leaves4_jvp, leaves5 leaves5_jvp);
 }
+
+// structs made by other code
+#[derive(Clone, Copy, Debug)]
+struct Car {
+    x: f64,
+    s: f64,
+    gear: usize,
+    pos: [f64; 2],
+}
+impl Default for Car {
+    fn default() -> Self {
+        Car { x: 0.25, s: 1.5, gear: 2, pos: [0.5, -0.5] }
+    }
+}
+impl Car {
+    const START: Car = Car { x: 1.0, s: 0.5, gear: 1, pos: [1.0, 2.0] };
+    fn new(s: f64) -> Self {
+        Car { s, ..Car::START }
+    }
+}
+struct Tank {
+    level: f64,
+    history: Vec<f64>,
+    name: String,
+}
+impl Tank {
+    fn new() -> Self {
+        Tank { level: 1.0, history: vec![0.5, 0.25], name: "t".into() }
+    }
+}
+
+#[differentiable]
+fn o1(u: &[f64]) -> f64 {
+    let mut car = Car::default();
+    for u in u {
+        car.x += car.s * u;
+        car.s += u;
+    }
+    car.x
+}
+exact!(o1_, X, o1 o1_grad o1_hvp o1_linearize o1_sparsity);
+
+#[differentiable]
+fn o2(u: &[f64]) -> f64 {
+    let mut car = Car::new(0.75);
+    for (k, u) in u.iter().enumerate() {
+        car = Car { x: car.x + car.s * u, s: car.s * (1.0 + u * u), gear: k, ..car };
+        if car.gear > 2 {
+            car.pos[k % 2] += car.x * u;
+        }
+    }
+    car.x * car.s + car.pos[0] * car.pos[1]
+}
+exact!(o2_, X, o2 o2_grad o2_hvp o2_linearize o2_sparsity);
+
+#[differentiable(wrt(u))]
+fn o3(u: &[f64], cars: &[Car], first: &Car) -> f64 {
+    let mut total = 0.0;
+    for c in cars {
+        let mut car = *c;
+        car.x *= u[0];
+        car.pos[1] = u[1] * car.pos[0] * u[1];
+        total += car.x * car.x * car.s + car.pos[1] * car.gear as f64;
+    }
+    let mut own = first.clone();
+    for v in u {
+        own.s += v * own.x;
+        own.x = own.s * v;
+    }
+    total + own.s
+}
+fn cars() -> Vec<Car> {
+    vec![Car::default(), Car::START, Car::new(3.0)]
+}
+exact!(o3_, X, o3 o3_grad o3_hvp o3_linearize o3_sparsity, &cars(), &Car::START);
+
+#[differentiable]
+fn o4(u: &[f64]) -> f64 {
+    let a = Car { s: u[0] * u[1], ..Default::default() };
+    let mut b = Car { x: u[2], ..Car::START };
+    b.pos[0] *= a.s * b.x;
+    fn step(mut c: Car, v: f64) -> Car {
+        c.x += v * c.s;
+        c.s *= v;
+        c
+    }
+    let c = step(step(a, u[3]), u[4]);
+    let Car { x, s, .. } = c;
+    x * s + b.pos[0] * b.pos[1] + a.gear as f64 * u[5] * u[5]
+}
+exact!(o4_, X, o4 o4_grad o4_hvp o4_linearize o4_sparsity);
+
+#[differentiable]
+fn o5(u: &[f64]) -> f64 {
+    let mut t = Tank::new();
+    for v in u {
+        t.level += v * t.history[t.history.len() - 1];
+        t.history.push(t.level * v);
+        t.history[0] += v;
+    }
+    if t.name == "t" { t.level * t.history[1] + t.history[3] * t.history[0] } else { 0.0 }
+}
+exact!(o5_, X, o5 o5_grad o5_hvp o5_linearize o5_sparsity);
+
+#[differentiable]
+fn advance(c: &mut Car, v: f64) {
+    c.x += v * c.s;
+    c.s += v * v;
+}
+#[differentiable]
+fn moved(c: Car, v: f64) -> Car {
+    Car { x: c.x * v, ..c }
+}
+#[differentiable]
+fn o6(u: &[f64]) -> f64 {
+    let mut car = Car::START;
+    for v in u {
+        advance(&mut car, *v);
+    }
+    for v in u {
+        car = moved(car, 1.0 + v);
+    }
+    car.x + car.s
+}
+exact!(o6_, X, o6 o6_grad o6_hvp o6_linearize o6_sparsity);
+
+#[differentiable(wrt(u))]
+fn o7(u: &[f64], mut car: Car) -> f64 {
+    for v in u {
+        car.x += 0.3 * v * car.s;
+        car.s *= 1.0 + 0.3 * v * car.x;
+    }
+    car.x * car.s
+}
+exact!(o7_, X, o7 o7_grad o7_hvp o7_linearize o7_sparsity, Car::default());

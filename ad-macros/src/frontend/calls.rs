@@ -250,7 +250,7 @@ impl Lower<'_> {
                     parts.push(self.own(val, false, "part"));
                 }
                 let names = (0..parts.len()).map(|k| k.to_string()).collect();
-                let fields = super::value::Fields { path: path.clone(), names };
+                let fields = super::value::Fields { path: path.clone(), names, opened: None };
                 Some(Val::Struct(Rc::new(fields), parts))
             }
             _ => None,

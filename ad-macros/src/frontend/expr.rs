@@ -469,6 +469,7 @@ impl Lower<'_> {
 
     /// `Point { x, y: 0.0, ..other }`
     fn struct_expr(&mut self, s: &syn::ExprStruct) -> Val {
+        let mut opened = None;
         let mut names = Vec::new();
         let mut parts = Vec::new();
         for field in &s.fields {
@@ -484,14 +485,24 @@ impl Lower<'_> {
             names.push(name);
         }
         if let Some(rest) = &s.rest {
+            let active = parts.iter().any(|v| self.val_tainted(v));
             match self.expr(rest).0 {
                 Val::Struct(fields, list) => {
+                    opened.clone_from(&fields.opened);
                     for (name, val) in fields.names.iter().zip(list) {
                         if !names.contains(name) {
                             parts.push(self.own(val, false, name));
                             names.push(name.clone());
                         }
                     }
+                }
+                Val::Scalar(v) if active && !self.is_tainted(v) => {
+                    let origin = (super::opaque::origin_of_rest(rest), Vec::new());
+                    for (name, val) in self.fields_of_rest(&origin, &s.path, v, &names) {
+                        names.push(name);
+                        parts.push(val);
+                    }
+                    opened = Some(origin);
                 }
                 _ => {
                     return self.verbatim(
@@ -506,8 +517,8 @@ impl Lower<'_> {
         // One order for all values of a type.
         let mut order: Vec<usize> = (0..names.len()).collect();
         order.sort_by(|a, b| names[*a].cmp(&names[*b]));
-        let fields =
-            Fields { path: s.path.clone(), names: order.iter().map(|k| names[*k].clone()).collect() };
+        let sorted = order.iter().map(|k| names[*k].clone()).collect();
+        let fields = Fields { path: s.path.clone(), names: sorted, opened };
         Val::Struct(Rc::new(fields), order.into_iter().map(|k| parts[k].clone()).collect())
     }
 
@@ -572,6 +583,7 @@ impl Lower<'_> {
             let place = self.index(view, k);
             return self.read(place);
         }
+        self.want_field(&base, &f.member);
         match base {
             Val::Never => Val::Never,
             Val::Scalar(v) if !self.is_tainted(v) => {

@@ -187,6 +187,10 @@ impl Lower<'_> {
             }
             (_, Val::Unset) | (Val::Unset | Val::Never, _) => {}
             _ => {
+                // What it was in front of the loop is what can be made like it.
+                let now = std::mem::replace(part(&mut self.s.vars[var].val, path), old.clone());
+                self.want_like(var, path, new);
+                *part(&mut self.s.vars[var].val, path) = now;
                 let name = self.s.vars[var].name.clone();
                 self.error(
                     self.here,

@@ -138,7 +138,8 @@ pub(super) fn function(
     for _ in 0..MOST_ATTEMPTS {
         let (func, wanted, assumptions) = attempt(sig, body, known.clone(), diagnostics);
         let before = known.clone();
-        known.extend(wanted);
+
+        super::opaque::learn(&mut known, wanted);
         if diagnostics.mark() == mark || known == before {
             return (func, assumptions);
         }
@@ -331,8 +332,12 @@ impl Lower<'_> {
         };
         match &p.pattern {
             None => {
-                let var = self.new_var(&p.ident.to_string(), p.mutable, val);
-                self.declare(&p.ident.to_string(), var);
+                let name = p.ident.to_string();
+                let origin = super::opaque::origin(&p.ident);
+                let val = if p.active { val } else { self.opened(&origin, &mut Vec::new(), val, &name) };
+                let var = self.new_var(&name, p.mutable, val);
+                self.s.vars[var].origin = Some(origin);
+                self.declare(&name, var);
             }
             Some(pattern) => self.bind_pattern(pattern, val, false),
         }
@@ -433,7 +438,7 @@ impl Lower<'_> {
                 // The order of all values of a struct type, see `struct_expr`.
                 parts.sort_by(|a, b| a.0.cmp(&b.0));
                 let (names, parts) = parts.into_iter().unzip();
-                Val::Struct(Rc::new(super::value::Fields { path: path.clone(), names }), parts)
+                Val::Struct(Rc::new(super::value::Fields { path: path.clone(), names, opened: None }), parts)
             }
         }
     }

@@ -1,23 +1,39 @@
-//! Variables that hold an array made by code that the macro does not look into (`let mut z = zeros(n)`, a copy of a
-//! constant, a field of a configuration) and that are changed here: they are copied into a buffer where they are bound.
+//! Variables that hold something made by code that the macro does not look into and that are changed here: an array
+//! (`let mut z = zeros(n)`, a copy of a constant, a field of a configuration) is copied into a buffer where it is bound,
+//! a struct (`Car::default()`, `*car`) is taken apart into the fields that are used.
 //!
 //! What such a variable is shows only where it is written, so the function is lowered again once it is known.
 
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::lower::{Lower, VarId};
 use super::place::Place;
-use super::value::{Val, View};
+use super::value::{Fields, Val, View};
 use crate::ir::{Dim, FloatKind, StoreMode, Type, Value};
 
 /// A part of a binding: where the name stands, and which part of its value.
 pub(super) type Origin = (Rc<str>, Vec<usize>);
 
-/// What is known of an array: how many axes it has, and what its elements are.
+/// What is known of something made by other code.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Found {
-    axes: usize,
-    elem: Type,
+pub(super) enum Found {
+    /// An array: how many axes it has, and what its elements are.
+    Array { axes: usize, elem: Type },
+    /// A struct: its fields that are read or written here.
+    Fields(BTreeSet<String>),
+}
+
+/// Takes what an attempt has found. What was known of the parts of a struct does not hold where it has more of them.
+pub(super) fn learn(known: &mut HashMap<Origin, Found>, wanted: HashMap<Origin, Found>) {
+    for (origin, found) in wanted {
+        if matches!(found, Found::Fields(_)) && known.get(&origin) != Some(&found) {
+            known.retain(|(at, path), _| {
+                *at != origin.0 || path.len() <= origin.1.len() || !path.starts_with(&origin.1)
+            });
+        }
+        known.insert(origin, found);
+    }
 }
 
 impl Lower<'_> {
@@ -26,7 +42,16 @@ impl Lower<'_> {
         match val {
             Val::Scalar(v) if self.is_opaque(v) => {
                 match self.known.get(&(origin.clone(), path.clone())).cloned() {
-                    Some(found) => Val::View(self.copy_in(v, &found, name)),
+                    Some(Found::Array { axes, elem }) => Val::View(self.copy_in(v, axes, &elem, name)),
+                    Some(Found::Fields(names)) => {
+                        let fields = Fields {
+                            path: syn::parse_quote!(Opened),
+                            names: names.iter().cloned().collect(),
+                            opened: Some((origin.clone(), path.clone())),
+                        };
+                        let parts = names.iter().map(|name| Val::Scalar(self.field_of(v, name))).collect();
+                        self.opened(origin, path, Val::Struct(Rc::new(fields), parts), name)
+                    }
                     None => Val::Scalar(v),
                 }
             }
@@ -44,6 +69,63 @@ impl Lower<'_> {
         }
     }
 
+    /// `v.name`
+    fn field_of(&mut self, v: Value, name: &str) -> Value {
+        let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), proc_macro2::Span::call_site());
+        let member: proc_macro2::TokenStream = name.parse().unwrap_or_default();
+        self.pass(quote::quote!(#hole.#member), &[v], Type::Opaque)
+    }
+
+    /// The fields that `..rest` gives to a struct, but for those that are `given`.
+    pub(super) fn fields_of_rest(
+        &mut self,
+        origin: &Origin,
+        ty: &syn::Path,
+        rest: Value,
+        given: &[String],
+    ) -> Vec<(String, Val)> {
+        // By itself `Default::default()` is of no type.
+        let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), proc_macro2::Span::call_site());
+        let typed = quote::quote!({
+            let rest: #ty = #hole;
+            rest
+        });
+        let Some(Found::Fields(names)) = self.known.get(origin).cloned() else { return Vec::new() };
+        let rest = self.pass(typed, &[rest], Type::Opaque);
+        let names = names.into_iter().filter(|n| !given.contains(n));
+        names.map(|name| (name.clone(), Val::Scalar(self.field_of(rest, &name)))).collect()
+    }
+
+    /// Notes that a field of a struct made by other code is used, if that is what this is.
+    pub(super) fn want_field(&mut self, val: &Val, member: &syn::Member) {
+        if let Val::Struct(fields, _) = val
+            && let Some(origin) = fields.opened.clone()
+        {
+            self.want_names(origin, [quote::quote!(#member).to_string()]);
+        }
+    }
+
+    /// As [`Lower::want_field`], of a part of a variable, to change it.
+    pub(super) fn want_field_at(&mut self, var: VarId, path: &[usize], member: &syn::Member) {
+        let val = super::loops::part(&mut self.s.vars[var].val, path).clone();
+        match (&val, self.s.vars[var].origin.clone()) {
+            (Val::Scalar(v), Some(origin)) if self.is_opaque(*v) => {
+                self.want_names((origin, path.to_vec()), [quote::quote!(#member).to_string()]);
+            }
+            _ => self.want_field(&val, member),
+        }
+    }
+
+    fn want_names(&mut self, origin: Origin, names: impl IntoIterator<Item = String>) {
+        let known = self.wanted.get(&origin).or_else(|| self.known.get(&origin)).cloned();
+        let mut all = match known {
+            Some(Found::Fields(names)) => names,
+            _ => BTreeSet::new(),
+        };
+        all.extend(names);
+        self.wanted.insert(origin, Found::Fields(all));
+    }
+
     fn is_opaque(&self, v: Value) -> bool {
         *self.s.b.func.ty(v) == Type::Opaque && !self.is_tainted(v)
     }
@@ -58,8 +140,7 @@ impl Lower<'_> {
         match val {
             Val::Scalar(v) if self.is_opaque(v) && !self.s.refs.contains(&v) && self.rank(to) > 0 => {
                 let elem = self.s.b.func.buffer(to.buffer).elem.clone();
-                let found = Found { axes: self.rank(to), elem };
-                Val::View(self.copy_in(v, &found, "copy"))
+                Val::View(self.copy_in(v, self.rank(to), &elem, "copy"))
             }
             val => val,
         }
@@ -91,12 +172,15 @@ impl Lower<'_> {
             return;
         }
         let elem = elem.unwrap_or(Type::Float(FloatKind::Infer));
-        let found = Found { axes, elem };
-        let better =
-            |old: &Found| old.axes < axes || old.elem == Type::Float(FloatKind::Infer) && old.axes == axes;
+        let better = |old: &Found| match old {
+            Found::Array { axes: old, elem } => {
+                *old < axes || *elem == Type::Float(FloatKind::Infer) && *old == axes
+            }
+            Found::Fields(_) => false,
+        };
         let key = (origin, path.to_vec());
         if self.wanted.get(&key).is_none_or(better) {
-            self.wanted.insert(key, found);
+            self.wanted.insert(key, Found::Array { axes, elem });
         }
     }
 
@@ -110,6 +194,15 @@ impl Lower<'_> {
             }
             Val::Tuple(_) | Val::Struct(..) => {
                 let old = super::loops::part(&mut self.s.vars[var].val, path).clone();
+                if let Val::Struct(fields, _) = like {
+                    for name in fields.names.clone() {
+                        if let Ok(member) = syn::parse_str(&name)
+                            && old.field(&member).is_none()
+                        {
+                            self.want_field_at(var, path, &member);
+                        }
+                    }
+                }
                 if old.is_like(like) {
                     for (k, part) in like.parts().unwrap_or_default().iter().enumerate() {
                         self.want_like(var, &[path, &[k]].concat(), part);
@@ -121,11 +214,11 @@ impl Lower<'_> {
     }
 
     /// The elements of something opaque in a buffer of its own. Rows must be of one length.
-    fn copy_in(&mut self, v: Value, found: &Found, name: &str) -> View {
+    fn copy_in(&mut self, v: Value, axes: usize, elem: &Type, name: &str) -> View {
         let hole = |k: usize| syn::Ident::new(&crate::ir::Verbatim::hole(k), proc_macro2::Span::call_site());
         let first = hole(0);
         let mut dims = Vec::new();
-        for axis in 0..found.axes {
+        for axis in 0..axes {
             let rows = match axis {
                 0 => quote::quote!(#first.len()),
                 1 => quote::quote!(#first.first().map_or(0, |row| row.len())),
@@ -135,7 +228,7 @@ impl Lower<'_> {
             self.s.ints.insert(len, "usize".into());
             dims.push(len);
         }
-        for axis in 1..found.axes {
+        for axis in 1..axes {
             let (n, message) = (hole(1), "rows of different lengths are not supported here");
             let all = if axis == 1 {
                 quote::quote!(#first.iter().all(|row| row.len() == #n))
@@ -146,10 +239,10 @@ impl Lower<'_> {
             let verbatim = crate::ir::Verbatim { tokens, buffers: Vec::new() };
             self.s.b.effect(crate::ir::InstKind::Effect(verbatim, vec![v, dims[axis]]));
         }
-        let fill = self.dummy(&found.elem);
+        let fill = self.dummy(elem);
         let view = self.declare_buffer(name, dims.iter().map(|d| Dim::Dyn(*d)).collect(), fill);
-        self.s.b.func.buffers[view.buffer.0 as usize].elem = found.elem.clone();
-        let elem = found.elem.clone();
+        self.s.b.func.buffers[view.buffer.0 as usize].elem = elem.clone();
+        let elem = elem.clone();
         self.for_each(&view, &mut Vec::new(), &mut |this, index| {
             let indices = (1..=index.len()).map(hole);
             let args: Vec<Value> = std::iter::once(v).chain(index.iter().copied()).collect();
@@ -196,4 +289,9 @@ pub(super) fn changes(method: &str) -> bool {
 /// Where a name stands, as a key that lowering again finds.
 pub(super) fn origin(ident: &syn::Ident) -> Rc<str> {
     format!("{ident} {:?}", ident.span()).into()
+}
+
+/// As [`origin`], for `..rest`.
+pub(super) fn origin_of_rest(rest: &syn::Expr) -> Rc<str> {
+    format!("..{:?}", syn::spanned::Spanned::span(rest)).into()
 }

@@ -108,7 +108,10 @@ impl Lower<'_> {
                                 let part = val.parts().map_or(Val::Never, |list| list[k].clone());
                                 self.bind_pattern(&field.pat, part, copy);
                             }
-                            None => self.misfit(&field.pat),
+                            None => {
+                                self.want_field(&val, &field.member);
+                                self.misfit(&field.pat);
+                            }
                         }
                     }
                 }
@@ -397,6 +400,12 @@ impl Lower<'_> {
                 self.all_hold(t.elems.iter().zip(list))
             }
             (syn::Pat::Struct(s), Val::Struct(_, list)) => {
+                for field in &s.fields {
+                    if val.field(&field.member).is_none() {
+                        self.want_field(val, &field.member);
+                        self.misfit(&field.pat);
+                    }
+                }
                 let pairs: Vec<(&syn::Pat, &Val)> = s
                     .fields
                     .iter()

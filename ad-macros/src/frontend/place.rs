@@ -233,6 +233,7 @@ impl Lower<'_> {
                         val = super::loops::part(&mut self.s.vars[var].val, &path).clone();
                     }
                     let Some(k) = val.field(&f.member) else {
+                        self.want_field_at(var, &path, &f.member);
                         self.error(
                             f.span(),
                             "the macro does not look into this: its fields cannot be assigned",

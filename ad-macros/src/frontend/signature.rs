@@ -250,11 +250,16 @@ pub(crate) fn is_helper(item: &syn::ItemFn) -> bool {
         return false;
     }
     // In place, and with nothing else to differentiate with respect to.
+    // A struct that the macro does not know may hold floats too.
+    let is_struct = |ty: &syn::Type| {
+        let syn::Type::Reference(r) = ty else { return false };
+        matches!(&*r.elem, syn::Type::Path(p) if p.path.segments.last()
+            .is_some_and(|s| s.ident.to_string().starts_with(char::is_uppercase)))
+    };
     let in_place = !has_input && types.iter().any(|ty| changes(ty) && holds_floats(ty));
-    let other_place = types
-        .iter()
-        .zip(&classes)
-        .any(|(ty, class)| changes(ty) && matches!(class, Class::Other) && holds_floats(ty));
+    let other_place = types.iter().zip(&classes).any(|(ty, class)| {
+        changes(ty) && matches!(class, Class::Other) && (holds_floats(ty) || is_struct(ty))
+    });
     let returns = match &sig.output {
         syn::ReturnType::Default => false,
         syn::ReturnType::Type(_, ty) => {

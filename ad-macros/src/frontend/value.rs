@@ -72,6 +72,8 @@ impl View {
 pub(super) struct Fields {
     pub(super) path: syn::Path,
     pub(super) names: Vec<String>,
+    /// Of a struct made by other code: where it was opened. It has more fields than these, which nobody has asked for.
+    pub(super) opened: Option<super::opaque::Origin>,
 }
 
 /// A closure, or a function inside the function: inlined where it is called.

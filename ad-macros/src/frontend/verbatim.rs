@@ -206,10 +206,18 @@ impl Fill<'_, '_> {
                     match self.lower.lookup(&ident.to_string()) {
                         Some(var) => {
                             let mut val = self.lower.s.vars[var].val.clone();
+                            while let Val::RefMut(to, path) = &val {
+                                val = super::loops::part(&mut self.lower.s.vars[*to].val, path).clone();
+                            }
                             // Of a struct or tuple, the field that is meant.
                             while let Some(part) = field_at(&list, i, &val) {
                                 val = part;
                                 i += 2;
+                            }
+                            if let Some(TokenTree::Ident(name)) = list.get(i + 1)
+                                && matches!(&list[i], TokenTree::Punct(dot) if dot.as_char() == '.')
+                            {
+                                self.lower.want_field(&val, &syn::Member::Named(name.clone()));
                             }
                             out.extend(self.operand(&val, ident.span()));
                         }
@@ -301,6 +309,14 @@ impl Fill<'_, '_> {
             Val::Tuple(list) => {
                 let parts: Vec<TokenStream> = list.iter().map(|v| self.operand(v, span)).collect();
                 quote!((#(#parts,)*))
+            }
+            Val::Struct(fields, _) if fields.opened.is_some() => {
+                self.refuse(
+                    span,
+                    "fields of this struct are changed here: code that the macro does not look into cannot use it as a whole",
+                    "write all its fields out where it is made (`Car { x: 0.0, speed: 1.0 }`), or pass fields",
+                );
+                TokenStream::new()
             }
             Val::Struct(fields, list) => {
                 let parts: Vec<TokenStream> = list.iter().map(|v| self.operand(v, span)).collect();

@@ -459,3 +459,32 @@ fn fields_that_are_vectors_of_anything() {
     assert_eq!(parts(&g), (10.5, 3.5, 7.0, 2.0));
     assert_eq!(parts(&hv), (4.5, 1.5, 6.5, 2.0));
 }
+
+#[derive(Clone, Copy, Default)]
+struct Car {
+    at: f64,
+    speed: f64,
+    gear: usize,
+    wheels: [f64; 2],
+}
+
+impl Car {
+    const START: Car = Car { at: 1.0, speed: 0.5, gear: 2, wheels: [0.5, -1.0] };
+}
+
+#[test]
+fn structs_made_by_other_code() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut car = Car::START;
+        let mut other = Car { speed: x[0], ..Default::default() };
+        for (k, u) in x.iter().enumerate() {
+            car.at += car.speed * u;
+            car = Car { speed: car.speed * (1.0 + u * u), ..car };
+            car.wheels[k % 2] += car.at * u;
+            other.at += other.speed * u;
+        }
+        car.at * car.speed + car.wheels[0] * car.wheels[1] + car.gear as f64 * other.at
+    }
+    check_slice!(vec![0.7, -1.3, 0.4]);
+}
