@@ -2203,3 +2203,176 @@ fn o7(u: &[f64], mut car: Car) -> f64 {
     car.x * car.s
 }
 exact!(o7_, X, o7 o7_grad o7_hvp o7_linearize o7_sparsity, Car::default());
+
+#[differentiable(wrt(w))]
+fn p1(w: &[f64], data: &[(Vec<f64>, f64)]) -> f64 {
+    let mut s = 0.0;
+    for (input, y) in data {
+        let mut a = input.to_vec();
+        for _ in 0..3 {
+            a = w.iter().zip(&a).map(|(w, x)| w * x).collect();
+        }
+        s += (a[0] - y).powi(2);
+    }
+    s
+}
+exact!(p1_, X, p1 p1_grad p1_hvp p1_linearize p1_sparsity, &[(vec![0.5, 1.0, -0.3, 0.2, 0.8, 1.5], 0.4), (vec![1.5, 1.0, -0.3, 0.2, 0.8, 1.5], -0.4)]);
+#[differentiable(wrt(w))]
+fn p1b(w: &[f64], data: &[(Vec<f64>, f64)]) -> f64 {
+    let mut s = 0.0;
+    for k in 0..data.len() {
+        let mut a: Vec<f64> = data[k].0.iter().copied().collect();
+        let mut b = data[k].0.clone();
+        for _ in 0..3 {
+            a = w.iter().zip(&a).map(|(w, x)| w * x).collect();
+            b[1] += a[0];
+        }
+        for i in 0..2 {
+            b = b.iter().map(|v| v * w[i]).collect::<Vec<_>>();
+        }
+        s += (a[0] - data[k].1).powi(2) + b[1];
+    }
+    s
+}
+exact!(p1b_, X, p1b p1b_grad p1b_hvp p1b_linearize p1b_sparsity, &[(vec![0.5, 1.0, -0.3, 0.2, 0.8, 1.5], 0.4), (vec![1.5, 1.0, -0.3, 0.2, 0.8, 1.5], -0.4)]);
+#[differentiable(wrt(x))]
+fn p2(x: &[f64], d: &[([f64; 2], f64)]) -> f64 {
+    let p = d[0].0;
+    let q = if x[0] < 0.0 { p } else { [p[0] * x[0], p[1]] };
+    fn rotate(r: &[f64], p: [f64; 2]) -> [f64; 2] {
+        if r[1].abs() < 1e-9 {
+            return p;
+        }
+        [p[0] * r[1].cos(), p[1] * r[2].sin()]
+    }
+    let mut s = q[0] * x[1];
+    for (p, y) in d {
+        let r = rotate(x, *p);
+        s += (r[0] * r[1] - y).powi(2);
+    }
+    s
+}
+exact!(p2_, X, p2 p2_grad p2_hvp p2_linearize p2_sparsity, &[([0.5, 1.0], 0.4), ([1.5, 1.0], -0.4)]);
+#[differentiable]
+fn p3(x: &[f64]) -> f64 {
+    let mut u = x.to_vec();
+    u.insert(0, 0.0);
+    u.insert(3, x[0] * x[1]);
+    u.push(1.0);
+    let mut s = 0.0;
+    for i in 1..u.len() - 1 {
+        s += (u[i + 1] - 2.0 * u[i] + u[i - 1]).powi(2) * u[i];
+    }
+    let r = u.remove(2);
+    u.rotate_left(2);
+    s += u[0] * r;
+    u.rotate_right(1);
+    s + u[1] * u[2] * u.len() as f64
+}
+exact!(p3_, X, p3 p3_grad p3_hvp p3_linearize p3_sparsity);
+#[differentiable]
+fn p4(x: &[f64]) -> f64 {
+    let mut line = vec![0.0; 3];
+    let mut out = 0.0;
+    for v in x {
+        line.rotate_right(1);
+        line[0] = *v * out + v;
+        out += line[2] * 0.5 + line[1] * line[0];
+    }
+    let mut q = vec![x[0]; 2];
+    for v in x {
+        let first = q.remove(0);
+        q.push(first * v + v);
+    }
+    let mut st: Vec<f64> = Vec::new();
+    for v in x {
+        st.insert(0, v * v);
+        if st.len() > 3 {
+            st.truncate(3);
+        }
+    }
+    out + q[0] * q[1] + st.iter().product::<f64>() + st.swap_remove(0)
+}
+exact!(p4_, X, p4 p4_grad p4_hvp p4_linearize p4_sparsity);
+#[differentiable]
+fn p5(x: &[f64]) -> f64 {
+    let mut term = vec![vec![1.0, 0.0], vec![0.0, 1.0]];
+    let a = vec![vec![x[0], x[1]], vec![x[2], x[3]]];
+    let mut sum = term.clone();
+    for k in 1..6 {
+        let mut new = vec![vec![0.0; 2]; 2];
+        for i in 0..2 {
+            for j in 0..2 {
+                for l in 0..2 {
+                    new[i][j] += term[i][l] * a[l][j] / k as f64;
+                }
+            }
+        }
+        term = new;
+        for i in 0..2 {
+            for j in 0..2 {
+                sum[i][j] += term[i][j];
+            }
+        }
+    }
+    sum[0][0] + sum[1][1] * sum[0][1]
+}
+exact!(p5_, X, p5 p5_grad p5_hvp p5_linearize p5_sparsity);
+#[differentiable]
+fn p6(x: &[f64]) -> f64 {
+    let a: Vec<Vec<f64>> = x.chunks(2).map(|c| c.to_vec()).collect();
+    let mut term = a.clone();
+    for _ in 1..3 {
+        let mut new = vec![vec![0.0; 2]; 3];
+        for i in 0..3 {
+            for j in 0..2 {
+                new[i][j] = term[i][j] * x[0] + term[2 - i][1 - j];
+            }
+        }
+        term = new;
+    }
+    let mut rows = a;
+    for r in rows.iter_mut() {
+        for v in r.iter_mut() {
+            *v *= *v;
+        }
+    }
+    rows.swap(0, 2);
+    term[0][0] * term[2][1] + rows[0][0] * rows[1][1]
+}
+exact!(p6_, X, p6 p6_grad p6_hvp p6_linearize p6_sparsity);
+#[differentiable]
+fn p8(x: &[f64]) -> f64 {
+    let mut rows: Vec<Vec<f64>> = x.chunks(2).map(|c| c.to_vec()).collect();
+    let first = rows.remove(0);
+    rows.push(first);
+    rows.insert(1, vec![x[0] * x[1]; 3]);
+    rows.rotate_left(1);
+    rows.reverse();
+    let kept = rows;
+    rows = vec![vec![0.5; 2]; 2];
+    rows[1][0] = x[3];
+    let mut pairs: Vec<(f64, f64)> = x.windows(2).map(|w| (w[0] * w[1], w[1])).collect();
+    pairs.insert(2, (x[5], 2.0));
+    pairs.rotate_right(2);
+    let (a, b) = pairs.swap_remove(1);
+    kept[0][0] * kept[1][1]
+        + kept[2][1] * kept[3][0]
+        + rows[1][0] * rows[0][1]
+        + a * b
+        + pairs[1].0 * pairs[2].1
+}
+exact!(p8_, X, p8 p8_grad p8_hvp p8_linearize p8_sparsity);
+#[differentiable(wrt(w))]
+fn q2(w: &[f64], data: &[(Vec<f64>, f64)]) -> f64 {
+    let mut s = 0.0;
+    for k in 0..data.len() {
+        let mut a: Vec<f64> = data[k].0.iter().copied().collect();
+        for _ in 0..3 {
+            a = w.iter().zip(&a).map(|(w, x)| w * x).collect();
+        }
+        s += (a[0] - data[k].1).powi(2);
+    }
+    s
+}
+exact!(q2_, X, q2 q2_grad q2_hvp q2_linearize q2_sparsity, &[(vec![0.5, 1.0, -0.3, 0.2, 0.8, 1.5], 0.4), (vec![1.5, 1.0, -0.3, 0.2, 0.8, 1.5], -0.4)]);

@@ -261,9 +261,16 @@ impl Lower<'_> {
             }
             (Val::View(a), Val::View(b)) if self.can_meet(&a, &b) => self.meet(join, [Some(a), Some(b)]),
             (a, b) => {
-                for like in [&a, &b] {
-                    if let Some(var) = var {
-                        self.want_like(var, &[], like);
+                for (one, like) in [(&b, &a), (&a, &b)] {
+                    match var {
+                        Some(var) => self.want_like(var, &[], like),
+                        // What a side ends with has a name where it was bound.
+                        None => {
+                            let named = (0..self.s.vars.len()).filter(|v| self.s.vars[*v].val == *one);
+                            for var in named.collect::<Vec<_>>() {
+                                self.want_like(var, &[], like);
+                            }
+                        }
                     }
                 }
                 self.error(

@@ -10,7 +10,9 @@ use crate::ir::{Arg, Binding, Block, Buffer, Func, Inst, InstKind, Op, Storage, 
 
 /// Where derivatives would be lost.
 pub(super) fn leaks(func: &Func) -> Vec<Span> {
-    let mut reached = Reached { func, values: HashSet::new(), buffers: HashSet::new() };
+    let floats = used_as_floats(func);
+    let mut reached =
+        Reached { func, values: HashSet::new(), buffers: HashSet::new(), floats, leaks: Vec::new() };
     for p in func.params.iter().filter(|p| p.active) {
         match p.binding {
             Binding::Value(v) => {
@@ -22,24 +24,67 @@ pub(super) fn leaks(func: &Func) -> Vec<Span> {
             Binding::Buffer(_) => {}
         }
     }
-    loop {
-        let before = (reached.values.len(), reached.buffers.len());
-        reached.block(&func.body);
-        if (reached.values.len(), reached.buffers.len()) == before {
-            break;
-        }
-    }
-    let mut found = Vec::new();
+    reached.block(&func.body);
+    reached.leaks.into_iter().map(|(_, span)| span).collect()
+}
+
+/// Values of unknown types that become floats or parts of them.
+fn used_as_floats(func: &Func) -> HashSet<Value> {
+    let mut found = HashSet::new();
     func.body.visit(&mut |inst| {
-        if let InstKind::Pure(Op::Verbatim(verbatim), args) = &inst.kind
-            && func.is_float(inst.results[0])
-            && !is_constant(verbatim)
-            && reached.any(args, &verbatim.buffers)
-        {
-            found.push(verbatim.tokens.span());
+        let mut used = |values: &[Value]| {
+            found.extend(values.iter().filter(|v| *func.ty(**v) == Type::Opaque).copied());
+        };
+        let joined = |results: &[Value], values: &[Value]| -> Vec<Value> {
+            results.iter().zip(values).filter(|(r, _)| func.is_float(**r)).map(|(_, v)| *v).collect()
+        };
+        match &inst.kind {
+            // An `as` mostly makes floats of integers.
+            InstKind::Pure(Op::Verbatim(_) | Op::Cast(_) | Op::Cmp(_) | Op::Len(..), _) => {}
+            InstKind::Pure(_, args) if func.is_float(inst.results[0]) => used(args),
+            InstKind::Store { buffer, value, .. }
+            | InstKind::Fill { buffer, value }
+            | InstKind::Alloc { buffer, fill: value }
+                if func.buffer(*buffer).elem.is_float() =>
+            {
+                used(&[*value]);
+            }
+            InstKind::If { then_block, else_block, .. } => {
+                for block in [then_block, else_block] {
+                    used(&joined(&inst.results, &block.yields));
+                }
+            }
+            InstKind::For(l) => {
+                used(&joined(&inst.results, &l.inits));
+                used(&joined(&inst.results, &l.body.yields));
+            }
+            InstKind::While { inits, body, .. } => {
+                used(&joined(&inst.results, inits));
+                used(&joined(&inst.results, &body.yields));
+            }
+            _ => {}
         }
     });
-    found
+    for output in &func.outputs {
+        if let Binding::Value(v) = output.binding {
+            found.insert(v);
+        }
+    }
+    // What computes them from values of unknown types as well.
+    loop {
+        let before = found.len();
+        func.body.visit(&mut |inst| {
+            if let InstKind::Pure(op, args) = &inst.kind
+                && !matches!(op, Op::Verbatim(_) | Op::Cast(_) | Op::Cmp(_) | Op::Len(..))
+                && found.contains(&inst.results[0])
+            {
+                found.extend(args.iter().filter(|v| *func.ty(**v) == Type::Opaque));
+            }
+        });
+        if found.len() == before {
+            return found;
+        }
+    }
 }
 
 /// `constant(x)`, which is there to hold a value fixed.
@@ -50,7 +95,11 @@ fn is_constant(verbatim: &Verbatim) -> bool {
 struct Reached<'a> {
     func: &'a Func,
     values: HashSet<Value>,
+    /// The arrays with something active in them, so far.
     buffers: HashSet<Buffer>,
+    floats: HashSet<Value>,
+    /// By what computes them, and where.
+    leaks: Vec<(Value, Span)>,
 }
 
 impl Reached<'_> {
@@ -73,6 +122,17 @@ impl Reached<'_> {
         }
     }
 
+    /// As often as a round finds something new.
+    fn rounds(&mut self, mut round: impl FnMut(&mut Self)) {
+        loop {
+            let before = (self.values.len(), self.buffers.len());
+            round(self);
+            if (self.values.len(), self.buffers.len()) == before {
+                return;
+            }
+        }
+    }
+
     fn block(&mut self, block: &Block) {
         for inst in &block.insts {
             self.inst(inst);
@@ -88,7 +148,14 @@ impl Reached<'_> {
                 };
                 let constant = matches!(op, Op::Verbatim(v) if is_constant(v));
                 if !constant && self.any(args, buffers) {
-                    self.mark(inst.results[0]);
+                    let result = inst.results[0];
+                    self.mark(result);
+                    if let Op::Verbatim(v) = op
+                        && (self.func.is_float(result) || self.floats.contains(&result))
+                        && !self.leaks.iter().any(|(v, _)| *v == result)
+                    {
+                        self.leaks.push((result, v.tokens.span()));
+                    }
                 }
             }
             InstKind::Load { buffer, .. } if self.buffers.contains(buffer) => {
@@ -110,17 +177,21 @@ impl Reached<'_> {
             InstKind::For(l) => {
                 self.join(&l.inits, &l.body.args[1..]);
                 self.join(&l.inits, &inst.results);
-                self.block(&l.body);
-                self.join(&l.body.yields, &l.body.args[1..]);
+                self.rounds(|this| {
+                    this.block(&l.body);
+                    this.join(&l.body.yields, &l.body.args[1..]);
+                });
                 self.join(&l.body.yields, &inst.results);
             }
             InstKind::While { inits, cond_block, body } => {
-                for to in [&cond_block.args, &body.args, &inst.results] {
-                    self.join(inits, to);
-                    self.join(&body.yields, to);
-                }
-                self.block(cond_block);
-                self.block(body);
+                self.rounds(|this| {
+                    for to in [&cond_block.args, &body.args, &inst.results] {
+                        this.join(inits, to);
+                        this.join(&body.yields, to);
+                    }
+                    this.block(cond_block);
+                    this.block(body);
+                });
             }
             InstKind::Call(call) => {
                 let reached = call.args.iter().any(|a| match a {

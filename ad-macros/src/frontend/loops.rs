@@ -64,8 +64,8 @@ impl Lower<'_> {
                     Val::View(View { range: Some((start, len)), ..view });
             }
             let mark = self.diagnostics.mark();
-            let (next, buffers) = self.trial(|this| {
-                let outside = this.s.b.func.buffers.len();
+            let outside = self.s.b.func.buffers.len();
+            let (next, buffers, elems) = self.trial(|this| {
                 this.open_round(&carried);
                 let before: Vec<Val> = this.s.vars[..n].iter().map(|v| v.val.clone()).collect();
                 let flow = round(this);
@@ -76,12 +76,20 @@ impl Lower<'_> {
                     this.note(&mut next, var, &[], old, &new, outside);
                 }
                 this.s.b.close(Vec::new());
-                (next, this.s.tainted_buffers.clone())
+                let elems: Vec<Type> =
+                    this.s.b.func.buffers[..outside].iter().map(|b| b.elem.clone()).collect();
+                (next, this.s.tainted_buffers.clone(), elems)
             });
+            let mut buffers_known = true;
+            for (data, elem) in self.s.b.func.buffers.iter_mut().zip(elems) {
+                if data.elem == Type::Opaque && elem.is_float() {
+                    data.elem = elem;
+                    buffers_known = false;
+                }
+            }
             // Buffers made in the round are gone with the trial.
-            let old = self.s.b.func.buffers.len();
-            let found: Vec<_> = buffers.into_iter().filter(|b| (b.0 as usize) < old).collect();
-            let buffers_known = found.iter().all(|b| self.s.tainted_buffers.contains(b));
+            let found: Vec<_> = buffers.into_iter().filter(|b| (b.0 as usize) < outside).collect();
+            buffers_known &= found.iter().all(|b| self.s.tainted_buffers.contains(b));
             self.s.tainted_buffers.extend(found);
             if next == carried && buffers_known {
                 return carried;
@@ -176,7 +184,7 @@ impl Lower<'_> {
             // A view that a round moves: only one that is set anew before it is used can be lowered.
             (Val::Unset, Val::View(_)) => {}
             (_, Val::View(_)) => {
-                self.want_like(var, path, new);
+                self.want_before(var, path, old, new);
                 let span = self.here;
                 let name = self.s.vars[var].name.clone();
                 self.error(
@@ -187,10 +195,7 @@ impl Lower<'_> {
             }
             (_, Val::Unset) | (Val::Unset | Val::Never, _) => {}
             _ => {
-                // What it was in front of the loop is what can be made like it.
-                let now = std::mem::replace(part(&mut self.s.vars[var].val, path), old.clone());
-                self.want_like(var, path, new);
-                *part(&mut self.s.vars[var].val, path) = now;
+                self.want_before(var, path, old, new);
                 let name = self.s.vars[var].name.clone();
                 self.error(
                     self.here,
@@ -199,6 +204,13 @@ impl Lower<'_> {
                 );
             }
         }
+    }
+
+    /// What a variable was in front of the loop is to be made like what a round leaves in it.
+    fn want_before(&mut self, var: VarId, path: &[usize], old: &Val, new: &Val) {
+        let now = std::mem::replace(part(&mut self.s.vars[var].val, path), old.clone());
+        self.want_like(var, path, new);
+        *part(&mut self.s.vars[var].val, path) = now;
     }
 
     /// Opens a round: the carried variables become arguments.

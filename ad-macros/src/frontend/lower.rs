@@ -633,6 +633,12 @@ impl Lower<'_> {
         if self.is_tainted(value) {
             self.s.tainted_buffers.insert(buffer);
         }
+        // What is stored tells what an array is of whose elements nothing else does.
+        let ty = self.s.b.func.ty(value).clone();
+        let data = &mut self.s.b.func.buffers[buffer.0 as usize];
+        if data.elem == Type::Opaque && ty.is_float() && data.storage == Storage::Local {
+            data.elem = ty;
+        }
         self.s.b.store(buffer, index, value, mode);
     }
 

@@ -148,6 +148,10 @@ impl Lower<'_> {
                     self.swap_rows(&receiver, e);
                     Val::unit()
                 }
+                ("rotate_left" | "rotate_right", 1) | ("reverse", 0) => {
+                    self.moved_rows(&receiver, e);
+                    Val::unit()
+                }
                 ("clone" | "to_vec" | "to_owned", 0) => self.duplicate(receiver, "copy"),
                 (name, _) if super::sorting::sorts(name) => self.sort(&receiver, e),
                 _ => match self.source(&receiver, e) {
@@ -159,7 +163,8 @@ impl Lower<'_> {
                 self.duplicate(receiver, "copy")
             }
             Val::Scalar(v)
-                if self.s.b.func.is_float(v) || self.is_float_method(&name) && self.any_float(&e.args) =>
+                if self.s.b.func.is_float(v)
+                    || self.is_float_method(&name) && (self.is_tainted(v) || self.any_float(&e.args)) =>
             {
                 let Some(v) = self.scalar(Val::Scalar(v), e.receiver.span()) else { return Val::Never };
                 let args: Vec<&syn::Expr> = e.args.iter().collect();
@@ -196,7 +201,7 @@ impl Lower<'_> {
                 let Some(mut found) = self.verbatim_operands(quote::quote!(#args), e.span()) else {
                     return Val::Never;
                 };
-                if found.tainted {
+                if found.tainted || self.is_tainted(v) {
                     return self.unknown_method(e);
                 }
                 // The receiver is operand 0: the others move up by one.

@@ -18,8 +18,8 @@ pub(super) type Origin = (Rc<str>, Vec<usize>);
 /// What is known of something made by other code.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Found {
-    /// An array: how many axes it has, and what its elements are.
-    Array { axes: usize, elem: Type },
+    /// An array: its axes (those of a length in their type with it), and what its elements are.
+    Array { axes: Vec<Option<Rc<str>>>, elem: Type },
     /// A struct: its fields that are read or written here.
     Fields(BTreeSet<String>),
 }
@@ -42,7 +42,7 @@ impl Lower<'_> {
         match val {
             Val::Scalar(v) if self.is_opaque(v) => {
                 match self.known.get(&(origin.clone(), path.clone())).cloned() {
-                    Some(Found::Array { axes, elem }) => Val::View(self.copy_in(v, axes, &elem, name)),
+                    Some(Found::Array { axes, elem }) => Val::View(self.copy_in(v, &axes, &elem, name)),
                     Some(Found::Fields(names)) => {
                         let fields = Fields {
                             path: syn::parse_quote!(Opened),
@@ -140,7 +140,7 @@ impl Lower<'_> {
         match val {
             Val::Scalar(v) if self.is_opaque(v) && !self.s.refs.contains(&v) && self.rank(to) > 0 => {
                 let elem = self.s.b.func.buffer(to.buffer).elem.clone();
-                Val::View(self.copy_in(v, self.rank(to), &elem, "copy"))
+                Val::View(self.copy_in(v, &self.axes_of(to), &elem, "copy"))
             }
             val => val,
         }
@@ -160,21 +160,37 @@ impl Lower<'_> {
             }
         }
         if let Some(Place::Variable(var, path)) = self.place_quietly(base) {
-            self.want(var, &path, axes, elem);
+            self.want(var, &path, vec![None; axes], elem);
         }
     }
 
+    /// The axes of a view, with the lengths that types tell.
+    fn axes_of(&self, view: &View) -> Vec<Option<Rc<str>>> {
+        let dims = &self.s.b.func.buffer(view.buffer).dims[view.prefix.len()..];
+        let fixed = |(k, dim): (usize, &Dim)| match dim {
+            Dim::Fixed(n) if k > 0 || view.range.is_none() => Some(n.clone()),
+            _ => None,
+        };
+        dims.iter().enumerate().map(fixed).collect()
+    }
+
     /// Notes that a variable, or a part of it, is an array.
-    pub(super) fn want(&mut self, var: VarId, path: &[usize], axes: usize, elem: Option<Type>) {
+    pub(super) fn want(
+        &mut self,
+        var: VarId,
+        path: &[usize],
+        axes: Vec<Option<Rc<str>>>,
+        elem: Option<Type>,
+    ) {
         let Some(origin) = self.s.vars[var].origin.clone() else { return };
         let Val::Scalar(v) = super::loops::part(&mut self.s.vars[var].val, path).clone() else { return };
-        if axes == 0 || !self.is_opaque(v) {
+        if axes.is_empty() || !self.is_opaque(v) {
             return;
         }
         let elem = elem.unwrap_or(Type::Float(FloatKind::Infer));
         let better = |old: &Found| match old {
             Found::Array { axes: old, elem } => {
-                *old < axes || *elem == Type::Float(FloatKind::Infer) && *old == axes
+                old.len() < axes.len() || *elem == Type::Float(FloatKind::Infer) && old.len() == axes.len()
             }
             Found::Fields(_) => false,
         };
@@ -189,7 +205,7 @@ impl Lower<'_> {
         match like {
             Val::View(view) => {
                 let elem = self.s.b.func.buffer(view.buffer).elem.clone();
-                let axes = self.rank(view);
+                let axes = self.axes_of(view);
                 self.want(var, path, axes, Some(elem));
             }
             Val::Tuple(_) | Val::Struct(..) => {
@@ -214,11 +230,11 @@ impl Lower<'_> {
     }
 
     /// The elements of something opaque in a buffer of its own. Rows must be of one length.
-    fn copy_in(&mut self, v: Value, axes: usize, elem: &Type, name: &str) -> View {
+    fn copy_in(&mut self, v: Value, axes: &[Option<Rc<str>>], elem: &Type, name: &str) -> View {
         let hole = |k: usize| syn::Ident::new(&crate::ir::Verbatim::hole(k), proc_macro2::Span::call_site());
         let first = hole(0);
-        let mut dims = Vec::new();
-        for axis in 0..axes {
+        let (mut dims, mut shape) = (Vec::new(), Vec::new());
+        for (axis, known) in axes.iter().enumerate() {
             let rows = match axis {
                 0 => quote::quote!(#first.len()),
                 1 => quote::quote!(#first.first().map_or(0, |row| row.len())),
@@ -227,8 +243,9 @@ impl Lower<'_> {
             let len = self.pass(rows, &[v], Type::Int);
             self.s.ints.insert(len, "usize".into());
             dims.push(len);
+            shape.push(known.clone().map_or(Dim::Dyn(len), Dim::Fixed));
         }
-        for axis in 1..axes {
+        for axis in 1..axes.len() {
             let (n, message) = (hole(1), "rows of different lengths are not supported here");
             let all = if axis == 1 {
                 quote::quote!(#first.iter().all(|row| row.len() == #n))
@@ -240,7 +257,7 @@ impl Lower<'_> {
             self.s.b.effect(crate::ir::InstKind::Effect(verbatim, vec![v, dims[axis]]));
         }
         let fill = self.dummy(elem);
-        let view = self.declare_buffer(name, dims.iter().map(|d| Dim::Dyn(*d)).collect(), fill);
+        let view = self.declare_buffer(name, shape, fill);
         self.s.b.func.buffers[view.buffer.0 as usize].elem = elem.clone();
         let elem = elem.clone();
         self.for_each(&view, &mut Vec::new(), &mut |this, index| {
@@ -265,7 +282,7 @@ impl Lower<'_> {
 
 /// Whether a method changes the array that it is called on.
 pub(super) fn changes(method: &str) -> bool {
-    const CHANGES: [&str; 16] = [
+    const CHANGES: [&str; 21] = [
         "iter_mut",
         "chunks_mut",
         "chunks_exact_mut",
@@ -282,6 +299,11 @@ pub(super) fn changes(method: &str) -> bool {
         "clear",
         "reverse",
         "resize",
+        "insert",
+        "remove",
+        "swap_remove",
+        "rotate_left",
+        "rotate_right",
     ];
     CHANGES.contains(&method)
 }

@@ -59,23 +59,8 @@ impl Lower<'_> {
                     Val::Tuple(vec![end, Val::View(rest)])
                 })
             }
-            ("reverse", 0) => {
-                let len = self.len(view);
-                let (two, one, zero) = (self.s.b.int("2"), self.s.b.int("1"), self.s.b.int("0"));
-                let half = self.op(Op::Div, &[len, two]);
-                let spec = super::loops::RangeSpec::new(zero, half, false);
-                self.range_loop(&spec, &mut |this, i| {
-                    let last = this.op(Op::Sub, &[len, one]);
-                    let j = this.op(Op::Sub, &[last, i]);
-                    if let (Place::Element(buffer, a), Place::Element(_, b)) =
-                        (this.index(view, i), this.index(view, j))
-                    {
-                        let (x, y) = (this.load(buffer, a.clone()), this.load(buffer, b.clone()));
-                        this.store(buffer, a, y, StoreMode::Set);
-                        this.store(buffer, b, x, StoreMode::Set);
-                    }
-                    super::lower::Flow::Falls
-                });
+            ("rotate_left" | "rotate_right", 1) | ("reverse", 0) => {
+                self.moved_rows(&Val::View(view.clone()), e);
                 Val::unit()
             }
             ("iter", 0) => return None,
@@ -146,7 +131,25 @@ impl Lower<'_> {
                 None => return,
             }
         }
-        self.swap_in(rows, index[0], index[1], false);
+        self.exchange(rows, index[0], index[1]);
+    }
+
+    /// Two elements change places.
+    pub(super) fn exchange(&mut self, rows: &Val, i: Value, j: Value) {
+        self.swap_in(rows, i, j, false);
+    }
+
+    /// `rotate_left`, `rotate_right` and `reverse`.
+    pub(super) fn moved_rows(&mut self, rows: &Val, e: &syn::ExprMethodCall) {
+        if e.method == "reverse" {
+            let (zero, len) = (self.s.b.int("0_usize"), self.length_of(rows));
+            return self.reverse_rows(rows, zero, len);
+        }
+        let Some(by) = e.args.first() else { return };
+        let val = self.expr(by).0;
+        if let Some(by) = self.scalar(val, by.span()) {
+            self.rotate_rows(rows, by, e.method == "rotate_left");
+        }
     }
 
     fn swap_in(&mut self, rows: &Val, i: Value, j: Value, is_data: bool) {

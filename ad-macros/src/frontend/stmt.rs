@@ -335,6 +335,11 @@ impl Lower<'_> {
                     Val::View(to) if !to.by_ref => self.copied_in(to, val),
                     _ => val,
                 };
+                if let (Val::Ragged(_), Val::View(from)) = (&old, &val)
+                    && self.rank(from) == 2
+                {
+                    return self.refill(var, &path, from, span);
+                }
                 match (old, val) {
                     // What it held has been moved to another variable, which must keep it.
                     (Val::View(to), val @ Val::View(_)) if !to.by_ref && self.is_held(&to, var) => {
@@ -399,7 +404,7 @@ impl Lower<'_> {
     }
 
     /// Whether another variable owns the buffer of a view.
-    fn is_held(&self, view: &View, except: super::lower::VarId) -> bool {
+    pub(super) fn is_held(&self, view: &View, except: super::lower::VarId) -> bool {
         let mut vars = self.scopes.iter().flat_map(std::collections::HashMap::values);
         vars.any(|var| *var != except && owns(&self.s.vars[*var].val, view.buffer))
     }

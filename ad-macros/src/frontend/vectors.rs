@@ -189,8 +189,19 @@ impl Lower<'_> {
 
     /// A method that changes the length of a vector; `None` if it is none.
     pub(super) fn vector_method(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
-        const NAMES: [&str; 8] =
-            ["push", "pop", "extend", "extend_from_slice", "clear", "truncate", "append", "resize"];
+        const NAMES: [&str; 11] = [
+            "push",
+            "pop",
+            "extend",
+            "extend_from_slice",
+            "clear",
+            "truncate",
+            "append",
+            "resize",
+            "insert",
+            "remove",
+            "swap_remove",
+        ];
         let name = e.method.to_string();
         if !NAMES.contains(&name.as_str()) || self.is_foreign(&e.receiver) {
             return None;
@@ -215,6 +226,18 @@ impl Lower<'_> {
                 let it = self.iterator(a)?;
                 self.extend(var, &path, &it, e.span());
                 Val::unit()
+            }
+            ("insert", [at, a]) => {
+                let at = self.expr(at).0;
+                let at = self.scalar(at, e.span())?;
+                let val = self.expr(a).0;
+                self.insert_in(var, &path, at, val, e.span());
+                Val::unit()
+            }
+            ("remove" | "swap_remove", [at]) => {
+                let at = self.expr(at).0;
+                let at = self.scalar(at, e.span())?;
+                self.remove_from(var, &path, at, name == "swap_remove")
             }
             ("pop", []) => self.pop_from(var, &path),
             ("clear", []) => {
@@ -401,6 +424,30 @@ impl Lower<'_> {
         }
     }
 
+    /// A vector of vectors takes over the rows of a matrix.
+    pub(super) fn refill(&mut self, var: VarId, path: &[usize], from: &View, span: Span) {
+        let zero = self.s.b.int("0");
+        let Val::Ragged(parts) = super::loops::part(&mut self.s.vars[var].val, path).clone() else { return };
+        // What it held may have been moved to another variable, which must keep it.
+        let held = matches!(&parts[0], Val::View(data) if self.is_held(data, var));
+        let emptied = match &parts[0] {
+            Val::View(data) if held => {
+                let elem = self.s.b.func.buffer(data.buffer).elem.clone();
+                self.grown(&Row::Vector(elem), "rows")
+            }
+            _ => Val::Ragged(parts.iter().map(|p| self.cut(p, zero)).collect()),
+        };
+        self.set_at(var, path, emptied);
+        let rows = self.len(from);
+        let spec = super::loops::RangeSpec::new(zero, rows, false);
+        let from = Val::View(from.clone());
+        self.range_loop(&spec, &mut |this, k| {
+            let row = this.part_at(&from, k, false);
+            this.push_to(var, path, row, span);
+            Flow::Falls
+        });
+    }
+
     fn pop_from(&mut self, var: VarId, path: &[usize]) -> Val {
         let target = super::loops::part(&mut self.s.vars[var].val, path).clone();
         if matches!(target, Val::Vacant(_) | Val::Never) {
@@ -429,7 +476,7 @@ impl Lower<'_> {
         Val::Maybe(vec![parts[0].clone(), value, Val::Unset])
     }
 
-    fn length_at(&mut self, var: VarId, path: &[usize]) -> Value {
+    pub(super) fn length_at(&mut self, var: VarId, path: &[usize]) -> Value {
         let target = super::loops::part(&mut self.s.vars[var].val, path).clone();
         match target {
             Val::View(_) | Val::Columns(_) | Val::Ragged(_) => self.length_of(&target),
@@ -468,7 +515,7 @@ impl Lower<'_> {
         }
     }
 
-    fn set_length(&mut self, var: VarId, path: &[usize], len: Value) {
+    pub(super) fn set_length(&mut self, var: VarId, path: &[usize], len: Value) {
         let target = super::loops::part(&mut self.s.vars[var].val, path).clone();
         let cut = self.cut(&target, len);
         *super::loops::part(&mut self.s.vars[var].val, path) = cut;

@@ -488,3 +488,27 @@ fn structs_made_by_other_code() {
     }
     check_slice!(vec![0.7, -1.3, 0.4]);
 }
+
+#[test]
+fn elements_that_change_places() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut line = vec![0.0; 3];
+        let mut out = 0.0;
+        for v in x {
+            line.rotate_right(1);
+            line[0] = v * out + v;
+            out += line[2] * 0.5 + line[1] * line[0];
+        }
+        let mut padded = x.to_vec();
+        padded.insert(1, out);
+        let first = padded.remove(0);
+        padded.rotate_left(1);
+        padded.reverse();
+        let mut rows: Vec<Vec<f64>> = x.iter().map(|v| vec![*v; 2]).collect();
+        rows.insert(1, vec![out]);
+        let taken = rows.swap_remove(0);
+        padded[0] * first + padded[1] * taken[1] + rows[0][1] * rows[1][0]
+    }
+    check_slice!(vec![0.7, -1.3, 0.4]);
+}
