@@ -5,7 +5,7 @@
 use ad_runtime::operators::{HessianOperator, Linearized};
 use ad_runtime::sparse::Sparsity;
 use ad_runtime::{Differentiable, differentiable};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 fn diff(x: &[f64], v: &[f64], f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
     let at = |t: f64| f(&x.iter().zip(v).map(|(x, v)| x + t * v).collect::<Vec<_>>());
     let central =
@@ -2376,3 +2376,613 @@ fn q2(w: &[f64], data: &[(Vec<f64>, f64)]) -> f64 {
     s
 }
 exact!(q2_, X, q2 q2_grad q2_hvp q2_linearize q2_sparsity, &[(vec![0.5, 1.0, -0.3, 0.2, 0.8, 1.5], 0.4), (vec![1.5, 1.0, -0.3, 0.2, 0.8, 1.5], -0.4)]);
+
+// ---- fresh batch A
+#[differentiable(wrt(theta))]
+fn garch_nll(theta: &[f64], returns: &[f64]) -> f64 {
+    let (omega, alpha, beta) =
+        (theta[0].exp(), 1.0 / (1.0 + (-theta[1]).exp()), 1.0 / (1.0 + (-theta[2]).exp()));
+    let n = returns.len() as f64;
+    let mean = returns.iter().sum::<f64>() / n;
+    let mut var = returns.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / n;
+    let mut nll = 0.0;
+    for window in returns.windows(2) {
+        let [prev, cur] = window else { unreachable!() };
+        var = omega + 0.3 * alpha * (prev - mean).powi(2) + 0.6 * beta * var;
+        nll += 0.5 * ((2.0 * std::f64::consts::PI * var).ln() + (cur - mean).powi(2) / var);
+    }
+    nll
+}
+exact!(garch_nll_, X, garch_nll garch_nll_grad garch_nll_hvp garch_nll_linearize garch_nll_sparsity, &[0.1, -0.2, 0.15, 0.3, -0.25]);
+
+#[derive(Debug, Clone)]
+struct Layer {
+    n_in: usize,
+    n_out: usize,
+    act: Activation,
+}
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Activation {
+    Tanh,
+    Relu,
+    Identity,
+    Softplus { beta: f64 },
+}
+impl Activation {
+    fn name(&self) -> &'static str {
+        match self {
+            Activation::Tanh => "tanh",
+            _ => "other",
+        }
+    }
+}
+#[differentiable(wrt(params))]
+fn net_loss(params: &[f64], layers: &[Layer], xs: &[Vec<f64>], ys: &[f64], l2: f64) -> f64 {
+    let mut loss = 0.0;
+    for (x, y) in xs.iter().zip(ys.iter()) {
+        let mut h: Vec<f64> = x.clone();
+        let mut offset = 0;
+        for layer in layers.iter() {
+            let mut next = Vec::with_capacity(layer.n_out);
+            for o in 0..layer.n_out {
+                let w = &params[offset + o * layer.n_in..offset + (o + 1) * layer.n_in];
+                let b = params[offset + layer.n_in * layer.n_out + o];
+                let z = w.iter().zip(h.iter()).fold(b, |acc, (wi, hi)| acc + wi * hi);
+                next.push(match layer.act {
+                    Activation::Tanh => z.tanh(),
+                    Activation::Relu => {
+                        if z > 0.0 {
+                            z
+                        } else {
+                            0.0
+                        }
+                    }
+                    Activation::Identity => z,
+                    Activation::Softplus { beta } => (beta * z).exp().ln_1p() / beta,
+                });
+            }
+            offset += layer.n_out * (layer.n_in + 1);
+            h = next;
+        }
+        loss += (h[0] - y).powi(2);
+    }
+    loss / xs.len() as f64 + l2 * params.iter().map(|p| p * p).sum::<f64>()
+}
+fn net_layers() -> Vec<Layer> {
+    vec![
+        Layer { n_in: 2, n_out: 1, act: Activation::Tanh },
+        Layer { n_in: 1, n_out: 1, act: Activation::Softplus { beta: 2.0 } },
+    ]
+}
+exact!(net_loss_, X, net_loss net_loss_grad net_loss_hvp net_loss_linearize net_loss_sparsity, &net_layers(), &[vec![0.5, -0.2], vec![0.1, 0.9]], &[0.3, -0.4], 0.01);
+
+#[differentiable]
+fn double_pendulum_action(q: &[f64]) -> f64 {
+    const G: f64 = 9.81;
+    let dt = 0.1_f64;
+    #[derive(Clone, Copy)]
+    struct State {
+        a: f64,
+        b: f64,
+    }
+    let states: Vec<State> = q.chunks_exact(2).map(|c| State { a: c[0], b: c[1] }).collect();
+    let mut action = 0.0;
+    for pair in states.windows(2) {
+        let (s, t) = (pair[0], pair[1]);
+        let (da, db) = ((t.a - s.a) / dt, (t.b - s.b) / dt);
+        let kinetic = da * da + 0.5 * db * db + da * db * (s.a - s.b).cos();
+        let potential = -G * (2.0 * s.a.cos() + s.b.cos());
+        action += (kinetic - potential) * dt;
+    }
+    action
+}
+exact!(dpa_, X, double_pendulum_action double_pendulum_action_grad double_pendulum_action_hvp double_pendulum_action_linearize double_pendulum_action_sparsity);
+
+#[differentiable(wrt(beta))]
+fn cox_partial_likelihood(beta: &[f64], covariates: &[[f64; 3]], times: &[f64], events: &[bool]) -> f64 {
+    let n = times.len();
+    let scores: Vec<f64> =
+        covariates.iter().map(|c| c.iter().zip(beta).map(|(c, b)| c * b).sum::<f64>()).collect();
+    let mut ll = 0.0;
+    for i in 0..n {
+        if !events[i] {
+            continue;
+        }
+        let at_risk: f64 = (0..n).filter(|&j| times[j] >= times[i]).map(|j| scores[j].exp()).sum();
+        ll += scores[i] - at_risk.ln();
+    }
+    -ll
+}
+exact!(cox_, &X[..3], cox_partial_likelihood cox_partial_likelihood_grad cox_partial_likelihood_hvp cox_partial_likelihood_linearize cox_partial_likelihood_sparsity, &[[0.1, 0.5, 1.0], [0.4, -0.3, 0.2], [1.0, 0.2, -0.7], [0.3, 0.3, 0.9]], &[2.0, 1.0, 3.0, 1.5], &[true, false, true, true]);
+
+#[differentiable]
+fn lennard_jones(coords: &[f64]) -> f64 {
+    let atoms: Vec<[f64; 2]> = coords.chunks(2).map(|c| [c[0], c[1]]).collect();
+    let mut e = 0.0;
+    for (i, a) in atoms.iter().enumerate() {
+        for b in atoms.iter().skip(i + 1) {
+            let r2: f64 = a.iter().zip(b.iter()).map(|(p, q)| (p - q) * (p - q)).sum();
+            let s6 = (1.0 / r2).powi(3);
+            e += 4.0 * (s6 * s6 - s6);
+        }
+    }
+    e
+}
+exact!(lj_, &[0.3, -0.8, 1.9, 0.6, -0.9, 0.9], lennard_jones lennard_jones_grad lennard_jones_hvp lennard_jones_linearize lennard_jones_sparsity);
+
+#[differentiable]
+fn crf(x: &[f64]) -> f64 {
+    let k = 2;
+    let emissions: Vec<&[f64]> = x[..4].chunks(k).collect();
+    let transitions = &x[4..];
+    let mut alpha: Vec<f64> = emissions[0].to_vec();
+    for e in emissions.iter().skip(1) {
+        let mut next = vec![f64::NEG_INFINITY; k];
+        for j in 0..k {
+            let terms: Vec<f64> =
+                (0..k).map(|i| alpha[i] + transitions[(i + j) % 2] * (1.0 + i as f64)).collect();
+            let m = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            next[j] = e[j] + m + terms.iter().map(|t| (t - m).exp()).sum::<f64>().ln();
+        }
+        alpha = next;
+    }
+    let m = alpha.iter().cloned().fold(f64::MIN, f64::max);
+    m + alpha.iter().map(|a| (a - m).exp()).sum::<f64>().ln()
+}
+exact!(crf_, X, crf crf_grad crf_hvp crf_linearize crf_sparsity);
+
+#[differentiable]
+fn trig(x: &[f64]) -> f64 {
+    let n = x.len();
+    let cos_sum: f64 = x.iter().map(|v| v.cos()).sum();
+    x.iter()
+        .enumerate()
+        .map(|(i, xi)| {
+            let fi = n as f64 - cos_sum + (i + 1) as f64 * (1.0 - xi.cos()) - xi.sin();
+            fi * fi
+        })
+        .sum()
+}
+exact!(trig_, X, trig trig_grad trig_hvp trig_linearize trig_sparsity);
+
+#[differentiable(wrt(p))]
+fn michaelis(p: &[f64], data: &[(f64, f64)], hill: Option<f64>) -> f64 {
+    let [vmax, km, bg, ..] = *p else { panic!("too few parameters") };
+    data.iter()
+        .map(|&(s, v)| {
+            let n = hill.unwrap_or(1.0);
+            let rate = vmax.abs() * s.powf(n) / (km.abs().powf(n) + s.powf(n)) + bg;
+            let r = rate - v;
+            if r.abs() <= 0.5 { 0.5 * r * r } else { 0.5 * (r.abs() - 0.25) }
+        })
+        .sum()
+}
+exact!(mm_, X, michaelis michaelis_grad michaelis_hvp michaelis_linearize michaelis_sparsity, &[(0.1, 0.2), (1.0, 0.9), (3.0, 2.5)], Some(1.7));
+
+#[differentiable]
+fn rk4_orbit(s0: &[f64]) -> f64 {
+    type V4 = [f64; 4];
+    fn rhs(s: &V4) -> V4 {
+        let r3 = (s[0] * s[0] + s[1] * s[1]).powf(1.5);
+        [s[2], s[3], -s[0] / r3, -s[1] / r3]
+    }
+    fn axpy(a: &V4, h: f64, k: &V4) -> V4 {
+        let mut out = [0.0; 4];
+        for i in 0..4 {
+            out[i] = a[i] + h * k[i];
+        }
+        out
+    }
+    let mut s: V4 = [1.0 + 0.1 * s0[0], s0[1] * 0.1, 0.1 * s0[2], 1.0 + 0.1 * s0[3]];
+    let h = 0.1;
+    for _ in 0..5 {
+        let k1 = rhs(&s);
+        let k2 = rhs(&axpy(&s, h / 2.0, &k1));
+        let k3 = rhs(&axpy(&s, h / 2.0, &k2));
+        let k4 = rhs(&axpy(&s, h, &k3));
+        s = std::array::from_fn(|i| s[i] + h / 6.0 * (k1[i] + 2.0 * k2[i] + 2.0 * k3[i] + k4[i]));
+    }
+    s[0].hypot(s[1]) + s0[4] * s[2] * s0[5]
+}
+exact!(orbit_, X, rk4_orbit rk4_orbit_grad rk4_orbit_hvp rk4_orbit_linearize rk4_orbit_sparsity);
+
+#[differentiable]
+fn casteljau_length(c: &[f64]) -> f64 {
+    let p: Vec<(f64, f64)> = c.chunks(2).map(|q| (q[0], q[1])).collect();
+    let point = |t: f64| -> (f64, f64) {
+        let mut work = p.clone();
+        let mut n = work.len();
+        while n > 1 {
+            for i in 0..n - 1 {
+                work[i] =
+                    ((1.0 - t) * work[i].0 + t * work[i + 1].0, (1.0 - t) * work[i].1 + t * work[i + 1].1);
+            }
+            n -= 1;
+        }
+        work[0]
+    };
+    let mut last = point(0.0);
+    let mut len = 0.0;
+    for k in 1..=8 {
+        let next = point(k as f64 / 8.0);
+        len += ((next.0 - last.0).powi(2) + (next.1 - last.1).powi(2)).sqrt();
+        last = next;
+    }
+    len
+}
+exact!(bezier_, X, casteljau_length casteljau_length_grad casteljau_length_hvp casteljau_length_linearize casteljau_length_sparsity);
+
+#[differentiable(wrt(x))]
+fn portfolio(x: &[f64], mu: &[f64], cov: &[Vec<f64>], risk: f64, bounds: (f64, f64)) -> f64 {
+    let (lo, hi) = bounds;
+    let ret: f64 = x.iter().zip(mu).map(|(a, b)| a * b).sum();
+    let mut var = 0.0;
+    for (i, row) in cov.iter().enumerate() {
+        for (j, c) in row.iter().enumerate() {
+            var += x[i] * c * x[j];
+        }
+    }
+    let total: f64 = x.iter().sum();
+    let penalty: f64 = x
+        .iter()
+        .map(|&w| {
+            if w < lo {
+                (lo - w).powi(3)
+            } else if w > hi {
+                (w - hi).powi(3)
+            } else {
+                0.0
+            }
+        })
+        .sum();
+    -ret + risk * var.max(1e-12).sqrt() + 10.0 * (total - 1.0).powi(2) + penalty
+}
+exact!(portfolio_, &X[..3], portfolio portfolio_grad portfolio_hvp portfolio_linearize portfolio_sparsity, &[0.1, 0.2, 0.15], &[vec![0.5, 0.1, 0.0], vec![0.1, 0.4, 0.1], vec![0.0, 0.1, 0.3]], 0.7, (0.0, 1.0));
+
+#[differentiable]
+fn kepler(x: &[f64]) -> f64 {
+    let (m, e) = (x[0], 0.5 * x[1].tanh().abs());
+    let mut ecc = m;
+    let mut iter = 0;
+    let ecc = loop {
+        let f = ecc - e * ecc.sin() - m;
+        let step = f / (1.0 - e * ecc.cos());
+        ecc -= step;
+        iter += 1;
+        if step.abs() < 1e-15 || iter >= 50 {
+            break ecc;
+        }
+    };
+    let nu = 2.0 * ((1.0 + e).sqrt() * (ecc / 2.0).sin()).atan2((1.0 - e).sqrt() * (ecc / 2.0).cos());
+    nu * x[2] + ecc
+}
+exact!(kepler_, X, kepler kepler_grad kepler_hvp kepler_linearize kepler_sparsity);
+
+// ---- fresh batch B
+#[differentiable]
+fn matmul(a: &[Vec<f64>], b: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let (n, m, p) = (a.len(), b.len(), b[0].len());
+    (0..n).map(|i| (0..p).map(|j| (0..m).map(|k| a[i][k] * b[k][j]).sum()).collect()).collect()
+}
+#[differentiable]
+fn transpose(a: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    (0..a[0].len()).map(|j| a.iter().map(|row| row[j]).collect()).collect()
+}
+#[differentiable]
+fn lu_solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> {
+    let n = b.len();
+    for k in 0..n {
+        let pivot = (k..n).max_by(|&i, &j| a[i][k].abs().partial_cmp(&a[j][k].abs()).unwrap()).unwrap();
+        if a[pivot][k].abs() < 1e-14 {
+            return None;
+        }
+        a.swap(k, pivot);
+        b.swap(k, pivot);
+        for i in k + 1..n {
+            let f = a[i][k] / a[k][k];
+            for j in k..n {
+                let t = a[k][j];
+                a[i][j] -= f * t;
+            }
+            b[i] = b[i] - f * b[k];
+        }
+    }
+    let mut x = vec![0.0; n];
+    for i in (0..n).rev() {
+        let s: f64 = ((i + 1)..n).map(|j| a[i][j] * x[j]).sum();
+        x[i] = (b[i] - s) / a[i][i];
+    }
+    Some(x)
+}
+#[differentiable]
+fn ridge(x: &[f64]) -> f64 {
+    let design: Vec<Vec<f64>> = x.chunks(2).map(|c| vec![1.0, c[0], c[0] * c[1]]).collect();
+    let t = transpose(&design);
+    let mut gram = matmul(&t, &design);
+    for i in 0..gram.len() {
+        gram[i][i] += 0.5;
+    }
+    let rhs: Vec<f64> =
+        t.iter().map(|row| row.iter().zip([1.0, 2.0, 0.5]).map(|(a, b)| a * b).sum()).collect();
+    match lu_solve(gram, rhs) {
+        Some(w) => w.iter().map(|w| w * w).sum(),
+        None => f64::INFINITY,
+    }
+}
+exact!(ridge_, X, ridge ridge_grad ridge_hvp ridge_linearize ridge_sparsity);
+
+#[differentiable(wrt(h))]
+fn fir(h: &[f64], signal: &[f64]) -> f64 {
+    let mut delay: VecDeque<f64> = VecDeque::from(vec![0.0; h.len()]);
+    let mut e = 0.0;
+    for &s in signal {
+        delay.push_front(s);
+        delay.pop_back();
+        let y: f64 = h.iter().zip(delay.iter()).map(|(h, d)| h * d).sum();
+        e += (y - 0.5 * s).powi(2);
+    }
+    e
+}
+exact!(fir_, X, fir fir_grad fir_hvp fir_linearize fir_sparsity, &[1.0, 0.5, -0.3, 0.2, 0.9, -1.0]);
+
+#[differentiable]
+fn feedback(x: &[f64]) -> f64 {
+    let mut state: VecDeque<f64> = VecDeque::new();
+    let mut out = 0.0;
+    for v in x {
+        state.push_back(v * v + out);
+        if state.len() > 2 {
+            out += state.pop_front().unwrap() * 0.3;
+        }
+        out += state[0] * state.back().unwrap();
+    }
+    out
+}
+exact!(feedback_, X, feedback feedback_grad feedback_hvp feedback_linearize feedback_sparsity);
+
+#[differentiable]
+fn apply_twice(f: impl Fn(f64) -> f64, x: f64) -> f64 {
+    f(f(x))
+}
+#[differentiable]
+fn with_fn_param(x: &[f64]) -> f64 {
+    fn integrate<F: Fn(f64) -> f64>(f: F, a: f64, b: f64, n: usize) -> f64 {
+        let h = (b - a) / n as f64;
+        let inner: f64 = (1..n).map(|i| f(a + i as f64 * h)).sum();
+        h * (0.5 * (f(a) + f(b)) + inner)
+    }
+    let area = integrate(|t| (x[0] * t).sin() * x[1].exp(), x[2], x[3], 8);
+    area * integrate(|t| t * t, 0.0, x[4], 4)
+}
+exact!(wfp_, X, with_fn_param with_fn_param_grad with_fn_param_hvp with_fn_param_linearize with_fn_param_sparsity);
+
+#[derive(Clone, Copy)]
+struct Grid<const N: usize> {
+    h: f64,
+}
+#[differentiable(wrt(u))]
+fn dirichlet<const N: usize>(u: &[f64; N], grid: Grid<N>) -> f64 {
+    let mut e = 0.5 * (u[0] * u[0] + u[N - 1] * u[N - 1]) / grid.h;
+    for i in 1..N {
+        e += 0.5 * (u[i] - u[i - 1]).powi(2) / grid.h + grid.h * (u[i].powi(4) - u[i].powi(2));
+    }
+    e
+}
+fn dirichlet_s(x: &[f64]) -> f64 {
+    dirichlet::<6>(x.try_into().unwrap(), Grid { h: 0.2 })
+}
+#[test]
+fn dirichlet_() {
+    check(
+        "dirichlet",
+        X,
+        dirichlet_s,
+        |x, g| {
+            let mut gr = [0.0; 6];
+            let v = dirichlet_grad::<6>(x.try_into().unwrap(), Grid { h: 0.2 }, &mut gr);
+            g.copy_from_slice(&gr);
+            v
+        },
+        |x, v, hv| {
+            let mut h = [0.0; 6];
+            dirichlet_hvp::<6>(x.try_into().unwrap(), Grid { h: 0.2 }, v.try_into().unwrap(), &mut h);
+            hv.copy_from_slice(&h);
+        },
+        |x, v, g, hv| linearized(dirichlet_linearize::<6>(x.try_into().unwrap(), Grid { h: 0.2 }), v, g, hv),
+    );
+}
+
+#[differentiable(wrt(w))]
+fn ngram(w: &[f64], words: &[String], index: &HashMap<String, usize>) -> f64 {
+    let mut score = 0.0;
+    for pair in words.windows(2) {
+        let (Some(&a), Some(&b)) = (index.get(&pair[0]), index.get(&pair[1])) else { continue };
+        score += (w[a] * w[b]).tanh();
+    }
+    score
+}
+fn ng_words() -> Vec<String> {
+    ["a", "b", "c", "z", "a", "c"].iter().map(|s| s.to_string()).collect()
+}
+fn ng_index() -> HashMap<String, usize> {
+    [("a".to_string(), 0), ("b".to_string(), 3), ("c".to_string(), 5)].into_iter().collect()
+}
+exact!(ngram_, X, ngram ngram_grad ngram_hvp ngram_linearize ngram_sparsity, &ng_words(), &ng_index());
+
+#[differentiable]
+fn sorted_gini(x: &[f64]) -> f64 {
+    let mut s: Vec<f64> = x.iter().map(|v| v * v + 0.1).collect();
+    s.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    let n = s.len() as f64;
+    let total: f64 = s.iter().sum();
+    let weighted: f64 = s.iter().enumerate().map(|(i, v)| (i as f64 + 1.0) * v).sum();
+    2.0 * weighted / (n * total) - (n + 1.0) / n + s[s.len() / 2] * s.last().unwrap()
+}
+exact!(gini_, X, sorted_gini sorted_gini_grad sorted_gini_hvp sorted_gini_linearize sorted_gini_sparsity);
+
+#[differentiable(wrt(x))]
+fn path_cost(x: &[f64], obstacles: &[([f64; 2], f64)], start: [f64; 2], goal: [f64; 2]) -> f64 {
+    let n = x.len() / 2;
+    let at = |i: usize| -> [f64; 2] {
+        if i == 0 {
+            start
+        } else if i == n + 1 {
+            goal
+        } else {
+            [x[2 * (i - 1)], x[2 * (i - 1) + 1]]
+        }
+    };
+    let mut cost = 0.0;
+    for i in 0..=n {
+        let (p, q) = (at(i), at(i + 1));
+        cost += (p[0] - q[0]).powi(2) + (p[1] - q[1]).powi(2);
+        for (c, r) in obstacles {
+            let d = ((p[0] - c[0]).powi(2) + (p[1] - c[1]).powi(2)).sqrt();
+            if d < *r {
+                cost += (r - d).powi(2);
+            }
+        }
+    }
+    cost
+}
+exact!(path_cost_, X, path_cost path_cost_grad path_cost_hvp path_cost_linearize path_cost_sparsity, &[([0.5, -0.5], 0.7), ([0.0, 0.3], 0.4)], [0.0, 0.0], [1.0, 1.0]);
+
+#[differentiable]
+fn mixture(x: &[f64]) -> f64 {
+    let k = 2;
+    let (logits, rest) = x.split_at(k);
+    let (means, log_sds) = rest.split_at(k);
+    let lse = {
+        let m = logits.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+        m + logits.iter().map(|l| (l - m).exp()).sum::<f64>().ln()
+    };
+    let data = [0.1, 0.7, -1.2, 2.0];
+    -data
+        .iter()
+        .map(|d| {
+            let comps: Vec<f64> = (0..k)
+                .map(|j| {
+                    let z = (d - means[j]) / log_sds[j].exp();
+                    logits[j] - lse - 0.5 * z * z - log_sds[j] - 0.5 * (2.0 * std::f64::consts::PI).ln()
+                })
+                .collect();
+            let m = comps.iter().copied().reduce(f64::max).unwrap();
+            m + comps.into_iter().map(|c| (c - m).exp()).sum::<f64>().ln()
+        })
+        .sum::<f64>()
+}
+exact!(mixture_, X, mixture mixture_grad mixture_hvp mixture_linearize mixture_sparsity);
+
+#[differentiable(wrt(x))]
+fn hmm(x: &[f64], obs: &[usize]) -> f64 {
+    let trans = [[x[0].exp(), 1.0], [1.0, x[1].exp()]];
+    let emit = [[x[2].exp(), 1.0, 0.5], [0.3, x[3].exp(), x[4].exp()]];
+    let normalise = |row: [f64; 2]| {
+        let s = row[0] + row[1];
+        [row[0] / s, row[1] / s]
+    };
+    let trans = trans.map(normalise);
+    let mut alpha = [0.5, 0.5];
+    let mut ll = 0.0;
+    for &o in obs {
+        let mut new = [0.0; 2];
+        for (j, n) in new.iter_mut().enumerate() {
+            let s: f64 = emit[j].iter().sum();
+            *n = (0..2).map(|i| alpha[i] * trans[i][j]).sum::<f64>() * emit[j][o] / s;
+        }
+        let norm: f64 = new.iter().sum();
+        ll += norm.ln();
+        alpha = new.map(|a| a / norm);
+    }
+    -ll + x[5] * x[5]
+}
+exact!(hmm_, X, hmm hmm_grad hmm_hvp hmm_linearize hmm_sparsity, &[0, 2, 1, 1, 0]);
+
+#[differentiable]
+fn simpson_adaptive(x: &[f64]) -> f64 {
+    let f = |t: f64| (-x[0] * x[0] * t * t).exp() + x[1] * t;
+    let mut stack = vec![(0.0_f64, 1.0_f64, 0)];
+    let mut total = 0.0;
+    while let Some((a, b, depth)) = stack.pop() {
+        let m = 0.5 * (a + b);
+        let whole = (b - a) / 6.0 * (f(a) + 4.0 * f(m) + f(b));
+        let left = (m - a) / 6.0 * (f(a) + 4.0 * f(0.5 * (a + m)) + f(m));
+        let right = (b - m) / 6.0 * (f(m) + 4.0 * f(0.5 * (m + b)) + f(b));
+        if (left + right - whole).abs() < 1e-9 || depth > 4 {
+            total += left + right;
+        } else {
+            stack.push((a, m, depth + 1));
+            stack.push((m, b, depth + 1));
+        }
+    }
+    total * x[2]
+}
+exact!(simpson_, X, simpson_adaptive simpson_adaptive_grad simpson_adaptive_hvp simpson_adaptive_linearize simpson_adaptive_sparsity);
+
+#[differentiable]
+fn owned(mut x: Vec<f64>, y: Vec<f64>, k: f64) -> f64 {
+    let mut z = y;
+    for (a, b) in x.iter_mut().zip(z.iter_mut()) {
+        *a *= *b * k;
+        *b += *a;
+    }
+    x.push(z[0]);
+    let w = x;
+    w.into_iter().zip(z).map(|(a, b)| a * b).sum()
+}
+#[differentiable(wrt(k))]
+fn owned_data(k: f64, y: Vec<f64>) -> f64 {
+    let mut s = 0.0;
+    for v in y {
+        s += (v * k).sin();
+    }
+    s
+}
+#[test]
+fn owned_() {
+    let (x, y) = (vec![0.3, -0.8, 1.1], vec![0.6, -0.4, 0.9]);
+    let all = [&x[..], &y[..], &[0.7]].concat();
+    let split = |p: &[f64]| (p[..3].to_vec(), p[3..6].to_vec(), p[6]);
+    check(
+        "owned",
+        &all,
+        |p| {
+            let (x, y, k) = split(p);
+            owned(x, y, k)
+        },
+        |p, g| {
+            let (x, y, k) = split(p);
+            let (gx, rest) = g.split_at_mut(3);
+            let (gy, gk) = rest.split_at_mut(3);
+            let (v, kb) = owned_grad(x, y, k, gx, gy);
+            gk[0] = kb;
+            v
+        },
+        |p, v, hv| {
+            let (x, y, k) = split(p);
+            let (gx, rest) = hv.split_at_mut(3);
+            let (gy, gk) = rest.split_at_mut(3);
+            gk[0] = owned_hvp(x, y, k, &v[..3], &v[3..6], v[6], gx, gy);
+        },
+        |p, v, g, hv| {
+            let (x, y, k) = split(p);
+            let (gx, rest) = g.split_at_mut(3);
+            let (gy, gk) = rest.split_at_mut(3);
+            let (val, kb) = owned_grad(x.clone(), y.clone(), k, gx, gy);
+            gk[0] = kb;
+            let (hx, rest) = hv.split_at_mut(3);
+            let (hy, hk) = rest.split_at_mut(3);
+            hk[0] = owned_hvp(x, y, k, &v[..3], &v[3..6], v[6], hx, hy);
+            val
+        },
+    );
+    let y = vec![0.5, 1.0];
+    let (val, slope) = owned_data_grad(0.3, y.clone());
+    assert!(
+        (val - (0.15f64.sin() + 0.3f64.sin())).abs() < 1e-15
+            && (slope - (0.5 * 0.15f64.cos() + 0.3f64.cos())).abs() < 1e-15
+    );
+    use ad_runtime::operators::HessianOperator;
+    let h = owned_data_linearize(0.3, y.clone());
+    assert!((h.value() - val).abs() < 1e-15);
+}

@@ -21,7 +21,9 @@ pub(crate) fn possible(sig: &Signature) -> bool {
             Class::Array { .. } | Class::Output { .. } => false,
             Class::Foreign(_) => !p.active,
             Class::Record(_) | Class::Records(..) => !p.active,
-            Class::RefArray { .. } | Class::RefSlice { .. } | Class::RefVec { .. } => !is_nested(&p.ty),
+            Class::RefArray { .. } | Class::RefSlice { .. } | Class::RefVec { .. } => {
+                !is_nested(&p.ty) && !p.is_owned_vec()
+            }
             _ => true,
         })
 }

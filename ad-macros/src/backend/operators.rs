@@ -58,6 +58,10 @@ impl<'s> Operators<'s> {
                 }
                 continue;
             }
+            // It would have to be kept, and given away at each product.
+            if param.is_owned_vec() {
+                return None;
+            }
             let (kind, elem) = match &param.class {
                 Class::Scalar(elem) => (Kind::Scalar, elem),
                 Class::RefSlice { elem } | Class::RefVec { elem } => (Kind::Slice, elem),

@@ -256,6 +256,11 @@ fn parameter_type(sig: &Signature, func: &Func, p: &Param) -> TokenStream {
                     let elem = vec_elem(ty);
                     quote!(&mut [#elem])
                 }
+                // Its direction is only read.
+                (Class::RefVec { .. }, _) if param.is_owned_vec() && !p.role.marks.is_empty() => {
+                    let elem = vec_elem(ty);
+                    quote!(&[#elem])
+                }
                 (Class::RefArray { .. } | Class::RefSlice { .. }, Storage::Output) => {
                     let inner = referent(ty);
                     quote!(&mut #inner)
@@ -325,8 +330,11 @@ fn element_of(ty: &syn::Type) -> TokenStream {
 
 /// The elements of a `&Vec<T>`.
 fn vec_elem(ty: &syn::Type) -> TokenStream {
-    if let syn::Type::Reference(r) = ty
-        && let syn::Type::Path(p) = &*r.elem
+    let inner = match ty {
+        syn::Type::Reference(r) => &*r.elem,
+        owned => owned,
+    };
+    if let syn::Type::Path(p) = inner
         && let Some(last) = p.path.segments.last()
         && let syn::PathArguments::AngleBracketed(args) = &last.arguments
     {

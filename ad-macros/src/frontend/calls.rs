@@ -55,12 +55,20 @@ impl Lower<'_> {
         if let Some(val) = self.empty_value(&syn::Expr::Call(c.clone())) {
             return val;
         }
+        // A queue is a vector here.
+        if let [.., ty, from] = callee.path.segments.iter().collect::<Vec<_>>().as_slice()
+            && ty.ident == "VecDeque"
+            && from.ident == "from"
+            && let Some(a) = c.args.first()
+        {
+            return self.expr(a).0;
+        }
         if let Some(val) = self.make_array(&callee.path, c) {
             return val;
         }
         // `Vec::len` is a method like any other.
         if let [.., ty, name] = callee.path.segments.iter().collect::<Vec<_>>().as_slice()
-            && ["Vec", "slice", "Option"].iter().any(|known| ty.ident == known)
+            && ["Vec", "VecDeque", "slice", "Option"].iter().any(|known| ty.ident == known)
             && !["new", "with_capacity", "from", "default", "from_iter"].iter().any(|made| name.ident == made)
             && let Some(receiver) = c.args.first()
         {
@@ -276,8 +284,11 @@ impl Lower<'_> {
             closure.clone()
         } else {
             let Some(item) = known.item(span) else { return Val::Never };
-            let generic =
-                item.sig.generics.params.iter().any(|p| !matches!(p, syn::GenericParam::Lifetime(_)));
+            let generic = item.sig.generics.params.iter().any(|p| match p {
+                syn::GenericParam::Lifetime(_) => false,
+                syn::GenericParam::Type(t) => !is_function_type(t, &item.sig.generics),
+                syn::GenericParam::Const(_) => true,
+            });
             let mut items = Items(generic);
             syn::visit::Visit::visit_block(&mut items, &item.block);
             if items.0 {
@@ -446,6 +457,25 @@ impl syn::visit::Visit<'_> for Items {
     fn visit_item(&mut self, _: &syn::Item) {
         self.0 = true;
     }
+}
+
+/// Whether a type parameter stands for a function: nothing in the body depends on it.
+fn is_function_type(param: &syn::TypeParam, generics: &syn::Generics) -> bool {
+    let is_fn = |bound: &syn::TypeParamBound| match bound {
+        syn::TypeParamBound::Trait(t) => {
+            t.path.segments.last().is_some_and(|s| ["Fn", "FnMut", "FnOnce"].iter().any(|f| s.ident == f))
+        }
+        _ => false,
+    };
+    let bounded = |clause: &syn::WherePredicate| match clause {
+        syn::WherePredicate::Type(t) => {
+            matches!(&t.bounded_ty, syn::Type::Path(p) if p.path.is_ident(&param.ident))
+                && t.bounds.iter().any(is_fn)
+        }
+        _ => false,
+    };
+    param.bounds.iter().any(is_fn)
+        || generics.where_clause.as_ref().is_some_and(|clause| clause.predicates.iter().any(bounded))
 }
 
 /// The parameters of a function, without `self`.

@@ -246,14 +246,15 @@ impl Lower<'_> {
                     let (storage, ty) = match &p.class {
                         Class::Array { .. } => (Storage::Owned, Some(&p.ty)),
                         Class::Output { .. } => (Storage::Output, referent),
-                        _ => (Storage::Shared, referent),
+                        _ => (Storage::Shared, referent.or(Some(&p.ty))),
                     };
                     let Some(shape) = shape_of(ty) else { continue };
                     let buf = buffer(b, shape, storage);
                     if super::signature::has_vector_rows(&p.ty, &sig.floats) {
                         self.s.linear.insert(buf, 1);
                     }
-                    (Binding::Buffer(buf), whole(buf, storage != Storage::Owned))
+                    let by_ref = storage != Storage::Owned && !p.is_owned_vec();
+                    (Binding::Buffer(buf), whole(buf, by_ref))
                 }
                 Class::Foreign(foreign) => {
                     let storage = if foreign.by == By::Value { Storage::Owned } else { Storage::Shared };
@@ -325,7 +326,7 @@ impl Lower<'_> {
     fn bind_param(&mut self, p: &super::signature::ParamSig, val: Val) {
         // Data that is changed is a local from here on.
         let val = match val {
-            Val::View(view) if p.mutable && !p.active && !view.by_ref => {
+            Val::View(view) if p.mutable && (!p.active || p.is_owned_vec()) && !view.by_ref => {
                 Val::View(self.copy_of(&view, &p.ident.to_string()))
             }
             val => val,

@@ -134,9 +134,10 @@ impl Lower<'_> {
                     let (len, zero) = (self.length_of(&receiver), self.s.b.int("0"));
                     Val::Scalar(self.op(Op::Cmp(crate::ir::Cmp::Eq), &[len, zero]))
                 }
-                ("first" | "last" | "first_mut" | "last_mut", 0) => {
-                    self.end_row(&receiver, name.starts_with("first"), name.ends_with("_mut"))
-                }
+                (
+                    "first" | "last" | "first_mut" | "last_mut" | "front" | "back" | "front_mut" | "back_mut",
+                    0,
+                ) => self.end_row(&receiver, name.starts_with('f'), name.ends_with("_mut")),
                 ("get", 1) => {
                     let k = self.expr(&e.args[0]).0;
                     let Some(k) = self.scalar(k, e.span()) else { return Val::Never };

@@ -282,7 +282,11 @@ impl Lower<'_> {
 
 /// Whether a method changes the array that it is called on.
 pub(super) fn changes(method: &str) -> bool {
-    const CHANGES: [&str; 21] = [
+    const CHANGES: [&str; 25] = [
+        "push_back",
+        "push_front",
+        "pop_back",
+        "pop_front",
         "iter_mut",
         "chunks_mut",
         "chunks_exact_mut",

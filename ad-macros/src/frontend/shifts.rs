@@ -4,7 +4,7 @@
 use super::loops::RangeSpec;
 use super::lower::{Flow, Lower, VarId};
 use super::value::{Val, View};
-use crate::ir::{Op, Value};
+use crate::ir::{Cmp, Op, Value};
 
 impl Lower<'_> {
     /// `rows[from..to].reverse()`
@@ -66,6 +66,44 @@ impl Lower<'_> {
         };
         self.set_length(var, path, last);
         taken
+    }
+
+    /// `queue.pop_front()`: the queue begins one later.
+    pub(super) fn pop_front(&mut self, var: VarId, path: &[usize]) -> Val {
+        let rows = super::loops::part(&mut self.s.vars[var].val, path).clone();
+        if matches!(rows, Val::Vacant(_) | Val::Never) {
+            return Val::Never;
+        }
+        let (zero, one, len) = (self.s.b.int("0_usize"), self.s.b.int("1_usize"), self.length_of(&rows));
+        let some = self.op(Op::Cmp(Cmp::Gt), &[len, zero]);
+        let taken = self.guarded(some, &mut |this| match this.part_at(&rows, zero, false) {
+            Val::View(view) if this.rank(&view) > 0 => Val::View(View { by_ref: true, ..view }),
+            other => this.deref(other),
+        });
+        let by = self.op(Op::Select, &[some, one, zero]);
+        let rest = self.op(Op::Sub, &[len, by]);
+        let later = self.later(&rows, by, rest);
+        self.set_at(var, path, later);
+        taken
+    }
+
+    /// A vector without its first elements.
+    fn later(&mut self, rows: &Val, by: Value, rest: Value) -> Val {
+        match rows {
+            Val::View(view) => {
+                let start = view.range.map_or(by, |(start, _)| self.plus(start, by));
+                Val::View(View { range: Some((start, rest)), ..view.clone() })
+            }
+            Val::Ragged(parts) => {
+                let (starts, lens) = (self.later(&parts[1], by, rest), self.later(&parts[2], by, rest));
+                Val::Ragged(vec![parts[0].clone(), starts, lens])
+            }
+            Val::Columns(inner) => Val::Columns(Box::new(self.later(inner, by, rest))),
+            other => {
+                let parts = other.parts().unwrap_or_default().to_vec();
+                other.with_parts(parts.iter().map(|p| self.later(p, by, rest)).collect())
+            }
+        }
     }
 
     /// Each of these elements changes places with the next.

@@ -49,6 +49,13 @@ pub(crate) struct ParamSig {
     pub(crate) mutable: bool,
 }
 
+impl ParamSig {
+    /// Whether it is a `Vec` that is moved in.
+    pub(crate) fn is_owned_vec(&self) -> bool {
+        matches!(self.class, Class::RefVec { .. }) && !matches!(self.ty, syn::Type::Reference(_))
+    }
+}
+
 /// What a parameter is to the macro.
 #[derive(Clone, Debug)]
 pub(crate) enum Class {
@@ -217,6 +224,10 @@ fn classify(ty: &syn::Type, floats: &Floats) -> Class {
             Some((_, Type::Float(elem))) => Class::Array { elem },
             _ => Class::Other,
         },
+        syn::Type::Path(_) => match shape(ty, floats) {
+            Some((dims, Type::Float(elem))) if dims.len() == 1 => Class::RefVec { elem },
+            _ => Class::Other,
+        },
         _ => Class::Other,
     }
 }
@@ -245,8 +256,9 @@ pub(crate) fn is_helper(item: &syn::ItemFn) -> bool {
         syn::visit::Visit::visit_type(&mut found, ty);
         found.found
     };
-    let takes_floats = types.iter().any(|ty| holds_floats(ty));
-    if !takes_floats {
+    // A function that is given has floats too.
+    let takes_functions = has_functions(sig);
+    if !takes_functions && !types.iter().any(|ty| holds_floats(ty)) {
         return false;
     }
     // In place, and with nothing else to differentiate with respect to.
@@ -270,7 +282,30 @@ pub(crate) fn is_helper(item: &syn::ItemFn) -> bool {
             ret.is_none()
         }
     };
-    in_place || other_place || returns
+    // Vectors of vectors by value.
+    let nests = types.iter().zip(&classes).any(|(ty, class)| {
+        matches!(class, Class::Other) && !matches!(ty, syn::Type::Reference(_)) && is_nest_of_floats(ty)
+    });
+    in_place || other_place || returns || takes_functions || nests
+}
+
+/// Whether a function takes others: `f: impl Fn(f64) -> f64`, or `F: Fn(f64) -> f64`.
+fn has_functions(sig: &syn::Signature) -> bool {
+    let mut found = FindsFunctions(false);
+    syn::visit::Visit::visit_signature(&mut found, sig);
+    found.0
+}
+
+struct FindsFunctions(bool);
+
+impl syn::visit::Visit<'_> for FindsFunctions {
+    fn visit_trait_bound(&mut self, bound: &syn::TraitBound) {
+        self.0 |= bound
+            .path
+            .segments
+            .last()
+            .is_some_and(|s| ["Fn", "FnMut", "FnOnce"].iter().any(|f| s.ident == f));
+    }
 }
 
 /// Looks for floats in a type.

@@ -26,11 +26,11 @@ impl Lower<'_> {
                 let (a, b) = (self.sub_view(view, zero, k), self.sub_view(view, k, rest));
                 Val::Tuple(vec![Val::View(a), Val::View(b)])
             }
-            ("first" | "first_mut", 0) => {
+            ("first" | "first_mut" | "front" | "front_mut", 0) => {
                 let zero = self.s.b.int("0");
                 self.get(view, zero, name.ends_with("_mut"))
             }
-            ("last" | "last_mut", 0) => {
+            ("last" | "last_mut" | "back" | "back_mut", 0) => {
                 let len = self.len(view);
                 let (zero, one) = (self.s.b.int("0"), self.s.b.int("1"));
                 let some = match self.literal_int(len) {
@@ -63,6 +63,7 @@ impl Lower<'_> {
                 self.moved_rows(&Val::View(view.clone()), e);
                 Val::unit()
             }
+            ("make_contiguous", 0) => Val::View(View { by_ref: true, ..view.clone() }),
             ("iter", 0) => return None,
             ("concat", 0) => {
                 self.error(e.method.span(), "`concat` is not supported", "copy the parts in a loop");

@@ -167,7 +167,7 @@ impl Lower<'_> {
     }
 
     fn is_known_statement(&mut self, call: &syn::ExprMethodCall) -> bool {
-        const KNOWN: [&str; 14] = [
+        const KNOWN: [&str; 22] = [
             "swap",
             "fill",
             "copy_from_slice",
@@ -182,6 +182,14 @@ impl Lower<'_> {
             "insert",
             "resize",
             "push_back",
+            "push_front",
+            "pop_back",
+            "pop_front",
+            "remove",
+            "swap_remove",
+            "rotate_left",
+            "rotate_right",
+            "append",
         ];
         // Of what the macro follows; a foreign `v.push(..)` is an effect on something it does not.
         let sorts = super::sorting::sorts(&call.method.to_string());

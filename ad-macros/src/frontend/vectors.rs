@@ -38,7 +38,7 @@ impl Lower<'_> {
                 let named = |s: Option<&syn::PathSegment>, names: &[&str]| {
                     s.is_some_and(|s| names.iter().any(|n| s.ident == n))
                 };
-                named(ty, &["Vec"]) && named(last, &["new", "with_capacity", "default"])
+                named(ty, &["Vec", "VecDeque"]) && named(last, &["new", "with_capacity", "default"])
             }
             syn::Expr::Macro(m) => m.mac.path.is_ident("vec") && m.mac.tokens.is_empty(),
             _ => false,
@@ -96,7 +96,7 @@ impl Lower<'_> {
             syn::GenericArgument::Type(t) => Some(t),
             _ => None,
         })?;
-        if last.ident != "Vec" {
+        if last.ident != "Vec" && last.ident != "VecDeque" {
             return None;
         }
         self.row_of_elem(elem)
@@ -189,7 +189,11 @@ impl Lower<'_> {
 
     /// A method that changes the length of a vector; `None` if it is none.
     pub(super) fn vector_method(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
-        const NAMES: [&str; 11] = [
+        const NAMES: [&str; 15] = [
+            "push_back",
+            "push_front",
+            "pop_back",
+            "pop_front",
             "push",
             "pop",
             "extend",
@@ -217,7 +221,7 @@ impl Lower<'_> {
         }
         let args: Vec<&syn::Expr> = e.args.iter().collect();
         let val = match (name.as_str(), args.as_slice()) {
-            ("push", [a]) => {
+            ("push" | "push_back", [a]) => {
                 let val = self.expr(a).0;
                 self.push_to(var, &path, val, e.span());
                 Val::unit()
@@ -239,7 +243,14 @@ impl Lower<'_> {
                 let at = self.scalar(at, e.span())?;
                 self.remove_from(var, &path, at, name == "swap_remove")
             }
-            ("pop", []) => self.pop_from(var, &path),
+            ("push_front", [a]) => {
+                let zero = self.s.b.int("0_usize");
+                let val = self.expr(a).0;
+                self.insert_in(var, &path, zero, val, e.span());
+                Val::unit()
+            }
+            ("pop_front", []) => self.pop_front(var, &path),
+            ("pop" | "pop_back", []) => self.pop_from(var, &path),
             ("clear", []) => {
                 let zero = self.s.b.int("0");
                 self.set_length(var, &path, zero);

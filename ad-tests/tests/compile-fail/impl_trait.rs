@@ -1,8 +1,16 @@
 use ad_runtime::differentiable;
 
 #[differentiable]
-fn f(x: f64, g: impl Fn(usize) -> f64) -> f64 {
-    g(3) * x
+fn f(x: f64, g: impl Into<f64>) -> f64 {
+    g.into() * x
 }
 
-fn main() {}
+// A function that takes functions only serves its callers.
+#[differentiable]
+fn area(f: impl Fn(f64) -> f64, to: f64) -> f64 {
+    f(0.5 * to) * to
+}
+
+fn main() {
+    area_grad(|t| t, 1.0);
+}

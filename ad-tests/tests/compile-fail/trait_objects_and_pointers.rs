@@ -1,8 +1,12 @@
 use ad_runtime::differentiable;
 
+trait Kernel {
+    fn eval(&self, r: f64) -> f64;
+}
+
 #[differentiable]
-fn f(x: f64, g: &dyn Fn(f64) -> f64) -> f64 {
-    g(x) * x
+fn f(x: f64, k: &dyn Kernel) -> f64 {
+    k.eval(x) * x
 }
 
 #[differentiable]

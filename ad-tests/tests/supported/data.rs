@@ -512,3 +512,25 @@ fn elements_that_change_places() {
     }
     check_slice!(vec![0.7, -1.3, 0.4]);
 }
+
+#[test]
+fn queues() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        use std::collections::VecDeque;
+        let mut queue: VecDeque<f64> = VecDeque::new();
+        let mut line = VecDeque::from(vec![0.0; 2]);
+        let mut out = 0.0;
+        for v in x {
+            queue.push_back(v * v + out);
+            if queue.len() > 2 {
+                out += queue.pop_front().unwrap() * 0.3;
+            }
+            line.push_front(*v);
+            line.pop_back();
+            out += queue[0] * queue.back().unwrap() + line[1] * line.front().unwrap();
+        }
+        out
+    }
+    check_slice!(vec![0.7, -1.3, 0.4]);
+}

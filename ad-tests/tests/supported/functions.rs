@@ -383,3 +383,36 @@ fn operators() {
     assert!(sparsity.for_all_inputs);
     assert!(sparsity.pattern.position(1, 1).is_none() && sparsity.pattern.position(2, 1).is_some());
 }
+
+#[test]
+fn owned_vectors() {
+    #[differentiable]
+    fn f(mut x: Vec<f64>, k: f64) -> f64 {
+        x.push(k);
+        for v in x.iter_mut() {
+            *v *= *v * k;
+        }
+        x.into_iter().sum()
+    }
+    let mut x_bar = [0.0; 2];
+    let (value, k_bar) = f_grad(vec![2.0, 3.0], 5.0, &mut x_bar);
+    assert_eq!((value, x_bar, k_bar), (65.0 + 125.0, [20.0, 30.0], 13.0 + 75.0));
+    let hk = f_hvp(vec![2.0, 3.0], 5.0, &[1.0, 0.0], 2.0, &mut x_bar);
+    // (2 k, 0 | 2 x_0; 30) of (1, 0, 2)
+    assert_eq!((x_bar, hk), ([10.0 + 2.0 * 4.0, 2.0 * 6.0], 4.0 + 2.0 * 30.0));
+}
+
+#[differentiable]
+fn area(f: impl Fn(f64) -> f64, to: f64, n: usize) -> f64 {
+    let h = to / n as f64;
+    (0..n).map(|i| f((i as f64 + 0.5) * h)).sum::<f64>() * h
+}
+
+#[test]
+fn helpers_that_take_functions() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        area(|t| (x[0] * t).sin() + t, x[1], 4) * area(|t| t * t, x[2], 3)
+    }
+    check_slice!(vec![0.7, 1.3, 0.4]);
+}

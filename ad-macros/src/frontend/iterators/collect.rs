@@ -239,7 +239,9 @@ pub(in super::super) struct Sampled {
 fn is_vec(ty: &syn::Type) -> bool {
     match ty {
         syn::Type::Infer(_) => true,
-        syn::Type::Path(p) => p.path.segments.last().is_some_and(|s| s.ident == "Vec"),
+        syn::Type::Path(p) => {
+            p.path.segments.last().is_some_and(|s| s.ident == "Vec" || s.ident == "VecDeque")
+        }
         _ => false,
     }
 }
