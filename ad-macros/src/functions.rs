@@ -10,6 +10,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 
+use syn::spanned::Spanned;
+
+use crate::diagnostics::Diagnostics;
 use crate::structs::fnv;
 
 /// What is kept of a function.
@@ -66,23 +69,141 @@ fn located(tokens: TokenStream, at: Span) -> TokenStream {
 }
 
 fn source_name(name: &str) -> Ident {
-    format_ident!("__DIFFERENTIABLE_{}_SOURCE", name.to_uppercase(), span = Span::call_site())
+    let name = name.replace("::", "_").to_uppercase();
+    format_ident!("__DIFFERENTIABLE_{name}_SOURCE", span = Span::call_site())
 }
 
 /// Keeps a function. Gives the item that its callers' assertions refer to.
 pub(crate) fn keep(function: &syn::ItemFn, can_be_called: bool) -> TokenStream {
+    let name = function.sig.ident.to_string();
+    keep_as(&name, function, &function.vis, can_be_called)
+}
+
+/// Keeps the functions and constants of an `impl` block, which are written out where they are used.
+pub(crate) fn keep_impl(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> TokenStream {
+    let vis: syn::Visibility = syn::parse_quote!(pub(crate));
+    let kept = members(block, diagnostics);
+    kept.iter().map(|(name, function)| keep_as(name, function, &vis, false)).collect()
+}
+
+/// What an `impl` block defines: `Vec3::dot`, and `Vec3::mul::f64` of `impl Mul<f64> for Vec3`. As functions without
+/// `self` and `Self`.
+pub(crate) fn members(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> Vec<(String, syn::ItemFn)> {
+    let types = block.generics.params.iter().find(|p| !matches!(p, syn::GenericParam::Lifetime(_)));
+    if let Some(param) = types {
+        diagnostics.error(
+            param.span(),
+            "generic `impl` blocks are not looked into",
+            "write the types out: `impl Add for Vec3`",
+        );
+        return Vec::new();
+    }
+    let Some(ty) = type_name(&block.self_ty) else {
+        diagnostics.error(
+            block.self_ty.span(),
+            "the macro cannot name this type",
+            "put the attribute on `impl` blocks of structs",
+        );
+        return Vec::new();
+    };
+    let own = match &*block.self_ty {
+        syn::Type::Reference(r) => r.elem.to_token_stream(),
+        other => other.to_token_stream(),
+    };
+    // `Mul<f64>`: what stands on the other side. Without it, the type itself.
+    let operator =
+        block.trait_.as_ref().and_then(|(path, _)| path.segments.last()).filter(|s| is_operator(&s.ident));
+    let other = operator.map(|segment| match &segment.arguments {
+        syn::PathArguments::AngleBracketed(args) => args.args.iter().find_map(|a| match a {
+            syn::GenericArgument::Type(t) => type_name(t),
+            _ => None,
+        }),
+        _ => None,
+    });
+    let other = other.map(|name| name.filter(|n| n != "Self").unwrap_or_else(|| ty.clone()));
+    let mut found = Vec::new();
+    for item in &block.items {
+        let function: Option<syn::ItemFn> = match item {
+            syn::ImplItem::Fn(f) => {
+                let mut f = f.clone();
+                f.attrs.clear();
+                for input in &mut f.sig.inputs {
+                    if let syn::FnArg::Receiver(r) = input {
+                        let mutable = r.mutability;
+                        let reference = match &r.kind {
+                            syn::ReceiverKind::Reference(_, _, Some(_)) => quote!(&mut),
+                            syn::ReceiverKind::Reference(..) => quote!(&),
+                            _ => quote!(),
+                        };
+                        *input = syn::parse_quote!(#mutable self: #reference Self);
+                    }
+                }
+                let text = named(f.to_token_stream(), &own);
+                syn::parse2(text).ok()
+            }
+            syn::ImplItem::Const(c) => {
+                let (name, ty, value) = (&c.ident, &c.ty, &c.expr);
+                syn::parse2(named(quote!(fn #name() -> #ty { #value }), &own)).ok()
+            }
+            _ => None,
+        };
+        if let Some(function) = function {
+            let name = &function.sig.ident;
+            let key = match &other {
+                Some(other) => format!("{ty}::{name}::{other}"),
+                None => format!("{ty}::{name}"),
+            };
+            found.push((key, function));
+        }
+    }
+    found
+}
+
+/// Operators of two sides.
+fn is_operator(name: &Ident) -> bool {
+    ["Add", "Sub", "Mul", "Div", "Rem"].iter().any(|op| name == op || name == &format!("{op}Assign"))
+}
+
+/// The last name of a type, behind references.
+fn type_name(ty: &syn::Type) -> Option<String> {
+    match ty {
+        syn::Type::Reference(r) => type_name(&r.elem),
+        syn::Type::Path(p) => Some(p.path.segments.last()?.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// `self` is a parameter like any other, and `Self` the type that it stands for.
+fn named(tokens: TokenStream, own: &TokenStream) -> TokenStream {
+    let mut out = TokenStream::new();
+    for token in tokens {
+        match &token {
+            TokenTree::Group(group) => {
+                let mut inner = Group::new(group.delimiter(), named(group.stream(), own));
+                inner.set_span(group.span());
+                out.extend([TokenTree::Group(inner)]);
+            }
+            TokenTree::Ident(ident) if ident == "self" => {
+                out.extend([TokenTree::Ident(Ident::new("__ad_self", ident.span()))]);
+            }
+            TokenTree::Ident(ident) if ident == "Self" => out.extend(own.clone()),
+            _ => out.extend([token]),
+        }
+    }
+    out
+}
+
+fn keep_as(name: &str, function: &syn::ItemFn, vis: &syn::Visibility, can_be_called: bool) -> TokenStream {
     let mut bare = function.clone();
     bare.attrs.clear();
     let text = bare.to_token_stream().to_string();
     let hash = fnv(0xcbf2_9ce4_8422_2325, &text);
-    let name = function.sig.ident.to_string();
     let known = Known { text, hash, can_be_called };
-    FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), known);
+    FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_string(), known);
     if can_be_called {
         return TokenStream::new();
     }
-    let source = source_name(&name);
-    let vis = &function.vis;
+    let source = source_name(name);
     quote! {
         #[doc(hidden)]
         #[allow(dead_code)]

@@ -136,6 +136,16 @@ pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> TokenStream 
 }
 
 fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
+    if let Ok(block) = syn::parse2::<syn::ItemImpl>(item.clone()) {
+        if let Some(token) = attributes.into_iter().next() {
+            diagnostics.error(
+                token.span(),
+                "an `impl` block takes no options",
+                "write `#[differentiable]` alone",
+            );
+        }
+        return crate::functions::keep_impl(&block, diagnostics);
+    }
     let options = options::parse(attributes, diagnostics);
     let function = match syn::parse2::<syn::ItemFn>(item) {
         Ok(function) => function,

@@ -22,6 +22,46 @@ extern crate alloc;
 
 /// Generates the derivatives of the function that it stands on. The book lists what they are called and what they take.
 ///
+/// # Helpers, and `impl` blocks
+///
+/// A differentiable function can call others. One whose parameters or result have no derivative of their own (it returns a
+/// struct or a matrix, or changes its arguments in place) gets no derivative functions, but its callers are differentiated
+/// through it. On an `impl` block, the attribute does the same for the methods and operators of a struct:
+///
+/// ```
+/// use ad_runtime::differentiable;
+///
+/// #[derive(Clone, Copy)]
+/// struct Vec2 {
+///     x: f64,
+///     y: f64,
+/// }
+///
+/// #[differentiable]
+/// impl Vec2 {
+///     fn dot(self, other: Vec2) -> f64 {
+///         self.x * other.x + self.y * other.y
+///     }
+/// }
+///
+/// #[differentiable]
+/// impl std::ops::Mul<f64> for Vec2 {
+///     type Output = Vec2;
+///     fn mul(self, by: f64) -> Vec2 {
+///         Vec2 { x: self.x * by, y: self.y * by }
+///     }
+/// }
+///
+/// #[differentiable]
+/// fn f(x: f64, y: f64) -> f64 {
+///     let v = Vec2 { x, y } * y;
+///     v.dot(v) // x² y² + y⁴
+/// }
+/// assert_eq!(f_grad(2.0, 3.0), (117.0, (36.0, 132.0)));
+/// ```
+///
+/// They stand above their callers and in the same module.
+///
 /// # `partials(..)`: derivatives of your own
 ///
 /// Where a function cannot be annotated (it is foreign, or an iteration that had better not be differentiated), its

@@ -6,6 +6,7 @@ use ad_runtime::operators::{HessianOperator, Linearized};
 use ad_runtime::sparse::Sparsity;
 use ad_runtime::{Differentiable, differentiable};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 fn diff(x: &[f64], v: &[f64], f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
     let at = |t: f64| f(&x.iter().zip(v).map(|(x, v)| x + t * v).collect::<Vec<_>>());
     let central =
@@ -2982,7 +2983,183 @@ fn owned_() {
         (val - (0.15f64.sin() + 0.3f64.sin())).abs() < 1e-15
             && (slope - (0.5 * 0.15f64.cos() + 0.3f64.cos())).abs() < 1e-15
     );
-    use ad_runtime::operators::HessianOperator;
     let h = owned_data_linearize(0.3, y.clone());
     assert!((h.value() - val).abs() < 1e-15);
 }
+
+// own structs with methods and operators
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Vec3 {
+    x: f64,
+    y: f64,
+    z: f64,
+}
+#[differentiable]
+impl Vec3 {
+    const ZERO: Vec3 = Vec3 { x: 0.0, y: 0.0, z: 0.0 };
+    fn new(x: f64, y: f64, z: f64) -> Self {
+        Self { x, y, z }
+    }
+    fn dot(self, o: Self) -> f64 {
+        self.x * o.x + self.y * o.y + self.z * o.z
+    }
+    fn cross(&self, o: &Vec3) -> Vec3 {
+        Vec3::new(self.y * o.z - self.z * o.y, self.z * o.x - self.x * o.z, self.x * o.y - self.y * o.x)
+    }
+    fn norm(&self) -> f64 {
+        self.dot(*self).sqrt()
+    }
+    fn normalize(self) -> Self {
+        self * (1.0 / self.norm())
+    }
+    fn scale(&mut self, k: f64) {
+        self.x *= k;
+        self.y *= k;
+        self.z *= k;
+    }
+}
+#[differentiable]
+impl Add for Vec3 {
+    type Output = Vec3;
+    fn add(self, o: Vec3) -> Vec3 {
+        Vec3::new(self.x + o.x, self.y + o.y, self.z + o.z)
+    }
+}
+#[differentiable]
+impl Sub for Vec3 {
+    type Output = Self;
+    fn sub(self, o: Self) -> Self {
+        Self { x: self.x - o.x, y: self.y - o.y, z: self.z - o.z }
+    }
+}
+#[differentiable]
+impl Mul<f64> for Vec3 {
+    type Output = Vec3;
+    fn mul(self, k: f64) -> Vec3 {
+        Vec3::new(self.x * k, self.y * k, self.z * k)
+    }
+}
+#[differentiable]
+impl Mul<Vec3> for f64 {
+    type Output = Vec3;
+    fn mul(self, v: Vec3) -> Vec3 {
+        v * self
+    }
+}
+#[differentiable]
+impl Neg for Vec3 {
+    type Output = Vec3;
+    fn neg(self) -> Vec3 {
+        Vec3::new(-self.x, -self.y, -self.z)
+    }
+}
+#[differentiable]
+impl AddAssign for Vec3 {
+    fn add_assign(&mut self, o: Vec3) {
+        self.x += o.x;
+        self.y += o.y;
+        self.z += o.z;
+    }
+}
+
+#[differentiable]
+fn bodies(q: &[f64]) -> f64 {
+    let a = Vec3::new(q[0], q[1], q[2]);
+    let b = Vec3 { x: q[3], y: q[4], z: q[5] };
+    let mut sum = Vec3::ZERO;
+    for k in 0..3 {
+        sum += 0.5 * (a - b) * k as f64;
+        sum = sum + a.cross(&b);
+    }
+    sum.scale(q[0]);
+    let n = -a.normalize();
+    sum.dot(n) + (a + b).norm() * 2.0
+}
+exact!(bodies_, X, bodies bodies_grad bodies_hvp bodies_linearize bodies_sparsity);
+
+#[derive(Clone, Copy)]
+struct Complex {
+    re: f64,
+    im: f64,
+}
+#[differentiable]
+impl Complex {
+    fn norm_sqr(&self) -> f64 {
+        self.re * self.re + self.im * self.im
+    }
+    fn conj(self) -> Complex {
+        Complex { re: self.re, im: -self.im }
+    }
+    fn exp(self) -> Self {
+        let r = self.re.exp();
+        Self { re: r * self.im.cos(), im: r * self.im.sin() }
+    }
+}
+#[differentiable]
+impl Mul for Complex {
+    type Output = Complex;
+    fn mul(self, o: Complex) -> Complex {
+        Complex { re: self.re * o.re - self.im * o.im, im: self.re * o.im + self.im * o.re }
+    }
+}
+#[differentiable]
+impl Add for Complex {
+    type Output = Complex;
+    fn add(self, o: Complex) -> Complex {
+        Complex { re: self.re + o.re, im: self.im + o.im }
+    }
+}
+#[differentiable]
+impl Div for Complex {
+    type Output = Complex;
+    fn div(self, o: Complex) -> Complex {
+        let d = o.norm_sqr();
+        let n = self * o.conj();
+        Complex { re: n.re / d, im: n.im / d }
+    }
+}
+#[differentiable]
+fn transfer(x: &[f64]) -> f64 {
+    let mut total = 0.0;
+    for k in 1..4 {
+        let s = Complex { re: 0.0, im: k as f64 * 0.5 };
+        let num = s * Complex { re: x[0], im: 0.0 } + Complex { re: x[1], im: x[5] };
+        let den = s * s + s * Complex { re: x[2], im: 0.0 } + Complex { re: x[3], im: 0.0 };
+        let h = num / den * (Complex { re: 0.0, im: x[4] * k as f64 }).exp();
+        total += h.norm_sqr().ln() + h.re;
+    }
+    let pts: Vec<Complex> = x.chunks(2).map(|c| Complex { re: c[0], im: c[1] }).collect();
+    let mut p = pts[0];
+    for q in &pts[1..] {
+        p = p * *q;
+    }
+    total + pts.iter().map(|c| c.norm_sqr()).sum::<f64>() * p.re
+}
+exact!(transfer_, X, transfer transfer_grad transfer_hvp transfer_linearize transfer_sparsity);
+#[differentiable]
+fn newton_fractal(x: &[f64]) -> f64 {
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct C {
+        re: f64,
+        im: f64,
+    }
+    impl std::ops::Add for C {
+        type Output = C;
+        fn add(self, o: C) -> C {
+            C { re: self.re + o.re, im: self.im + o.im }
+        }
+    }
+    impl std::ops::Mul for C {
+        type Output = C;
+        fn mul(self, o: C) -> C {
+            C { re: self.re * o.re - self.im * o.im, im: self.re * o.im + self.im * o.re }
+        }
+    }
+    let mut z = C { re: x[0], im: x[1] };
+    let c = C { re: x[2] * 0.3, im: x[3] * 0.3 };
+    for _ in 0..4 {
+        z = z * z + c;
+    }
+    z.re * x[4] + z.im * x[5]
+}
+exact!(nf_, X, newton_fractal newton_fractal_grad newton_fractal_hvp newton_fractal_linearize newton_fractal_sparsity);

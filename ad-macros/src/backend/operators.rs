@@ -4,7 +4,7 @@
 //! inner functions: whether the user's function stands in a module or in an `impl` block does not show (but where it says
 //! `self` or `Self`, which inner functions cannot; then what they call stands beside them).
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
 use super::expr::float_type;
@@ -416,7 +416,17 @@ fn is_of_a_trait(ty: &syn::Type) -> bool {
 
 /// Whether code says `Self`, or the name of what may be a parameter of the `impl` block around it.
 fn mentions_self(tokens: TokenStream) -> bool {
+    // An `impl` block inside the function has a `Self` of its own.
+    let mut block = false;
     tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) if ident == "impl" => {
+            block = true;
+            false
+        }
+        TokenTree::Group(group) if block && group.delimiter() == Delimiter::Brace => {
+            block = false;
+            false
+        }
         TokenTree::Ident(ident) => ident == "Self" || ident == "self",
         TokenTree::Group(group) => mentions_self(group.stream()),
         _ => false,

@@ -52,6 +52,11 @@ impl Lower<'_> {
         if let Some(val) = self.iter_function(&callee.path, c) {
             return val;
         }
+        // `Vec3::new(..)`
+        if let Some(member) = self.member_at(&callee.path) {
+            let args = c.args.iter().map(|a| self.expr(a).0).collect();
+            return self.inline(&member, args);
+        }
         if let Some(val) = self.empty_value(&syn::Expr::Call(c.clone())) {
             return val;
         }
@@ -280,10 +285,23 @@ impl Lower<'_> {
         args: Vec<Val>,
         span: Span,
     ) -> Val {
+        match self.closure_of(name, known, span) {
+            Some(closure) => self.inline(&closure, args),
+            None => Val::Never,
+        }
+    }
+
+    /// A function that is written out where it is called.
+    pub(super) fn closure_of(
+        &mut self,
+        name: &str,
+        known: &crate::functions::Known,
+        span: Span,
+    ) -> Option<Rc<Closure>> {
         let closure = if let Some(closure) = self.written.get(name) {
             closure.clone()
         } else {
-            let Some(item) = known.item(span) else { return Val::Never };
+            let item = known.item(span)?;
             let generic = item.sig.generics.params.iter().any(|p| match p {
                 syn::GenericParam::Lifetime(_) => false,
                 syn::GenericParam::Type(t) => !is_function_type(t, &item.sig.generics),
@@ -298,7 +316,7 @@ impl Lower<'_> {
                              out where it is called, which generic functions and functions with items in them are not"),
                     "write it without type parameters and inner items, or as an inner function of this one",
                 );
-                return Val::Never;
+                return None;
             }
             let params = parameters(&item);
             let block = &item.block;
@@ -311,7 +329,7 @@ impl Lower<'_> {
             self.assumptions.push(known.assertion(name, span));
             closure
         };
-        self.inline(&closure, args)
+        Some(closure)
     }
 
     /// A call with values that are data, though active names stand in the arguments (`zeros(x.len())`).
@@ -479,7 +497,7 @@ fn is_function_type(param: &syn::TypeParam, generics: &syn::Generics) -> bool {
 }
 
 /// The parameters of a function, without `self`.
-fn parameters(item: &syn::ItemFn) -> Vec<syn::Pat> {
+pub(super) fn parameters(item: &syn::ItemFn) -> Vec<syn::Pat> {
     item.sig
         .inputs
         .iter()

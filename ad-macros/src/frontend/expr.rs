@@ -184,6 +184,9 @@ impl Lower<'_> {
         if let Some(var) = p.path.get_ident().and_then(|i| self.lookup(&i.to_string())) {
             return self.s.vars[var].val.clone();
         }
+        if let Some(member) = self.member_at(&p.path).filter(|m| m.params.is_empty()) {
+            return self.inline(&member, Vec::new());
+        }
         // A constant. Of those of the float types, and of the function's own, the macro knows that they are floats.
         let kind = match p.path.get_ident().and_then(|i| self.consts.get(&i.to_string())) {
             Some(kind) => kind.clone(),
@@ -223,6 +226,9 @@ impl Lower<'_> {
                 }
                 let val = self.expr(&u.expr).0;
                 let val = self.deref(val);
+                if let Val::Struct(..) = &val {
+                    return self.own_method("neg", val, Vec::new(), u.span());
+                }
                 if let Val::View(view) = &val
                     && self.rank(view) > 0
                 {
@@ -316,12 +322,7 @@ impl Lower<'_> {
                     return Val::Scalar(self.op(Op::Cmp(is), &[*x, *y]));
                 }
                 if matches!(a, Val::Struct(..)) || matches!(b, Val::Struct(..)) {
-                    self.error(
-                        e.op.span(),
-                        "the macro does not see the operators of your own structs",
-                        "compute with the fields, in a closure or inner function",
-                    );
-                    return Val::Never;
+                    return self.own_operator(&op, a, b, e.op.span());
                 }
                 let whole =
                     |v: &Val| matches!(v, Val::Tuple(_) | Val::View(_) | Val::Struct(..) | Val::Columns(_));

@@ -212,14 +212,7 @@ impl Lower<'_> {
                 let result = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
                 self.integer_result(v, &name, Val::Scalar(result))
             }
-            Val::Struct(..) => {
-                self.error(
-                    e.method.span(),
-                    format!("the macro does not see the method `{name}` of this struct"),
-                    "write it as a closure or function inside this one, or compute with the fields",
-                );
-                Val::Never
-            }
+            Val::Struct(..) => self.method_of_struct(receiver, e),
             Val::Vacant(_) => Val::Never,
             Val::Tuple(_) | Val::Unset | Val::Closure(_) | Val::RefMut(..) => self.foreign_call(e),
         }

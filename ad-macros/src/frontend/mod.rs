@@ -4,7 +4,7 @@
 //! - [`lower`]: the state of lowering: variables and scopes; [`value`]: what they can be; [`join`]: what becomes of them where control flow joins;
 //! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`]: code that runs from top to bottom;
 //! - [`control`], [`matches`], [`loops`], [`homes`], [`iterators`]: code that does not;
-//! - [`closures`], [`patterns`], [`options`], [`slices`], [`shifts`], [`sorting`], [`vectors`]: what people write numbers in;
+//! - [`closures`], [`members`], [`patterns`], [`options`], [`slices`], [`shifts`], [`sorting`], [`vectors`]: what people write numbers in;
 //! - [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
 //! - [`generic`]: what stands for constants and functions of generic floats;
 //! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`custom`]: functions whose derivatives the user gives;
@@ -28,6 +28,7 @@ mod leaks;
 mod loops;
 mod lower;
 mod matches;
+mod members;
 mod method;
 mod opaque;
 mod options;

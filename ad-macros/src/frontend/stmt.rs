@@ -226,6 +226,12 @@ impl Lower<'_> {
             syn::Item::Struct(_) | syn::Item::Enum(_) | syn::Item::Type(_) | syn::Item::Static(_) => {
                 self.items.push(without_semicolon(item.to_token_stream()));
             }
+            syn::Item::Impl(block) => {
+                for (name, function) in crate::functions::members(block, self.diagnostics) {
+                    self.own_member(name, &function);
+                }
+                self.items.push(item.to_token_stream());
+            }
             other => self.error(
                 other.span(),
                 "items other than `const`, `use` and `fn` are not looked at inside a differentiated function",
@@ -429,6 +435,13 @@ impl Lower<'_> {
         let (right, _) = self.expr(&e.right);
         let right = self.deref(right);
         let place = self.place_for(&e.left, &right);
+        if let Some(Place::Variable(var, path)) = &place
+            && let Val::Struct(..) = part(&mut self.s.vars[*var].val, path)
+        {
+            let target = Val::RefMut(*var, path.clone());
+            self.own_compound(&op, target, right, e.op.span());
+            return;
+        }
         let whole = match &place {
             Some(Place::Part(view)) => Some(view.clone()),
             Some(Place::Variable(var, path)) => match part(&mut self.s.vars[*var].val, path) {

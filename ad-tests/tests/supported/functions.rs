@@ -416,3 +416,77 @@ fn helpers_that_take_functions() {
     }
     check_slice!(vec![0.7, 1.3, 0.4]);
 }
+
+#[derive(Clone, Copy)]
+struct Complex {
+    re: f64,
+    im: f64,
+}
+
+#[differentiable]
+impl Complex {
+    const I: Complex = Complex { re: 0.0, im: 1.0 };
+
+    fn new(re: f64, im: f64) -> Self {
+        Self { re, im }
+    }
+
+    fn norm_sqr(&self) -> f64 {
+        self.re * self.re + self.im * self.im
+    }
+
+    fn turn(&mut self, by: f64) {
+        *self = *self * Complex::new(by.cos(), by.sin());
+    }
+}
+
+#[differentiable]
+impl std::ops::Mul for Complex {
+    type Output = Complex;
+
+    fn mul(self, other: Self) -> Self {
+        Self::new(self.re * other.re - self.im * other.im, self.re * other.im + self.im * other.re)
+    }
+}
+
+#[differentiable]
+impl std::ops::Mul<f64> for Complex {
+    type Output = Complex;
+
+    fn mul(self, by: f64) -> Self {
+        Self::new(self.re * by, self.im * by)
+    }
+}
+
+#[differentiable]
+impl std::ops::AddAssign for Complex {
+    fn add_assign(&mut self, other: Self) {
+        self.re += other.re;
+        self.im += other.im;
+    }
+}
+
+#[differentiable]
+impl std::ops::Neg for Complex {
+    type Output = Complex;
+
+    fn neg(self) -> Self {
+        Self::new(-self.re, -self.im)
+    }
+}
+
+#[test]
+fn methods_and_operators_of_own_structs() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut z = Complex::new(x[0], x[1]);
+        let mut sum = Complex::I;
+        for k in 0..3 {
+            z = z * z * 0.5;
+            z.turn(x[2]);
+            sum += -z * k as f64;
+        }
+        sum.norm_sqr() + sum.re
+    }
+    check_slice!(vec![0.7, -1.3, 0.4]);
+}

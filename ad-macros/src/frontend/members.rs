@@ -1,0 +1,152 @@
+//! Methods, operators and constants of the user's own structs: written out where they are used. The macro knows those of
+//! `impl` blocks under `#[differentiable]`, and of those inside the function.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::spanned::Spanned;
+
+use super::lower::Lower;
+use super::value::{Closure, Val};
+use crate::ir::{FloatKind, Op, Type};
+
+impl Lower<'_> {
+    /// A member of an `impl` block inside the function.
+    pub(super) fn own_member(&mut self, name: String, function: &syn::ItemFn) {
+        let block = &function.block;
+        let body: syn::Expr = syn::parse_quote!(#block);
+        let params = super::calls::parameters(function);
+        let tokens = function.sig.ident.to_token_stream();
+        let closure =
+            Closure::new(params, body, vec![HashMap::new()], tokens, true).returning(&function.sig.output);
+        self.written.insert(name, Rc::new(closure));
+    }
+
+    fn member(&mut self, name: &str, span: Span) -> Option<Rc<Closure>> {
+        if let Some(known) = self.written.get(name) {
+            return Some(known.clone());
+        }
+        let known = crate::functions::find(name)?;
+        self.closure_of(name, &known, span)
+    }
+
+    /// What `Vec3::new` or `Vec3::ZERO` names, if the macro knows it.
+    pub(super) fn member_at(&mut self, path: &syn::Path) -> Option<Rc<Closure>> {
+        let segments: Vec<&syn::PathSegment> = path.segments.iter().collect();
+        let [.., ty, name] = segments.as_slice() else { return None };
+        self.member(&format!("{}::{}", ty.ident, name.ident), path.span())
+    }
+
+    /// The type that members are looked for with.
+    fn type_name(&self, val: &Val) -> Option<String> {
+        match val {
+            Val::Struct(fields, _) if fields.opened.is_none() => {
+                fields.path.segments.last().map(|s| s.ident.to_string())
+            }
+            Val::Scalar(v) => match self.s.b.func.ty(*v) {
+                Type::Float(FloatKind::F32) => Some("f32".into()),
+                Type::Float(FloatKind::F64 | FloatKind::Infer) | Type::Opaque => Some("f64".into()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// `a + b` where one of them is a struct.
+    pub(super) fn own_operator(&mut self, op: &Op, a: Val, b: Val, span: Span) -> Val {
+        let member = self.operator(op, "", &a, &b, span);
+        match member {
+            Some(member) => self.inline(&member, vec![a, b]),
+            None => self.unknown_operator(span),
+        }
+    }
+
+    /// `target += right`
+    pub(super) fn own_compound(&mut self, op: &Op, target: Val, right: Val, span: Span) {
+        let left = self.deref(target.clone());
+        match self.operator(op, "_assign", &left, &right, span) {
+            Some(member) => {
+                self.inline(&member, vec![target, right]);
+            }
+            None => {
+                self.unknown_operator(span);
+            }
+        }
+    }
+
+    fn operator(&mut self, op: &Op, suffix: &str, a: &Val, b: &Val, span: Span) -> Option<Rc<Closure>> {
+        let name = match op {
+            Op::Add => "add",
+            Op::Sub => "sub",
+            Op::Mul => "mul",
+            Op::Div => "div",
+            Op::Rem => "rem",
+            _ => return None,
+        };
+        let (a, b) = (self.type_name(a)?, self.type_name(b)?);
+        self.member(&format!("{a}::{name}{suffix}::{b}"), span)
+    }
+
+    fn unknown_operator(&mut self, span: Span) -> Val {
+        self.error(
+            span,
+            "the macro does not see this operator of your own struct",
+            "put `#[differentiable]` on the `impl` block that defines it, above this function and in its module; or compute \
+             with the fields",
+        );
+        Val::Never
+    }
+
+    /// A method without arguments that may change nothing: `-a`.
+    pub(super) fn own_method(&mut self, name: &str, receiver: Val, args: Vec<Val>, span: Span) -> Val {
+        let member = self.type_name(&receiver).and_then(|ty| self.member(&format!("{ty}::{name}"), span));
+        match member {
+            Some(member) => self.inline(&member, [vec![receiver], args].concat()),
+            None if name == "neg" => self.unknown_operator(span),
+            None => {
+                self.error(
+                    span,
+                    format!("the macro does not see the method `{name}` of this struct"),
+                    "put `#[differentiable]` on the `impl` block that defines it, above this function and in its module; or \
+                     write it as a closure or function inside this one",
+                );
+                Val::Never
+            }
+        }
+    }
+
+    /// `receiver.method(..)`
+    pub(super) fn method_of_struct(&mut self, receiver: Val, e: &syn::ExprMethodCall) -> Val {
+        let name = e.method.to_string();
+        let member =
+            self.type_name(&receiver).and_then(|ty| self.member(&format!("{ty}::{name}"), e.method.span()));
+        // `&mut self` changes the variable.
+        let changes = member.as_ref().and_then(|m| m.params.first()).is_some_and(
+            |p| matches!(p, syn::Pat::Type(p) if matches!(&*p.ty, syn::Type::Reference(r) if r.mutability.is_some())),
+        );
+        let receiver = if changes {
+            let place = &e.receiver;
+            self.expr(&syn::parse_quote!(&mut #place)).0
+        } else {
+            receiver
+        };
+        let args = e.args.iter().map(|a| self.expr(a).0).collect();
+        self.own_method_of(member, &name, receiver, args, e.method.span())
+    }
+
+    fn own_method_of(
+        &mut self,
+        member: Option<Rc<Closure>>,
+        name: &str,
+        receiver: Val,
+        args: Vec<Val>,
+        span: Span,
+    ) -> Val {
+        match member {
+            Some(member) => self.inline(&member, [vec![receiver], args].concat()),
+            None => self.own_method(name, receiver, args, span),
+        }
+    }
+}
