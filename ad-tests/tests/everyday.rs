@@ -3163,3 +3163,253 @@ fn newton_fractal(x: &[f64]) -> f64 {
     z.re * x[4] + z.im * x[5]
 }
 exact!(nf_, X, newton_fractal newton_fractal_grad newton_fractal_hvp newton_fractal_linearize newton_fractal_sparsity);
+// ---- fresh batch C
+#[differentiable]
+fn powell_singular(x: &[f64]) -> f64 {
+    x.chunks_exact(2)
+        .zip(x.chunks_exact(2).skip(1))
+        .map(|(a, b)| {
+            (a[0] + 10.0 * a[1]).powi(2)
+                + 5.0 * (b[0] - b[1]).powi(2)
+                + (a[1] - 2.0 * b[0]).powi(4)
+                + 10.0 * (a[0] - b[1]).powi(4)
+        })
+        .sum()
+}
+exact!(powell_singular_, X, powell_singular powell_singular_grad powell_singular_hvp powell_singular_linearize powell_singular_sparsity);
+
+#[differentiable(wrt(theta))]
+fn poisson_glm<'a>(
+    theta: &'a [f64],
+    rows: &'a [Vec<f64>],
+    counts: &'a [u32],
+    exposure: Option<&'a [f64]>,
+) -> f64 {
+    rows.iter()
+        .zip(counts)
+        .enumerate()
+        .map(|(i, (row, &k))| {
+            let offset = match exposure {
+                Some(e) => e[i].ln(),
+                None => 0.0,
+            };
+            let eta = offset + row.iter().zip(theta.iter()).map(|(&a, &b)| a * b).sum::<f64>();
+            let ln_fact: f64 = (1..=k).map(|j| (j as f64).ln()).sum();
+            eta.exp() - k as f64 * eta + ln_fact
+        })
+        .sum::<f64>()
+        / rows.len() as f64
+}
+exact!(pglm_, &X[..2], poisson_glm poisson_glm_grad poisson_glm_hvp poisson_glm_linearize poisson_glm_sparsity, &[vec![1.0, 0.3], vec![1.0, -0.7]], &[3, 0], Some(&[1.0, 2.0][..]));
+
+#[differentiable]
+fn truss(x: &[f64]) -> f64 {
+    struct Bar {
+        i: usize,
+        j: usize,
+        k: f64,
+        rest: f64,
+    }
+    let bars = [
+        Bar { i: 0, j: 1, k: 2.0, rest: 1.0 },
+        Bar { i: 1, j: 2, k: 1.0, rest: 0.5 },
+        Bar { i: 0, j: 2, k: 0.5, rest: 1.2 },
+    ];
+    let node = |i: usize| (x[2 * i], x[2 * i + 1]);
+    let mut energy = 0.0;
+    for Bar { i, j, k, rest } in bars.iter() {
+        let ((xi, yi), (xj, yj)) = (node(*i), node(*j));
+        let len = ((xi - xj).powi(2) + (yi - yj).powi(2)).sqrt();
+        energy += 0.5 * k * (len - rest).powi(2);
+    }
+    energy + 9.81 * (0..3).map(|i| node(i).1).sum::<f64>()
+}
+exact!(truss_, X, truss truss_grad truss_hvp truss_linearize truss_sparsity);
+
+#[differentiable]
+fn ising(x: &[f64]) -> f64 {
+    const W: usize = 3;
+    const H: usize = 2;
+    let idx = |r: usize, c: usize| (r % H) * W + c % W;
+    let mut e = 0.0;
+    for r in 0..H {
+        for c in 0..W {
+            let s = x[idx(r, c)].tanh();
+            for (dr, dc) in [(0, 1), (1, 0)] {
+                e -= s * x[idx(r + dr, c + dc)].tanh();
+            }
+        }
+    }
+    e
+}
+exact!(ising_, X, ising ising_grad ising_hvp ising_linearize ising_sparsity);
+
+#[differentiable(wrt(x))]
+fn huber_fit(x: &[f64], pts: &[(f64, f64)], delta: f64) -> f64 {
+    let loss = |r: f64| -> f64 {
+        let a = r.abs();
+        if a <= delta { 0.5 * r.powi(2) } else { delta * (a - 0.5 * delta) }
+    };
+    let model = |t: f64| x.iter().rev().fold(0.0, |acc, &c| acc * t + c);
+    pts.iter().map(|&(t, y)| loss(y - model(t))).sum()
+}
+exact!(huber_, X, huber_fit huber_fit_grad huber_fit_hvp huber_fit_linearize huber_fit_sparsity, &[(0.1, 0.2), (0.5, -3.0), (1.0, 2.0)], 0.5);
+
+#[differentiable]
+fn entropy_kl(x: &[f64]) -> f64 {
+    let (p, q) = x.split_at(x.len() / 2);
+    let softmax = |v: &[f64]| -> Vec<f64> {
+        let m = v.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let e: Vec<f64> = v.iter().map(|a| (a - m).exp()).collect();
+        let z: f64 = e.iter().sum();
+        e.into_iter().map(|a| a / z).collect()
+    };
+    let (p, q) = (softmax(p), softmax(q));
+    p.iter().zip(q.iter()).filter(|(p, _)| **p > 0.0).map(|(p, q)| p * (p / q).ln()).sum()
+}
+exact!(kl_, X, entropy_kl entropy_kl_grad entropy_kl_hvp entropy_kl_linearize entropy_kl_sparsity);
+
+#[differentiable]
+fn kmeans_soft(x: &[f64]) -> f64 {
+    let centers: [[f64; 2]; 3] = [[x[0], x[1]], [x[2], x[3]], [x[4], x[5]]];
+    let data = [[0.0, 0.1], [1.0, -1.0], [-0.5, 0.7], [0.3, 0.3]];
+    let mut total = 0.0;
+    for p in &data {
+        let d: Vec<f64> =
+            centers.iter().map(|c| c.iter().zip(p).map(|(a, b)| (a - b).powi(2)).sum()).collect();
+        let min = d.iter().cloned().fold(f64::INFINITY, f64::min);
+        total += min - d.iter().map(|d| (-(d - min)).exp()).sum::<f64>().ln();
+    }
+    total
+}
+exact!(kms_, X, kmeans_soft kmeans_soft_grad kmeans_soft_hvp kmeans_soft_linearize kmeans_soft_sparsity);
+
+#[differentiable]
+fn wave(x: &[f64]) -> f64 {
+    let n = 8;
+    let (c, dt, dx) = (1.0, 0.05, 0.1);
+    let r2 = (c * dt / dx) * (c * dt / dx) as f64;
+    let mut prev = vec![0.0; n + 1];
+    let mut cur: Vec<f64> = (0..=n)
+        .map(|i| {
+            x.iter()
+                .enumerate()
+                .map(|(k, a)| a * ((k + 1) as f64 * std::f64::consts::PI * i as f64 / n as f64).sin())
+                .sum()
+        })
+        .collect();
+    prev.clone_from(&cur);
+    for _ in 0..10 {
+        let mut next = vec![0.0; n + 1];
+        for i in 1..n {
+            next[i] = 2.0 * cur[i] - prev[i] + r2 * (cur[i + 1] - 2.0 * cur[i] + cur[i - 1])
+                - 0.01 * cur[i].powi(3);
+        }
+        prev = std::mem::replace(&mut cur, next);
+    }
+    cur.iter().map(|u| u * u).sum::<f64>() * dx
+}
+exact!(wave_, X, wave wave_grad wave_hvp wave_linearize wave_sparsity);
+
+#[differentiable]
+fn expectation(x: &[f64]) -> f64 {
+    // Gauss-Hermite nodes
+    static NODES: [f64; 3] = [-1.2247448713915889, 0.0, 1.2247448713915889];
+    static WEIGHTS: [f64; 3] = [0.29540897515091930, 1.1816359006036772, 0.29540897515091930];
+    let (mu, sigma) = (x[0], x[1].exp());
+    NODES
+        .iter()
+        .zip(WEIGHTS.iter())
+        .map(|(t, w)| w * (mu + std::f64::consts::SQRT_2 * sigma * t).tanh().powi(2))
+        .sum::<f64>()
+        / std::f64::consts::PI.sqrt()
+        + x[2..].iter().map(|v| v.powi(2)).product::<f64>()
+}
+exact!(expect_, X, expectation expectation_grad expectation_hvp expectation_linearize expectation_sparsity);
+
+#[differentiable(wrt(w))]
+fn svm(w: &[f64], xs: &[Vec<f64>], ys: &[i32], c: f64) -> f64 {
+    let reg = 0.5 * w.iter().map(|w| w.powi(2)).sum::<f64>();
+    let mut hinge = 0f64;
+    for (x, &y) in xs.iter().zip(ys.iter()) {
+        let margin = y as f64 * x.iter().zip(w.iter()).map(|(a, b)| a * b).sum::<f64>();
+        hinge += (1.0 - margin).max(0.0).powi(2);
+    }
+    reg + c * hinge
+}
+exact!(svm_, &X[..2], svm svm_grad svm_hvp svm_linearize svm_sparsity, &[vec![1.0, 2.0], vec![-0.5, 0.3]], &[1, -1], 2.0);
+
+#[differentiable]
+fn spline_energy(y: &[f64]) -> f64 {
+    // natural cubic spline by the Thomas algorithm
+    let n = y.len();
+    let h = 1.0;
+    let mut a = vec![0.0; n];
+    let mut b = vec![1.0; n];
+    let mut c = vec![0.0; n];
+    let mut d = vec![0.0; n];
+    for i in 1..n - 1 {
+        a[i] = h / 6.0;
+        b[i] = 2.0 * h / 3.0;
+        c[i] = h / 6.0;
+        d[i] = (y[i + 1] - 2.0 * y[i] + y[i - 1]) / h;
+    }
+    for i in 1..n {
+        let m = a[i] / b[i - 1];
+        b[i] -= m * c[i - 1];
+        d[i] -= m * d[i - 1];
+    }
+    let mut m = vec![0.0; n];
+    m[n - 1] = d[n - 1] / b[n - 1];
+    for i in (0..n - 1).rev() {
+        m[i] = (d[i] - c[i] * m[i + 1]) / b[i];
+    }
+    (1..n).map(|i| h / 3.0 * (m[i].powi(2) + m[i] * m[i - 1] + m[i - 1].powi(2))).sum::<f64>()
+        + m.iter().map(|v| v.powi(4)).sum::<f64>()
+}
+exact!(spline_, X, spline_energy spline_energy_grad spline_energy_hvp spline_energy_linearize spline_energy_sparsity);
+
+#[derive(Debug, Clone, Copy)]
+enum Op {
+    Push(usize),
+    Add,
+    Mul,
+    Sin,
+    Const(f64),
+}
+#[differentiable(wrt(vars))]
+fn rpn(vars: &[f64], program: &[Op]) -> Result<f64, String> {
+    let mut stack: Vec<f64> = Vec::new();
+    for op in program {
+        match *op {
+            Op::Push(i) => stack.push(*vars.get(i).ok_or_else(|| format!("no variable {i}"))?),
+            Op::Const(c) => stack.push(c),
+            Op::Sin => {
+                let a = stack.pop().ok_or("empty stack")?;
+                stack.push(a.sin());
+            }
+            Op::Add | Op::Mul => {
+                let (b, a) = (stack.pop().ok_or("empty stack")?, stack.pop().ok_or("empty stack")?);
+                stack.push(if matches!(op, Op::Add) { a + b } else { a * b });
+            }
+        }
+    }
+    stack.pop().ok_or_else(|| "nothing left".to_string())
+}
+#[test]
+fn rpn_() {
+    let p = [Op::Push(0), Op::Push(1), Op::Mul, Op::Sin, Op::Const(2.0), Op::Add, Op::Push(0), Op::Mul];
+    let mut g = [0.0; 2];
+    let v = rpn_grad(&[0.3, 0.7], &p, &mut g).unwrap();
+    let f = |a: f64, b: f64| ((a * b).sin() + 2.0) * a;
+    assert!((v - f(0.3, 0.7)).abs() < 1e-15);
+    assert!(
+        (g[0] - ((0.21f64).sin() + 2.0 + 0.3 * 0.7 * 0.21f64.cos())).abs() < 1e-14
+            && (g[1] - 0.09 * 0.21f64.cos()).abs() < 1e-14
+    );
+    assert!(rpn_grad(&[0.3, 0.7], &[Op::Add], &mut g).is_err());
+    let mut hv = [0.0; 2];
+    rpn_hvp(&[0.3, 0.7], &p, &[1.0, 0.0], &mut hv).unwrap();
+    let (a, b) = (0.3f64, 0.7f64);
+    assert!((hv[0] - (2.0 * b * (a * b).cos() - a * b * b * (a * b).sin())).abs() < 1e-14, "{hv:?}");
+}

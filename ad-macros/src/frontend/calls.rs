@@ -460,7 +460,7 @@ impl Lower<'_> {
 }
 
 /// What is behind `&mut`.
-fn reached(e: &syn::Expr) -> &syn::Expr {
+pub(super) fn reached(e: &syn::Expr) -> &syn::Expr {
     match e {
         syn::Expr::Reference(r) => &r.expr,
         syn::Expr::Paren(p) => reached(&p.expr),

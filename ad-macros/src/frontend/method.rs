@@ -61,6 +61,13 @@ impl Lower<'_> {
                 };
             }
         }
+        // `a.clone_from(&b)` is `a = b.clone()`.
+        if let ("clone_from", Some(from)) = (name.as_str(), e.args.first())
+            && !self.is_foreign(&e.receiver)
+        {
+            let (to, from) = (&e.receiver, super::calls::reached(from));
+            return self.expr(&syn::parse_quote!(#to = (#from).clone())).0;
+        }
         if let Some(val) = self.vector_method(e) {
             return val;
         }

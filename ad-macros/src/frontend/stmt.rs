@@ -167,7 +167,8 @@ impl Lower<'_> {
     }
 
     fn is_known_statement(&mut self, call: &syn::ExprMethodCall) -> bool {
-        const KNOWN: [&str; 22] = [
+        const KNOWN: [&str; 23] = [
+            "clone_from",
             "swap",
             "fill",
             "copy_from_slice",
