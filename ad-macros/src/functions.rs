@@ -4,11 +4,11 @@
 //! take or return arrays, tuples or structs, or write to outputs; some of them have no derivatives of their own) are written out where they are called, from their text.
 //! Names do not tell modules apart: the caller asserts that the function it has read is the one that it calls.
 
-use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use rustc_hash::FxHashMap as HashMap;
 
 use syn::spanned::Spanned;
 

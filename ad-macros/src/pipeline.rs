@@ -15,10 +15,11 @@
 //! ── optimise ── backend ──> tokens
 //! ```
 
-use std::collections::HashMap;
+use std::cell::OnceCell;
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use rustc_hash::FxHashMap as HashMap;
 
 use crate::backend;
 use crate::diagnostics::Diagnostics;
@@ -172,15 +173,16 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
     dump.plan(&primal);
 
     let mut out = TokenStream::new();
-    let mut made: HashMap<Product, Func> = HashMap::new();
+    let derivatives = Derivatives::of(&primal);
+    let mut made: HashMap<Product, Func> = HashMap::default();
     for product in chosen(&sig, &options, diagnostics) {
         if matches!(product, Product::Hessian | Product::Linearize | Product::Sparsity) {
-            let tokens = operator(product, &sig, &primal, &mut made, &options, diagnostics);
+            let tokens = operator(product, &sig, &derivatives, &mut made, &options, diagnostics);
             dump.rust(&tokens);
             out.extend(tokens);
             continue;
         }
-        let func = differentiate(product, &primal);
+        let func = derivatives.product(product);
         dump.stage(product.suffix(), &func);
         let tokens = backend::emit(&sig, product, &func);
         made.insert(product, func);
@@ -190,7 +192,7 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
     if options.only.as_ref().is_none_or(|only| only.calls) && is_scalar(&sig) && backend::can_be_called(&sig)
     {
         for mode in [CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::JvpJvp] {
-            out.extend(backend::emit_companion(&sig, mode, &companion(mode, &primal)));
+            out.extend(backend::emit_companion(&sig, mode, &derivatives.companion(mode)));
         }
     }
     out.extend(backend::guards(&sig, &options, assumptions));
@@ -229,20 +231,20 @@ fn helper(function: &syn::ItemFn, options: &Options, diagnostics: &mut Diagnosti
 fn operator(
     product: Product,
     sig: &Signature,
-    primal: &Func,
+    derivatives: &Derivatives<'_>,
     products: &mut HashMap<Product, Func>,
     options: &Options,
     diagnostics: &mut Diagnostics,
 ) -> TokenStream {
-    let mut product_of = |p: Product| products.remove(&p).unwrap_or_else(|| differentiate(p, primal));
+    let mut product_of = |p: Product| products.remove(&p).unwrap_or_else(|| derivatives.product(p));
     let made = backend::Operators::new(sig).and_then(|operators| match product {
         Product::Hessian => {
             let (hvp, grad) = (product_of(Product::Hvp), product_of(Product::Grad));
             Some(operators.hessian(&hvp, &grad))
         }
-        Product::Linearize => Some(operators.linearize(&linearize(primal)?)),
+        Product::Linearize => Some(operators.linearize(&derivatives.linearize()?)),
         _ => {
-            let sets = optimized("pattern", pattern(&without_effects(primal.clone())));
+            let sets = optimized("pattern", pattern(&without_effects(derivatives.f.clone())));
             let universal = is_universal(&sets);
             Some(operators.sparsity(&finish(sets), universal))
         }
@@ -278,68 +280,114 @@ fn chosen(sig: &Signature, options: &Options, diagnostics: &mut Diagnostics) -> 
     all.iter().copied().filter(|p| only.products.iter().any(|(q, _)| p == q)).collect()
 }
 
-/// The transforms behind each product.
-pub(crate) fn differentiate(product: Product, f: &Func) -> Func {
-    let value = Role::primal(Source::Result(0));
-    let seed = value.marked(Mark::Bar);
-    let gradient = || optimized("reverse", bind_seed(reverse(f, false), &seed, 1.0));
-    let func = match product {
-        Product::Grad => gradient(),
-        Product::Jvp => forward(f),
-        Product::Vjp => keep_outputs(reverse(f, false), |role| role.marks == [Mark::Bar]),
-        Product::Hvp => keep_outputs(forward(&gradient()), |role| role.marks == [Mark::Bar, Mark::Dot]),
-        Product::GradHvp => keep_outputs(forward(&gradient()), |role| role.marks != [Mark::Dot]),
-        Product::HvpRev => {
-            let slope = value.marked(Mark::Dot);
-            let jvp = optimized("forward", keep_outputs(forward(f), |role| *role == slope));
-            let hvp = reverse(&directions_inactive(jvp), false);
-            let hvp = bind_seed(hvp, &slope.marked(Mark::Bar), 1.0);
-            keep_outputs(hvp, |role| role.marks == [Mark::Bar])
-        }
-        Product::Curvature => {
-            let jvp = directions_inactive(optimized("forward", forward(f)));
-            let mut second = forward(&jvp);
-            // The slope is the tangent of the value twice over; the first is kept.
-            let mut seen = Vec::new();
-            second.outputs.retain(|o| {
-                let new = !seen.contains(&o.role);
-                seen.push(o.role.clone());
-                new
-            });
-            let directions: Vec<Role> =
-                f.params.iter().filter(|p| p.active).map(|p| p.role.marked(Mark::Dot)).collect();
-            directions.iter().fold(second, merge_params)
-        }
-        Product::Hessian | Product::Linearize | Product::Sparsity => {
-            unreachable!("operators are made of other products")
-        }
-    };
-    finish(optimized(product.suffix(), func))
+/// A function and what several of its products begin with, each made once.
+pub(crate) struct Derivatives<'f> {
+    f: &'f Func,
+    gradient: OnceCell<Func>,
+    tangent: OnceCell<Func>,
+    second: OnceCell<Func>,
+    adjoint: OnceCell<Func>,
 }
 
-/// `f_linearize`: forward(reverse(f)) in two, what does not depend on the direction and what does.
-pub(crate) fn linearize(f: &Func) -> Option<Split> {
-    let seed = Role::primal(Source::Result(0)).marked(Mark::Bar);
-    let gradient = optimized("reverse", bind_seed(reverse(f, false), &seed, 1.0));
-    let both = keep_outputs(forward(&gradient), |role| role.marks != [Mark::Dot]);
-    let Split { fixed, varying } = split(&optimized("grad_hvp", both))?;
-    let fixed = finish(optimized("linearize, fixed", fixed));
-    let varying = finish(optimized("linearize, varying", varying));
-    Some(Split { fixed, varying })
-}
+impl<'f> Derivatives<'f> {
+    pub(crate) fn of(f: &'f Func) -> Derivatives<'f> {
+        Derivatives {
+            f,
+            gradient: OnceCell::new(),
+            tangent: OnceCell::new(),
+            second: OnceCell::new(),
+            adjoint: OnceCell::new(),
+        }
+    }
 
-/// The transforms behind a companion.
-pub(crate) fn companion(mode: CallMode, f: &Func) -> Func {
-    let without_value = |func: Func| keep_outputs(func, |role| role.marks.contains(&Mark::Bar));
-    let adjoint = || optimized("reverse", without_value(reverse(f, true)));
-    let func = match mode {
-        CallMode::Primal => f.clone(),
-        CallMode::Jvp => forward(f),
-        CallMode::JvpJvp => forward(&optimized("forward", forward(f))),
-        CallMode::Vjp => adjoint(),
-        CallMode::VjpJvp => forward(&adjoint()),
-    };
-    finish(optimized("companion", func))
+    /// reverse(f), its seed one
+    fn gradient(&self) -> &Func {
+        self.gradient.get_or_init(|| {
+            let seed = Role::primal(Source::Result(0)).marked(Mark::Bar);
+            optimized("reverse", bind_seed(reverse(self.f, false), &seed, 1.0))
+        })
+    }
+
+    /// forward(f)
+    fn tangent(&self) -> &Func {
+        self.tangent.get_or_init(|| optimized("forward", forward(self.f)))
+    }
+
+    /// forward(reverse(f)): value, gradient and product
+    fn second(&self) -> &Func {
+        self.second.get_or_init(|| {
+            optimized("grad_hvp", keep_outputs(forward(self.gradient()), |role| role.marks != [Mark::Dot]))
+        })
+    }
+
+    /// reverse(f) alone, its seeds given, as callers want it
+    fn adjoint(&self) -> &Func {
+        self.adjoint.get_or_init(|| {
+            let adjoint = keep_outputs(reverse(self.f, true), |role| role.marks.contains(&Mark::Bar));
+            optimized("reverse", adjoint)
+        })
+    }
+
+    /// The transforms behind each product.
+    pub(crate) fn product(&self, product: Product) -> Func {
+        let f = self.f;
+        let func = match product {
+            Product::Grad => self.gradient().clone(),
+            Product::Jvp => self.tangent().clone(),
+            Product::GradHvp => self.second().clone(),
+            Product::Vjp => {
+                optimized("vjp", keep_outputs(reverse(f, false), |role| role.marks == [Mark::Bar]))
+            }
+            Product::Hvp => {
+                let second = self.second().clone();
+                optimized("hvp", keep_outputs(second, |role| role.marks == [Mark::Bar, Mark::Dot]))
+            }
+            Product::HvpRev => {
+                let slope = Role::primal(Source::Result(0)).marked(Mark::Dot);
+                let jvp = optimized("forward", keep_outputs(forward(f), |role| *role == slope));
+                let hvp = reverse(&directions_inactive(jvp), false);
+                let hvp = bind_seed(hvp, &slope.marked(Mark::Bar), 1.0);
+                optimized("hvp_rev", keep_outputs(hvp, |role| role.marks == [Mark::Bar]))
+            }
+            Product::Curvature => {
+                let jvp = directions_inactive(self.tangent().clone());
+                let mut second = forward(&jvp);
+                // The slope is the tangent of the value twice over; the first is kept.
+                let mut seen = Vec::new();
+                second.outputs.retain(|o| {
+                    let new = !seen.contains(&o.role);
+                    seen.push(o.role.clone());
+                    new
+                });
+                let directions: Vec<Role> =
+                    f.params.iter().filter(|p| p.active).map(|p| p.role.marked(Mark::Dot)).collect();
+                optimized("curvature", directions.iter().fold(second, merge_params))
+            }
+            Product::Hessian | Product::Linearize | Product::Sparsity => {
+                unreachable!("operators are made of other products")
+            }
+        };
+        finish(func)
+    }
+
+    /// `f_linearize`: forward(reverse(f)) in two, what does not depend on the direction and what does.
+    pub(crate) fn linearize(&self) -> Option<Split> {
+        let Split { fixed, varying } = split(self.second())?;
+        let fixed = finish(optimized("linearize, fixed", fixed));
+        let varying = finish(optimized("linearize, varying", varying));
+        Some(Split { fixed, varying })
+    }
+
+    /// The transforms behind a companion.
+    pub(crate) fn companion(&self, mode: CallMode) -> Func {
+        finish(match mode {
+            CallMode::Primal => self.f.clone(),
+            CallMode::Jvp => self.tangent().clone(),
+            CallMode::JvpJvp => optimized("companion", forward(self.tangent())),
+            CallMode::Vjp => self.adjoint().clone(),
+            CallMode::VjpJvp => optimized("companion", forward(self.adjoint())),
+        })
+    }
 }
 
 /// Directions are not differentiated with respect to.

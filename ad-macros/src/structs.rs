@@ -3,11 +3,11 @@
 //! An attribute sees its function and nothing else. The derive tells it what a struct's fields are: the definitions of a
 //! crate are kept here while the compiler expands it, from the top of the crate to its end.
 
-use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
+use rustc_hash::FxHashMap as HashMap;
 use syn::spanned::Spanned;
 
 use crate::diagnostics::Diagnostics;

@@ -1,6 +1,6 @@
 //! How pure values are made, for passes that look at indices: literals, and places that move with a loop.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 use crate::ir::{Func, InstKind, Op, Value};
 
@@ -9,7 +9,7 @@ pub(crate) type Definitions = HashMap<Value, (Op, Vec<Value>)>;
 
 /// The definitions in a function.
 pub(crate) fn definitions(func: &Func) -> Definitions {
-    let mut defs = HashMap::new();
+    let mut defs = HashMap::default();
     func.body.visit(&mut |inst| {
         if let InstKind::Pure(op, args) = &inst.kind {
             defs.insert(inst.results[0], (op.clone(), args.clone()));

@@ -1,6 +1,8 @@
 //! Which code sets every element of a buffer: loops over its whole length, fills, stores at all constant indices.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap as HashMap;
 
 use crate::ir::{Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, StoreMode, Value};
 
@@ -12,7 +14,7 @@ pub(crate) struct Defs<'a> {
 
 impl<'a> Defs<'a> {
     pub(crate) fn new(func: &'a Func) -> Defs<'a> {
-        let mut defs = HashMap::new();
+        let mut defs = HashMap::default();
         func.body.visit(&mut |inst| defs.extend(inst.results.iter().map(|r| (*r, inst))));
         Defs { func, defs }
     }

@@ -22,7 +22,9 @@
 //! Method: loop-level checkpointing with recomputation as in Tapenade's reverse of independent loops
 //! (Hascoët, Hatano, Pascual 2006, "adjoining independent computations"), decided per loop.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
+
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::overwrite::Defs;
 use crate::ir::{Binary, Block, Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, StoreMode, Unary, Value};

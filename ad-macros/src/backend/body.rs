@@ -4,10 +4,9 @@
 //! it is used; everything else gets a `let`. A load that waits to be printed is printed before anything writes
 //! its buffer. What a loop carries is a mutable variable, which its arguments and results share.
 
-use std::collections::{HashMap, HashSet};
-
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::buffers::{fill_all, zero_of};
 use super::expr::{self, Expr, Prec};
@@ -60,13 +59,13 @@ impl<'a> Body<'a> {
         let mut body = Body {
             func,
             names: Names::default(),
-            values: HashMap::new(),
-            buffers: HashMap::new(),
-            stacks: HashMap::new(),
+            values: HashMap::default(),
+            buffers: HashMap::default(),
+            stacks: HashMap::default(),
             pending: Vec::new(),
-            uses: HashMap::new(),
-            constants: HashMap::new(),
-            mutable: HashSet::new(),
+            uses: HashMap::default(),
+            constants: HashMap::default(),
+            mutable: HashSet::default(),
         };
         func.body.visit(&mut |inst| match &inst.kind {
             InstKind::Pure(Op::Verbatim(v), _) | InstKind::Effect(v, _) => {
@@ -186,7 +185,7 @@ impl<'a> Body<'a> {
     /// The statements of the function, without what is returned.
     pub(super) fn statements(&mut self) -> TokenStream {
         let mut out = TokenStream::new();
-        let mut stacks = HashSet::new();
+        let mut stacks = HashSet::default();
         let func = self.func;
         func.body.visit(&mut |inst| stacks.extend(inst.kind.stack()));
         let mut stacks: Vec<Stack> = stacks.into_iter().collect();
@@ -303,7 +302,7 @@ impl<'a> Body<'a> {
         // recurrence only if the next value is there before the stores that end the round.
         let late = uses.carried_on && !self.is_sum_onto_variable(&expr);
         if uses.count == 1 && !uses.elsewhere && !named && !long && !late {
-            let mut variables: HashSet<String> = HashSet::new();
+            let mut variables: HashSet<String> = HashSet::default();
             for operand in operands {
                 if let Some(name) = self.values.get(operand) {
                     variables.insert(name.to_string());
@@ -483,7 +482,7 @@ impl<'a> Body<'a> {
     }
 
     pub(super) fn verbatim(&mut self, v: &Verbatim, args: &[Value]) -> TokenStream {
-        let mut holes: HashMap<String, TokenStream> = HashMap::new();
+        let mut holes: HashMap<String, TokenStream> = HashMap::default();
         for (i, arg) in args.iter().enumerate() {
             let tokens = self.take_at(*arg, Prec::Postfix);
             holes.insert(Verbatim::hole(i), tokens);

@@ -1,9 +1,8 @@
 //! Calls of other differentiable functions, and of their companions, whose interface `ad_runtime::call` documents.
 
-use std::collections::HashSet;
-
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::quote;
+use rustc_hash::FxHashSet as HashSet;
 
 use super::body::{Body, is_reference};
 use crate::ir::{Arg, BarArg, Buffer, Call, CallMode, FloatKind, Type, Value};
@@ -72,7 +71,7 @@ pub(super) fn call(body: &mut Body<'_>, call: &Call, results: &[Value], out: &mu
         args.push(body.argument(call.seeds[1]));
     }
     // Two `&mut` borrows of one buffer cannot go out together: all but the first are added by way of a copy.
-    let mut lent: HashSet<Buffer> = HashSet::new();
+    let mut lent: HashSet<Buffer> = HashSet::default();
     let mut after = TokenStream::new();
     for bar in call.bars.iter().flatten() {
         args.push(if let Some(BarArg::Into(arg)) = bar {

@@ -1,9 +1,8 @@
 //! Branches and loops. What a loop carries is a mutable variable, which its arguments and results share.
 
-use std::collections::HashSet;
-
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
+use rustc_hash::FxHashSet as HashSet;
 
 use super::body::Body;
 use super::expr::{self, Expr, Prec};
@@ -102,7 +101,7 @@ impl Body<'_> {
     /// Assigns what a round yields to the variables.
     pub(super) fn assign(&mut self, args: &[Value], yields: &[Value], out: &mut TokenStream) {
         let targets: Vec<Ident> = args.iter().map(|a| self.value_name(*a)).collect();
-        let mut assigned: HashSet<String> = HashSet::new();
+        let mut assigned: HashSet<String> = HashSet::default();
         let mut clash = false;
         let mut parts = Vec::new();
         for (target, y) in targets.iter().zip(yields) {

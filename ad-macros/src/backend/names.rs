@@ -1,9 +1,8 @@
 //! Names in generated code: the user's where there is one, derived ones (`x_bar_dot`, `sin_y`) elsewhere, each
 //! unique in its function and different from every identifier that verbatim code uses.
 
-use std::collections::{HashMap, HashSet};
-
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 /// Hands out identifiers.
 #[derive(Default)]

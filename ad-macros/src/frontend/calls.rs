@@ -1,10 +1,10 @@
 //! Calls: `f64::sin(x)`, other differentiable functions, and what is passed through.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use proc_macro2::Span;
 use quote::ToTokens;
+use rustc_hash::FxHashMap as HashMap;
 use syn::spanned::Spanned;
 
 use super::lower::Lower;
@@ -322,7 +322,7 @@ impl Lower<'_> {
             let block = &item.block;
             let body: syn::Expr = syn::parse_quote!(#block);
             let closure =
-                Closure::new(params, body, vec![HashMap::new()], item.sig.ident.to_token_stream(), true)
+                Closure::new(params, body, vec![HashMap::default()], item.sig.ident.to_token_stream(), true)
                     .returning(&item.sig.output);
             let closure = Rc::new(closure);
             self.written.insert(name.to_string(), closure.clone());

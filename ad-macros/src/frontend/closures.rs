@@ -1,10 +1,10 @@
 //! Closures and functions inside the function: their code is lowered where they are called.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use proc_macro2::Span;
 use quote::{ToTokens, quote};
+use rustc_hash::FxHashMap as HashMap;
 use syn::spanned::Spanned;
 
 use super::lower::{Flow, Lower};
@@ -23,7 +23,7 @@ impl Lower<'_> {
         let mut scopes = self.scopes.clone();
         if c.capture.is_some() {
             // What is moved in stays as it is now.
-            let mut moved = HashMap::new();
+            let mut moved = HashMap::default();
             for (name, var) in scopes.iter().flatten() {
                 let variable = self.s.vars[*var].clone();
                 let plain = !matches!(variable.val, Val::Closure(_) | Val::Iter(_) | Val::RefMut(..));
@@ -60,7 +60,7 @@ impl Lower<'_> {
         let block = &f.block;
         let body: syn::Expr = syn::parse_quote!(#block);
         // It sees the other functions, and no variables.
-        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut seen: HashMap<String, usize> = HashMap::default();
         for (name, var) in self.scopes.iter().flatten() {
             if matches!(&self.s.vars[*var].val, Val::Closure(c) if c.is_fn) {
                 seen.insert(name.clone(), *var);
@@ -101,7 +101,7 @@ impl Lower<'_> {
             return Val::Never;
         }
         let scopes = std::mem::replace(&mut self.scopes, c.scopes.clone());
-        self.scopes.push(HashMap::new());
+        self.scopes.push(HashMap::default());
         let loops = std::mem::take(&mut self.loops);
         let flag = self.bool_var("returned");
         let returned = std::mem::replace(&mut self.returned, flag);

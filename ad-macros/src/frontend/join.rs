@@ -1,9 +1,9 @@
 //! Where control flow joins: what becomes of variables that the sides have changed.
 
-use std::collections::HashSet;
 use std::rc::Rc;
 
 use proc_macro2::Span;
+use rustc_hash::FxHashSet as HashSet;
 
 use super::lower::{Flow, Lower, VarId};
 use super::signature::Ret;
@@ -54,7 +54,7 @@ impl Lower<'_> {
             taints: Vec::new(),
             ints: Vec::new(),
             refs: Vec::new(),
-            derefs: HashSet::new(),
+            derefs: HashSet::default(),
             copies: Vec::new(),
             yields: Default::default(),
         };

@@ -1,9 +1,8 @@
 //! The last check of the frontend: no active value goes through code that the macro does not look into and comes back as
 //! a float. What an active value reaches is known for sure only when all types are: here.
 
-use std::collections::HashSet;
-
 use proc_macro2::Span;
+use rustc_hash::FxHashSet as HashSet;
 use syn::spanned::Spanned;
 
 use crate::ir::{Arg, Binding, Block, Buffer, Func, Inst, InstKind, Op, Storage, Type, Value, Verbatim};
@@ -12,7 +11,7 @@ use crate::ir::{Arg, Binding, Block, Buffer, Func, Inst, InstKind, Op, Storage, 
 pub(super) fn leaks(func: &Func) -> Vec<Span> {
     let floats = used_as_floats(func);
     let mut reached =
-        Reached { func, values: HashSet::new(), buffers: HashSet::new(), floats, leaks: Vec::new() };
+        Reached { func, values: HashSet::default(), buffers: HashSet::default(), floats, leaks: Vec::new() };
     for p in func.params.iter().filter(|p| p.active) {
         match p.binding {
             Binding::Value(v) => {
@@ -30,7 +29,7 @@ pub(super) fn leaks(func: &Func) -> Vec<Span> {
 
 /// Values of unknown types that become floats or parts of them.
 fn used_as_floats(func: &Func) -> HashSet<Value> {
-    let mut found = HashSet::new();
+    let mut found = HashSet::default();
     func.body.visit(&mut |inst| {
         let mut used = |values: &[Value]| {
             found.extend(values.iter().filter(|v| *func.ty(**v) == Type::Opaque).copied());

@@ -360,7 +360,7 @@ impl Lower<'_> {
     /// One round of a `for`: binds the pattern, runs the body.
     fn round(&mut self, e: &syn::ExprForLoop, item: Val, context: &LoopContext) -> Flow {
         let skipped = self.start_round(context);
-        self.scopes.push(std::collections::HashMap::new());
+        self.scopes.push(rustc_hash::FxHashMap::default());
         self.bind_pattern(&e.pat, item, false);
         let (_, flow) = self.block(&e.body);
         self.scopes.pop();

@@ -5,10 +5,10 @@
 //! it changes and of what type they are in the end; those are carried. A trial is repeated until nothing new is
 //! found, then the loop is lowered for good.
 
-use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use proc_macro2::{Ident, Span, TokenStream};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::arrays::types::By;
 use super::iterators::Sampled;
@@ -133,7 +133,7 @@ pub(super) fn function(
     body: &syn::Block,
     diagnostics: &mut Diagnostics,
 ) -> (Func, Vec<TokenStream>) {
-    let mut known = HashMap::new();
+    let mut known = HashMap::default();
     let mark = diagnostics.mark();
     for _ in 0..MOST_ATTEMPTS {
         let (func, wanted, assumptions) = attempt(sig, body, known.clone(), diagnostics);
@@ -160,39 +160,39 @@ fn attempt(
     let state = State {
         b,
         vars: Vec::new(),
-        tainted: HashSet::new(),
-        tainted_buffers: HashSet::new(),
-        refs: HashSet::new(),
-        ints: HashMap::new(),
-        linear: HashMap::new(),
-        arrays: HashSet::new(),
-        keyed: HashSet::new(),
-        counted: HashSet::new(),
-        loaded: HashSet::new(),
+        tainted: HashSet::default(),
+        tainted_buffers: HashSet::default(),
+        refs: HashSet::default(),
+        ints: HashMap::default(),
+        linear: HashMap::default(),
+        arrays: HashSet::default(),
+        keyed: HashSet::default(),
+        counted: HashSet::default(),
+        loaded: HashSet::default(),
     };
     let mut lower = Lower {
         sig,
         diagnostics,
         s: state,
-        scopes: vec![HashMap::new()],
+        scopes: vec![HashMap::default()],
         loops: Vec::new(),
         returned: 0,
         return_value: 0,
         items: Vec::new(),
-        consts: HashMap::new(),
+        consts: HashMap::default(),
         assumptions: Vec::new(),
         tail: true,
         depth: 0,
         trials: 0,
         inlined: Vec::new(),
-        written: HashMap::new(),
+        written: HashMap::default(),
         expected: None,
         output: sig.output.clone(),
         sampled: Sampled::default(),
         here: Span::call_site(),
-        rows: HashMap::new(),
+        rows: HashMap::default(),
         known,
-        wanted: HashMap::new(),
+        wanted: HashMap::default(),
         storing: None,
     };
     lower.params();
@@ -552,7 +552,7 @@ impl Lower<'_> {
     }
 
     pub(super) fn scoped<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
-        self.scopes.push(HashMap::new());
+        self.scopes.push(HashMap::default());
         let result = f(self);
         self.scopes.pop();
         result

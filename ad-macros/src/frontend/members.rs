@@ -1,11 +1,11 @@
 //! Methods, operators and constants of the user's own structs: written out where they are used. The macro knows those of
 //! `impl` blocks under `#[differentiable]`, and of those inside the function.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use proc_macro2::Span;
 use quote::ToTokens;
+use rustc_hash::FxHashMap as HashMap;
 use syn::spanned::Spanned;
 
 use super::lower::Lower;
@@ -19,8 +19,8 @@ impl Lower<'_> {
         let body: syn::Expr = syn::parse_quote!(#block);
         let params = super::calls::parameters(function);
         let tokens = function.sig.ident.to_token_stream();
-        let closure =
-            Closure::new(params, body, vec![HashMap::new()], tokens, true).returning(&function.sig.output);
+        let closure = Closure::new(params, body, vec![HashMap::default()], tokens, true)
+            .returning(&function.sig.output);
         self.written.insert(name, Rc::new(closure));
     }
 

@@ -4,8 +4,10 @@
 //!
 //! What such a variable is shows only where it is written, so the function is lowered again once it is known.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::rc::Rc;
+
+use rustc_hash::FxHashMap as HashMap;
 
 use super::lower::{Lower, VarId};
 use super::place::Place;

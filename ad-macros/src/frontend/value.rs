@@ -2,8 +2,9 @@
 //! structs, options, closures, iterators).
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::rc::Rc;
+
+use rustc_hash::FxHashMap as HashMap;
 
 use super::iterators::Iter;
 use super::lower::VarId;

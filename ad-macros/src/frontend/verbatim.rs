@@ -1,9 +1,8 @@
 //! Rust that is passed through: its local variables become operands, all else stays as it is.
 
-use std::collections::HashSet;
-
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::quote;
+use rustc_hash::FxHashSet as HashSet;
 use syn::visit::Visit;
 use syn::visit_mut::VisitMut;
 

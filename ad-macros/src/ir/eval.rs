@@ -4,9 +4,8 @@
 //! Verbatim Rust is understood as far as [`verbatim`] goes; a statement run for its effect is skipped. Calls find their
 //! callee in a [`Module`].
 
-use std::collections::HashMap;
-
 use proc_macro2::TokenStream;
+use rustc_hash::FxHashMap as HashMap;
 
 use super::func::{Binding, Func, Mark, Role};
 use super::ops::{Block, CallMode, Cmp, ForLoop, Inst, InstKind, Op, StoreMode};
@@ -160,7 +159,7 @@ pub(crate) fn eval_in<N: Num>(
         func,
         values: vec![None; func.values.len()],
         buffers: vec![None; func.buffers.len()],
-        windows: HashMap::new(),
+        windows: HashMap::default(),
         stacks: vec![Vec::new(); func.stacks.len()],
         on_stacks: 0,
         counts: Counts::default(),

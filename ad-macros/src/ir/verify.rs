@@ -9,8 +9,9 @@
 //!   written; outputs and parameters are bound;
 //! - a buffer is left alone while a window into it is in use.
 
-use std::collections::HashSet;
 use std::sync::LazyLock;
+
+use rustc_hash::FxHashSet as HashSet;
 
 use super::func::{Binding, Func};
 use super::ops::{Block, Inst, InstKind, Op};
@@ -25,8 +26,12 @@ pub(crate) fn is_on() -> bool {
 
 /// Checks a function; the error says what is wrong and shows the instruction.
 pub(crate) fn verify(func: &Func) -> Result<(), String> {
-    let mut v =
-        Verifier { func, scope: vec![Names::default()], defined: HashSet::new(), declared: HashSet::new() };
+    let mut v = Verifier {
+        func,
+        scope: vec![Names::default()],
+        defined: HashSet::default(),
+        declared: HashSet::default(),
+    };
     for p in &func.params {
         match p.binding {
             Binding::Value(value) => v.define(value)?,

@@ -9,7 +9,9 @@
 //! place behind. Nobody reads the buffer in between, so only the order of the sum changes. After the loop something is added
 //! only if there was a round: the place may not exist otherwise.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashSet as HashSet;
 
 use crate::analysis::definitions::{Definitions, definitions, offset};
 use crate::ir::{Block, Buffer, Cmp, ForLoop, Func, Inst, InstKind, Op, StoreMode, Type, Value};
@@ -71,7 +73,7 @@ impl Pass<'_> {
         }
         let mut inside: HashSet<Value> = l.body.args.iter().copied().collect();
         l.body.visit(&mut |inst| inside.extend(inst.results.iter().copied()));
-        let mut removed: HashSet<usize> = HashSet::new();
+        let mut removed: HashSet<usize> = HashSet::default();
         let mut flush: Vec<Inst> = Vec::new();
         let buffers: Vec<Buffer> = {
             let mut list: Vec<Buffer> = additions.iter().map(|a| a.buffer).collect();
@@ -248,7 +250,7 @@ fn store(buffer: Buffer, index: Vec<Value>, value: Value) -> Inst {
 
 /// The additions at the top level of a body to buffers that the body does nothing else with.
 fn additions(body: &Block) -> Vec<Addition> {
-    let mut other: HashSet<Buffer> = HashSet::new();
+    let mut other: HashSet<Buffer> = HashSet::default();
     body.visit(&mut |inst| match &inst.kind {
         InstKind::Store { mode: StoreMode::Add, .. } | InstKind::Pure(Op::Len(..), _) => {}
         kind => kind.each_buffer(|b| {

@@ -1,13 +1,13 @@
 //! Carried scalars that a loop does not change: replaced by what they start from. The adjoint of an accumulator
 //! is the prime case: this is what lets a reduction be reversed without carrying anything.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 use crate::ir::{Binding, Block, Dim, Func, InstKind, Value};
 
 /// Runs the pass.
 pub(crate) fn carried(mut func: Func) -> Func {
-    let mut same = HashMap::new();
+    let mut same = HashMap::default();
     let mut body = std::mem::take(&mut func.body);
     in_block(&mut body, &mut same);
     let end = |mut v: Value| {

@@ -6,7 +6,7 @@
 //! too. A stack is live if a live value or buffer is popped from it; then all its pushes and pops stay, since they
 //! belong together. Loops are assumed to end: one without live results and without live contents is removed.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet as HashSet;
 
 use crate::ir::{Arg, BarArg, Binding, Block, Buffer, Dim, Func, Inst, InstKind, Op, Stack, Storage, Value};
 

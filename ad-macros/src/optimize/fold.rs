@@ -4,14 +4,14 @@
 //! arithmetic on two constants, which rounds now as it would later. `x · 0` is not: x may be infinite or NaN.
 //! Functions of libm are left to run time, whose libm is the user's.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 use crate::ir::{Binding, Block, Cmp, FloatKind, Func, Inst, InstKind, Op, Type, Value};
 
 /// Runs the pass.
 pub(crate) fn fold(mut func: Func) -> Func {
     let mut body = std::mem::take(&mut func.body);
-    let mut fold = Fold { func: &mut func, defs: HashMap::new(), same: HashMap::new() };
+    let mut fold = Fold { func: &mut func, defs: HashMap::default(), same: HashMap::default() };
     fold.block(&mut body);
     let same = std::mem::take(&mut fold.same);
     for o in &mut func.outputs {

@@ -5,7 +5,7 @@
 //! buffer's *version* changes at each write, and a loop starts with new versions of what its body writes. A load
 //! right after a store to the same place is what was stored. Rust that nobody looks into is left alone.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 use crate::ir::{Block, Buffer, Func, InstKind, Op, StoreMode, Type, Value};
 
@@ -14,9 +14,9 @@ pub(crate) fn gvn(mut func: Func) -> Func {
     let mut body = std::mem::take(&mut func.body);
     let mut gvn = Gvn {
         func: &mut func,
-        scopes: vec![HashMap::new()],
-        same: HashMap::new(),
-        versions: HashMap::new(),
+        scopes: vec![HashMap::default()],
+        same: HashMap::default(),
+        versions: HashMap::default(),
         next: 0,
     };
     gvn.block(&mut body);
@@ -82,7 +82,7 @@ impl Gvn<'_> {
     }
 
     fn nested(&mut self, block: &mut Block) {
-        self.scopes.push(HashMap::new());
+        self.scopes.push(HashMap::default());
         self.block(block);
         self.scopes.pop();
     }

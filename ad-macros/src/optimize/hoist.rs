@@ -5,7 +5,7 @@
 //! buffer lives from one round to the next: its `Alloc` started a new life there. Arrays stay where they are:
 //! they live on the stack.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet as HashSet;
 
 use crate::analysis::overwrite::Defs;
 use crate::ir::{Block, Dim, Func, Inst, InstKind, Op, Value};

@@ -12,8 +12,8 @@ pub(crate) mod lanes;
 pub(crate) mod unflip;
 pub(crate) mod windows;
 
-use crate::ir::Func;
 use crate::ir::verify::verify;
+use crate::ir::{Func, InstKind};
 
 /// A pass and its name.
 pub(crate) struct Pass {
@@ -46,6 +46,9 @@ pub(crate) fn optimize(mut func: Func) -> Func {
 
 /// The last passes, on a function that is printed next: they shape loops for the machine.
 pub(crate) fn finish(func: Func) -> Func {
+    if !has_loops(&func) {
+        return checked(&Pass { name: "dce", run: dce::dce }, func);
+    }
     let func = checked(&Pass { name: "unflip", run: unflip::unflip }, func);
     let func = checked(&Pass { name: "accumulate", run: accumulate::accumulate }, func);
     let func = checked(&Pass { name: "first_store", run: first_store::first_store }, func);
@@ -62,6 +65,12 @@ fn checked(pass: &Pass, func: Func) -> Func {
         panic!("after {}: {e}\n{func}", pass.name);
     }
     func
+}
+
+fn has_loops(func: &Func) -> bool {
+    let mut found = false;
+    func.body.visit(&mut |inst| found |= matches!(inst.kind, InstKind::For(_) | InstKind::While { .. }));
+    found
 }
 
 fn size(func: &Func) -> usize {

@@ -4,7 +4,7 @@
 //! and not read, or set at the loop variable and not read, or wholly overwritten before it is read and not read
 //! after the loop. Nothing may be pushed or popped, and there may be no effects and no calls that write.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 use crate::analysis::overwrite::Defs;
 use crate::ir::{Block, Buffer, ForLoop, Func, InstKind, Op, StoreMode, Value};
@@ -13,7 +13,7 @@ use crate::ir::{Block, Buffer, ForLoop, Func, InstKind, Op, StoreMode, Value};
 pub(crate) fn unflip(mut func: Func) -> Func {
     let before = func.clone();
     let defs = Defs::new(&before);
-    let mut reads: HashMap<Buffer, usize> = HashMap::new();
+    let mut reads: HashMap<Buffer, usize> = HashMap::default();
     count_reads(&before.body, &mut reads);
     let outputs: Vec<Buffer> = before
         .outputs
@@ -61,7 +61,7 @@ fn independent(
     if !ok || !only_sums(&l.body) {
         return false;
     }
-    let mut inside: HashMap<Buffer, usize> = HashMap::new();
+    let mut inside: HashMap<Buffer, usize> = HashMap::default();
     count_reads(&l.body, &mut inside);
     let declared = l.body.allocs();
     l.body.writes().into_iter().filter(|b| !declared.contains(b)).all(|b| {
@@ -95,7 +95,7 @@ fn scattered(l: &ForLoop, b: Buffer) -> bool {
 
 /// Whether each carried scalar is yielded as itself plus or minus something that does not depend on it.
 fn only_sums(body: &Block) -> bool {
-    let mut uses: HashMap<Value, usize> = HashMap::new();
+    let mut uses: HashMap<Value, usize> = HashMap::default();
     body.each_use(&mut |v| *uses.entry(v).or_default() += 1);
     body.args[1..].iter().zip(&body.yields).all(|(arg, y)| {
         if uses.get(arg) != Some(&1) {

@@ -17,7 +17,7 @@
 //!
 //! The last pass of all: what follows it is the printer (and dead code elimination, for the indices no longer needed).
 
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::analysis::definitions::{Definitions, definitions, literal};
 use crate::ir::{
@@ -105,7 +105,7 @@ impl Pass<'_> {
         }
         let round = l.body.args[0];
         let mut places: Vec<Inst> = Vec::new();
-        let mut strided: HashMap<u64, (Value, Value)> = HashMap::from([(1, (round, len))]);
+        let mut strided: HashMap<u64, (Value, Value)> = HashMap::from_iter([(1, (round, len))]);
         for stride in accesses.iter().map(|a| a.stride) {
             if let (false, Some((_, rounds))) = (strided.contains_key(&stride), rounds) {
                 // Only loops between literals have strides: the last place that such a window needs is known.
@@ -142,7 +142,7 @@ impl Pass<'_> {
 
     /// What can go through windows.
     fn accesses(&self, this: &Loop, body: &Block) -> Vec<Access> {
-        let mut mentions: HashMap<Buffer, usize> = HashMap::new();
+        let mut mentions: HashMap<Buffer, usize> = HashMap::default();
         body.visit(&mut |inst| inst.kind.each_buffer(|b| *mentions.entry(b).or_default() += 1));
         let writes = body.writes();
         let declared = body.allocs();
@@ -233,7 +233,7 @@ impl Pass<'_> {
             return (vec![zero; accesses.len()], this.hi);
         }
         if this.known && from_zero {
-            let mut copies = HashMap::from([(this.variable, this.lo)]);
+            let mut copies = HashMap::from_iter([(this.variable, this.lo)]);
             let starts: HashMap<Value, Value> =
                 indices.into_iter().map(|i| (i, self.first_round(this, i, &mut copies, out))).collect();
             return (
@@ -243,7 +243,7 @@ impl Pass<'_> {
         }
         let cond = self.emit(Op::Cmp(Cmp::Lt), vec![this.lo, this.hi], Type::Bool, out);
         let mut then_block = Block::default();
-        let mut copies = HashMap::from([(this.variable, this.lo)]);
+        let mut copies = HashMap::from_iter([(this.variable, this.lo)]);
         then_block.yields =
             indices.iter().map(|i| self.first_round(this, *i, &mut copies, &mut then_block.insts)).collect();
         let mut results: Vec<Value> =

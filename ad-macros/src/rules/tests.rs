@@ -11,7 +11,7 @@ use crate::ir::{
     Type, Unary, Value,
 };
 use crate::optimize::optimize;
-use crate::pipeline::{Product, differentiate};
+use crate::pipeline::{Derivatives, Product};
 
 const F64: Type = Type::Float(crate::ir::FloatKind::F64);
 
@@ -80,7 +80,7 @@ fn check(what: &str, func: &Func, x: &[f64], tolerance: f64) {
             "{what} at {x:?}: {name} {found:?} instead of {wanted:?}\n{func}"
         );
     };
-    let found = with_marks(&run(&differentiate(Product::Grad, func), x), &[Bar]);
+    let found = with_marks(&run(&Derivatives::of(func).product(Product::Grad), x), &[Bar]);
     agree("gradient", &found, &gradient);
     for i in 0..n {
         let mut v = vec![0.0; n];
@@ -91,15 +91,15 @@ fn check(what: &str, func: &Func, x: &[f64], tolerance: f64) {
         if exact || n == 1 {
             agree(
                 "slope",
-                &with_marks(&run(&differentiate(Product::Jvp, func), &both), &[Dot]),
+                &with_marks(&run(&Derivatives::of(func).product(Product::Jvp), &both), &[Dot]),
                 &gradient[i..=i],
             );
-            let second = run(&differentiate(Product::Curvature, func), &both);
+            let second = run(&Derivatives::of(func).product(Product::Curvature), &both);
             agree("curvature", &with_marks(&second, &[Dot, Dot]), &hessian[i][i..=i]);
             let column: Vec<f64> = (0..n).map(|j| hessian[j][i]).collect();
-            let hvp = run(&differentiate(Product::Hvp, func), &both);
+            let hvp = run(&Derivatives::of(func).product(Product::Hvp), &both);
             agree("hvp", &with_marks(&hvp, &[Bar, Dot]), &column);
-            let hvp = run(&differentiate(Product::HvpRev, func), &both);
+            let hvp = run(&Derivatives::of(func).product(Product::HvpRev), &both);
             agree("hvp_rev", &with_marks(&hvp, &[Bar]), &column);
         }
     }
@@ -200,7 +200,7 @@ fn the_lowest_exponent_does_not_overflow() {
         b.op(Op::Powi, &[x[0], n])
     });
     assert_eq!(
-        with_marks(&run(&differentiate(Product::Grad, &func), &[1.0]), &[Mark::Bar]),
+        with_marks(&run(&Derivatives::of(&func).product(Product::Grad), &[1.0]), &[Mark::Bar]),
         [-2_147_483_648.0]
     );
 }
@@ -227,12 +227,15 @@ fn float_powers() {
 }
 
 fn gradient(func: &Func, x: &[f64]) -> Vec<f64> {
-    with_marks(&run(&differentiate(Product::Grad, func), x), &[Mark::Bar])
+    with_marks(&run(&Derivatives::of(func).product(Product::Grad), x), &[Mark::Bar])
 }
 fn hvp(func: &Func, x: &[f64], v: &[f64]) -> Vec<f64> {
-    let product =
-        with_marks(&run(&differentiate(Product::Hvp, func), &[x, v].concat()), &[Mark::Bar, Mark::Dot]);
-    let other = with_marks(&run(&differentiate(Product::HvpRev, func), &[x, v].concat()), &[Mark::Bar]);
+    let product = with_marks(
+        &run(&Derivatives::of(func).product(Product::Hvp), &[x, v].concat()),
+        &[Mark::Bar, Mark::Dot],
+    );
+    let other =
+        with_marks(&run(&Derivatives::of(func).product(Product::HvpRev), &[x, v].concat()), &[Mark::Bar]);
     assert!(product.iter().zip(&other).all(|(a, b)| close(*a, *b, 1e-13)), "{product:?} and {other:?}");
     product
 }
@@ -419,9 +422,9 @@ fn custom_rules_call_the_partial() {
         y
     });
     // Nobody asks for the value here: the function is not called. Its partials are, and theirs.
-    let hvp = differentiate(Product::Hvp, &func).to_string();
+    let hvp = Derivatives::of(&func).product(Product::Hvp).to_string();
     assert!(!hvp.contains("custom") && hvp.contains("call jvp of by_x"), "{hvp}");
-    let curvature = differentiate(Product::Curvature, &func).to_string();
+    let curvature = Derivatives::of(&func).product(Product::Curvature).to_string();
     assert_eq!(curvature.matches("custom f(").count(), 1, "{curvature}");
 }
 

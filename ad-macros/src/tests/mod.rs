@@ -20,7 +20,7 @@ use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
 use crate::optimize::{PASSES, accumulate, finish, first_store, hoist, lanes, optimize, unflip};
 use crate::options;
-use crate::pipeline::{Product, companion, differentiate, linearize};
+use crate::pipeline::{Derivatives, Product};
 use crate::transform::forward::{forward, forward_with};
 use crate::transform::reverse::{reverse, reverse_with};
 
@@ -53,7 +53,7 @@ fn callees() -> Module {
     let g = optimize(lower(CALLEE, "").expect("lowers"));
     let mut module = Module::default();
     for mode in [CallMode::Primal, CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::JvpJvp] {
-        module.define("g", mode, companion(mode, &g));
+        module.define("g", mode, Derivatives::of(&g).companion(mode));
     }
     module
 }
@@ -170,7 +170,7 @@ impl Check<'_> {
 
     /// What users get: outputs by their marks, and nothing left on stacks.
     fn product(&self, product: Product, f: &Func, wanted: &[(&[Mark], &[f64])]) -> Checked<()> {
-        let func = differentiate(product, f);
+        let func = Derivatives::of(f).product(product);
         let what = product.suffix();
         let outcome = self.run(what, &func)?;
         for (marks, wanted) in wanted {
@@ -184,7 +184,9 @@ impl Check<'_> {
 
     /// Both halves of the product: what the first gives, and what the second makes of what it has saved.
     fn linearized(&self, f: &Func, wanted: &[(&[Mark], &[f64])], product: &[f64]) -> Checked<()> {
-        let Some(split) = linearize(f) else { return fail(format!("not split\n{}", self.text)) };
+        let Some(split) = Derivatives::of(f).linearize() else {
+            return fail(format!("not split\n{}", self.text));
+        };
         let first = self.run("the first half", &split.fixed)?;
         let of_user = |outcome: &Outcome<f64>, marks: &[Mark]| {
             let mut outputs = outcome.outputs.clone();

@@ -10,8 +10,9 @@
 //! Method: Wengert 1964; Griewank and Walther, *Evaluating Derivatives* (2008), ch. 3. Run over an adjoint it is
 //! Pearlmutter's R-operator (1994).
 
-use std::collections::HashMap;
 use std::rc::Rc;
+
+use rustc_hash::FxHashMap as HashMap;
 
 use crate::analysis::activity::{self, Activity};
 use crate::ir::{
@@ -122,9 +123,9 @@ impl<'a, C: Carried> Forward<'a, C> {
             b: Builder::new(src.clone()),
             active,
             carried,
-            dots: HashMap::new(),
-            buffers: HashMap::new(),
-            stacks: HashMap::new(),
+            dots: HashMap::default(),
+            buffers: HashMap::default(),
+            stacks: HashMap::default(),
         }
     }
 

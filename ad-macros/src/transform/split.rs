@@ -15,7 +15,7 @@
 //! Every saved value has a buffer of its own with a slot for each round of the loop around it, so that loops over slots
 //! are contiguous; values outside loops share one buffer.
 
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::outputs::{keep_outputs, without_effects};
 use crate::analysis::activity::{Activity, varied};
@@ -69,18 +69,18 @@ fn choose(func: &Func, active: &Activity) -> HashSet<Value> {
     let mut c = Choice {
         func,
         active,
-        ops: HashMap::new(),
-        loads: HashMap::new(),
-        block_of: HashMap::new(),
+        ops: HashMap::default(),
+        loads: HashMap::default(),
+        block_of: HashMap::default(),
         blocks: 0,
     };
     c.index(&func.body);
     let mut used: Vec<Value> = Vec::new();
     c.uses(&func.body, &mut used);
     // Those whose computation costs something, by the block they are made in.
-    let mut groups: HashMap<usize, (HashSet<Value>, HashSet<Value>)> = HashMap::new();
+    let mut groups: HashMap<usize, (HashSet<Value>, HashSet<Value>)> = HashMap::default();
     for v in used {
-        let mut leaves = HashSet::new();
+        let mut leaves = HashSet::default();
         let mut operations = 0;
         c.leaves(v, &mut leaves, &mut operations);
         if leaves.is_empty() {
@@ -260,7 +260,7 @@ struct Instrument<'f> {
 }
 
 fn instrument(src: &Func, saved: &HashSet<Value>, half: Half) -> Func {
-    let mut integers = HashMap::new();
+    let mut integers = HashMap::default();
     src.body.visit(&mut |inst| {
         if let InstKind::Pure(op @ (Op::Int(_) | Op::Len(..)), _) = &inst.kind {
             integers.insert(inst.results[0], op.clone());
@@ -274,7 +274,7 @@ fn instrument(src: &Func, saved: &HashSet<Value>, half: Half) -> Func {
         b,
         buffers: Vec::new(),
         shared: Vec::new(),
-        read: HashMap::new(),
+        read: HashMap::default(),
         depth: 0,
         integers,
     };

@@ -1,10 +1,10 @@
 //! `collect` and `unzip`: iterators into vectors.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use proc_macro2::Span;
 use quote::ToTokens;
+use rustc_hash::FxHashMap as HashMap;
 use syn::spanned::Spanned;
 
 use super::super::lower::{Flow, Lower};
@@ -125,7 +125,7 @@ impl Lower<'_> {
 
     /// An item as it would be, for its shape and types: nothing of it stays but the types of values and buffers.
     pub(super) fn sample(&mut self, it: &Iter) -> Val {
-        let (mut types, mut buffers, mut linear) = (Vec::new(), Vec::new(), HashMap::new());
+        let (mut types, mut buffers, mut linear) = (Vec::new(), Vec::new(), HashMap::default());
         let val = self.trial(|this| {
             let mut seen = Val::Never;
             this.s.b.open(Vec::new());

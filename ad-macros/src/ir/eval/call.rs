@@ -1,6 +1,6 @@
 //! Calls: the slots of a call are bound to the parameters of the companion by role, as `ad-runtime` documents them.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 use super::{EvalError, Item, Machine, Num, Scalar, Tensor, eval_in, wrong};
 use crate::ir::{Arg, BarArg, Buffer, Call, CallMode, Mark, Role, Source, Value};
@@ -42,7 +42,7 @@ impl<N: Num> Machine<'_, N> {
         let module = self.module;
         let callee = module.find(&call.callee, call.mode)?;
         let mut args = Vec::new();
-        let mut seen: HashMap<Role, usize> = HashMap::new();
+        let mut seen: HashMap<Role, usize> = HashMap::default();
         for param in &callee.params {
             let nth = seen.entry(param.role.clone()).or_default();
             *nth += 1;

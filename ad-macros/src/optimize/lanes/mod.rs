@@ -18,7 +18,7 @@
 
 mod plan;
 
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use self::plan::{Plan, Term, adds_to_primal};
 use crate::analysis::activity::{self, Activity};
@@ -155,7 +155,7 @@ impl Widen<'_> {
 
     /// Of the gathering, what does not change from round to round (loads of `q[3 * i]` in a loop over `j`).
     fn invariant(&self) -> (Vec<usize>, Vec<usize>) {
-        let mut varying: HashSet<Value> = [self.l.body.args[0]].into();
+        let mut varying = HashSet::from_iter([self.l.body.args[0]]);
         let (mut fixed, mut lane) = (Vec::new(), Vec::new());
         for at in &self.plan.gather {
             let inst = &self.l.body.insts[*at];
@@ -182,7 +182,7 @@ impl Widen<'_> {
 
     /// Of the gathering, what a store takes.
     fn needed(&self, gather: &[usize], store: usize) -> Vec<usize> {
-        let mut wanted = HashSet::new();
+        let mut wanted = HashSet::default();
         self.l.body.insts[store].kind.each_operand(|v| {
             wanted.insert(v);
         });
@@ -211,7 +211,7 @@ impl Widen<'_> {
         let mut insts = Vec::new();
         let (fixed, lane_gather) = self.invariant();
         // In here the loop has at least one round: what is the same in all of them may be computed before them.
-        let mut map: HashMap<Value, Value> = HashMap::new();
+        let mut map: HashMap<Value, Value> = HashMap::default();
         self.clone_insts(&fixed, &mut map, &mut insts);
 
         // What the arithmetic takes from the gathering, and what the stores and sums take from it.
@@ -255,7 +255,7 @@ impl Widen<'_> {
         let name_of = |func: &Func, v: Value, other: &str| {
             func.value(v).name.as_deref().map_or_else(|| other.to_string(), ToString::to_string)
         };
-        let mut arrays: HashMap<Value, Buffer> = HashMap::new();
+        let mut arrays: HashMap<Value, Buffer> = HashMap::default();
         for (list, other) in [(&taken, "input"), (&stored, "output")] {
             for v in list {
                 let (name, ty) = (name_of(self.func, *v, other), self.func.ty(*v).clone());
@@ -377,7 +377,7 @@ impl Widen<'_> {
         // The rounds that are left.
         let done = self.op(Op::Mul, vec![blocks, width], Type::Int, &mut insts);
         let from = self.op(Op::Add, vec![l.lo, done], Type::Int, &mut insts);
-        let mut map: HashMap<Value, Value> = HashMap::new();
+        let mut map: HashMap<Value, Value> = HashMap::default();
         let args: Vec<Value> = l
             .body
             .args

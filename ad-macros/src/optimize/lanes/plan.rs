@@ -1,7 +1,7 @@
 //! Which loops can run side by side, and what of their bodies is gathered, computed and scattered. Nothing here changes a
 //! function.
 
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::analysis::activity::Activity;
 use crate::ir::{Buffer, ForLoop, Func, InstKind, Op, StoreMode, Type, Value};
@@ -88,7 +88,7 @@ impl Plan {
             return None;
         }
         // Sums only: each carried scalar is used once, in the chain that ends in its yield.
-        let mut uses: HashMap<Value, usize> = HashMap::new();
+        let mut uses: HashMap<Value, usize> = HashMap::default();
         l.body.each_use(&mut |v| *uses.entry(v).or_default() += 1);
         let mut ordered = Vec::new();
         for ((arg, y), result) in l.body.args[1..].iter().zip(&l.body.yields).zip(results) {
@@ -137,7 +137,7 @@ fn moves(l: &ForLoop, v: Value) -> Option<bool> {
 
 /// Whether the loop variable is a `usize`: it, or arithmetic on it, is an index.
 fn indexes(l: &ForLoop) -> bool {
-    let mut reached: HashSet<Value> = [l.body.args[0]].into();
+    let mut reached = HashSet::from_iter([l.body.args[0]]);
     l.body.insts.iter().any(|inst| match &inst.kind {
         InstKind::Pure(Op::Add | Op::Sub | Op::Mul, args) => {
             if args.iter().any(|a| reached.contains(a)) {

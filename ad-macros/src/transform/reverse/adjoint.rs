@@ -1,6 +1,8 @@
 //! The reverse of each instruction, and of blocks: what is emitted after the forward sweep.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashSet as HashSet;
 
 use crate::ir::{
     Arg, BarArg, Block, Buffer, Call, CallMode, ForLoop, Inst, InstKind, Op, StoreMode, Type, Value, Verbatim,
@@ -126,7 +128,7 @@ impl Reverse<'_> {
 
     /// Active values that the blocks use and do not define.
     fn free_active(&self, blocks: &[&Block]) -> Vec<Value> {
-        let mut defined = HashSet::new();
+        let mut defined = HashSet::default();
         for block in blocks {
             defined.extend(block.args.iter().copied());
             block.visit(&mut |inst| {

@@ -15,8 +15,9 @@ mod adjoint;
 mod scope;
 mod sweep;
 
-use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::analysis::activity::{self, Activity};
 use crate::analysis::replay::{self, InstId, Plan};
@@ -45,14 +46,14 @@ pub(crate) fn reverse_with(func: &Func, accumulate: bool, active: &Activity) -> 
         plan,
         env: Scoped::new(),
         buffers: Scoped::new(),
-        bars: HashMap::new(),
+        bars: HashMap::default(),
         bar_buffers: Scoped::new(),
-        saves: HashMap::new(),
-        carried: HashMap::new(),
-        copies: HashMap::new(),
-        reloads: HashMap::new(),
-        write_only: HashSet::new(),
-        long_enough: HashSet::new(),
+        saves: HashMap::default(),
+        carried: HashMap::default(),
+        copies: HashMap::default(),
+        reloads: HashMap::default(),
+        write_only: HashSet::default(),
+        long_enough: HashSet::default(),
     };
     reverse.function(accumulate);
     reverse.b.finish()

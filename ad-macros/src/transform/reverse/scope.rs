@@ -1,6 +1,6 @@
 //! A map whose entries live as long as the scope they were made in.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 use std::hash::Hash;
 
 /// A map with nested scopes.
@@ -11,7 +11,7 @@ pub(super) struct Scoped<K, V> {
 
 impl<K: Copy + Eq + Hash, V: Copy> Scoped<K, V> {
     pub(super) fn new() -> Scoped<K, V> {
-        Scoped { map: HashMap::new(), undo: Vec::new() }
+        Scoped { map: HashMap::default(), undo: Vec::new() }
     }
     pub(super) fn get(&self, key: K) -> Option<V> {
         self.map.get(&key).copied()
