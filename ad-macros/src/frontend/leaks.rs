@@ -167,6 +167,10 @@ impl Reached<'_> {
             {
                 self.buffers.insert(*buffer);
             }
+            // An array that is made anew: what was in it in the last round is gone.
+            InstKind::Alloc { buffer, .. } => {
+                self.buffers.remove(buffer);
+            }
             InstKind::If { then_block, else_block, .. } => {
                 for block in [then_block, else_block] {
                     self.block(block);
