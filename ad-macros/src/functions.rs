@@ -69,7 +69,8 @@ fn located(tokens: TokenStream, at: Span) -> TokenStream {
 }
 
 fn source_name(name: &str) -> Ident {
-    let name = name.replace("::", "_").to_uppercase();
+    // `Vec3::zero` is another member than `Vec3::ZERO`.
+    let name = name.replace("::", "_").replace('&', "REF_");
     format_ident!("__DIFFERENTIABLE_{name}_SOURCE", span = Span::call_site())
 }
 
@@ -120,7 +121,8 @@ pub(crate) fn members(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> V
         }),
         _ => None,
     });
-    let other = other.map(|name| name.filter(|n| n != "Self").unwrap_or_else(|| ty.clone()));
+    let base = ty.trim_start_matches('&');
+    let other = other.map(|name| name.map_or_else(|| ty.clone(), |n| n.replace("Self", base)));
     let mut found = Vec::new();
     for item in &block.items {
         let function: Option<syn::ItemFn> = match item {
@@ -164,10 +166,10 @@ fn is_operator(name: &Ident) -> bool {
     ["Add", "Sub", "Mul", "Div", "Rem"].iter().any(|op| name == op || name == &format!("{op}Assign"))
 }
 
-/// The last name of a type, behind references.
+/// The last name of a type, behind references: `&Vec3`.
 fn type_name(ty: &syn::Type) -> Option<String> {
     match ty {
-        syn::Type::Reference(r) => type_name(&r.elem),
+        syn::Type::Reference(r) => Some(format!("&{}", type_name(&r.elem)?)),
         syn::Type::Path(p) => Some(p.path.segments.last()?.ident.to_string()),
         _ => None,
     }
@@ -206,7 +208,7 @@ fn keep_as(name: &str, function: &syn::ItemFn, vis: &syn::Visibility, can_be_cal
     let source = source_name(name);
     quote! {
         #[doc(hidden)]
-        #[allow(dead_code)]
+        #[allow(dead_code, non_upper_case_globals)]
         #vis const #source: (u64, &str) = (#hash, ::core::module_path!());
     }
 }

@@ -1641,39 +1641,6 @@ fn square_all(a: &mut [f64]) {
     }
 }
 
-#[derive(Debug)]
-enum SolveError {
-    Singular(usize),
-}
-
-/// Gaussian elimination in place.
-#[differentiable]
-fn solve_in_place(a: &mut [f64], b: &mut [f64]) -> Result<f64, SolveError> {
-    let n = b.len();
-    let mut det = 1.0;
-    for k in 0..n {
-        if a[k * n + k].abs() < 1e-12 {
-            return Err(SolveError::Singular(k));
-        }
-        det *= a[k * n + k];
-        for i in k + 1..n {
-            let f = a[i * n + k] / a[k * n + k];
-            for j in k..n {
-                a[i * n + j] -= f * a[k * n + j];
-            }
-            b[i] -= f * b[k];
-        }
-    }
-    for k in (0..n).rev() {
-        let mut s = b[k];
-        for j in k + 1..n {
-            s -= a[k * n + j] * b[j];
-        }
-        b[k] = s / a[k * n + k];
-    }
-    Ok(det)
-}
-
 #[differentiable]
 fn cholesky(a: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let n = a.len();
@@ -1801,18 +1768,6 @@ fn h2(x: &[f64]) -> f64 {
     y.iter().zip(x).map(|(a, b)| a * b).sum()
 }
 exact!(h2_, X, h2 h2_grad h2_hvp h2_linearize h2_sparsity);
-
-#[differentiable]
-fn h3(x: &[f64]) -> f64 {
-    let mut a = vec![2.0 + x[0] * x[0], x[1], x[2], 3.0 + x[3]];
-    let mut b = [x[4], x[5]];
-    let det = match solve_in_place(&mut a, &mut b) {
-        Ok(d) => d,
-        Err(_) => return 0.0,
-    };
-    b[0] * b[1] + det.ln()
-}
-exact!(h3_, X, h3 h3_grad h3_hvp h3_linearize h3_sparsity);
 
 #[differentiable]
 fn h4(x: &[f64]) -> f64 {
@@ -3413,3 +3368,572 @@ fn rpn_() {
     let (a, b) = (0.3f64, 0.7f64);
     assert!((hv[0] - (2.0 * b * (a * b).cos() - a * b * b * (a * b).sin())).abs() < 1e-14, "{hv:?}");
 }
+
+// what looks like one array or value, and is two
+#[differentiable]
+fn t1(x: &[f64]) -> f64 {
+    let arr = [x[0], x[1]];
+    let q = 'a: {
+        if x[0] < 0.0 {
+            break 'a arr;
+        }
+        if x[1] < 5.0 {
+            break 'a [x[1] * x[2], x[0]];
+        }
+        [0.0, 0.0]
+    };
+    q[0] * arr[0] + q[1] * arr[1]
+}
+exact!(t1_, X, t1 t1_grad t1_hvp t1_linearize t1_sparsity);
+#[differentiable]
+fn t2(x: &[f64]) -> f64 {
+    let mut v: Vec<[f64; 2]> = x.chunks(2).map(|c| [c[0], c[1]]).collect();
+    let r = v.remove(0);
+    v.push([x[5] * x[4], x[3]]);
+    let p = v.pop().unwrap();
+    v.push([x[1], x[1] * x[2]]);
+    v.insert(0, [x[2], x[0]]);
+    r[0] * p[0] + r[1] * p[1] + v[0][0] * v[3][1]
+}
+exact!(t2_, X, t2 t2_grad t2_hvp t2_linearize t2_sparsity);
+#[differentiable]
+fn t3(x: &[f64]) -> f64 {
+    fn pick(x: Vec<f64>, k: f64) -> Vec<f64> {
+        if k < -5.0 {
+            return x;
+        }
+        if k < 1.0 {
+            return vec![k * k, k];
+        }
+        x
+    }
+    let p = pick(x.to_vec(), x[0]);
+    let q = pick(x.to_vec(), x[2]);
+    p[0] * q[1] + q.len() as f64 * p[1]
+}
+exact!(t3_, X, t3 t3_grad t3_hvp t3_linearize t3_sparsity);
+#[differentiable]
+fn t4h(x: Vec<f64>, k: f64) -> Vec<f64> {
+    if k < -5.0 {
+        return x;
+    }
+    if k < 1.0 {
+        return vec![k * k, k];
+    }
+    x
+}
+#[test]
+fn t4_() {
+    let (v, d) = t4h_jvp(vec![1.0, 2.0], 3.0, &[0.5, 0.25], 1.0);
+    assert_eq!((v, d), (vec![1.0, 2.0], vec![0.5, 0.25]));
+    let (v, d) = t4h_jvp(vec![1.0, 2.0], 0.5, &[0.5, 0.25], 1.0);
+    assert_eq!((v, d), (vec![0.25, 0.5], vec![1.0, 1.0]));
+}
+#[differentiable]
+fn t5(x: &[f64]) -> f64 {
+    let mut q = VecDeque::from([x[0], x[1]]);
+    for v in x {
+        q.push_back(v * q[0]);
+        q.pop_front();
+        q.push_front(v + q[1]);
+    }
+    q.iter().product::<f64>() + q.len() as f64 * x[0] * x[0]
+}
+exact!(t5_, X, t5 t5_grad t5_hvp t5_linearize t5_sparsity);
+#[differentiable]
+fn sc(t: &mut f64, k: f64) {
+    *t *= k;
+}
+#[differentiable]
+fn sc2(t: &mut f64, k: f64) {
+    sc(t, k);
+    *t += k;
+    sc(t, k);
+}
+#[derive(Clone, Copy)]
+struct Pair {
+    a: f64,
+    b: [f64; 2],
+}
+#[differentiable]
+fn t6(x: &[f64]) -> f64 {
+    let mut p = Pair { a: x[0], b: [x[1], x[2]] };
+    sc2(&mut p.a, x[3]);
+    sc2(&mut p.b[1], x[4]);
+    let mut tot = 1.0;
+    for v in x {
+        sc2(&mut tot, *v + 1.5);
+    }
+    p.a * p.b[1] + p.b[0] * tot
+}
+exact!(t6_, X, t6 t6_grad t6_hvp t6_linearize t6_sparsity);
+#[differentiable(wrt(x))]
+fn t7(x: &[f64], table: &HashMap<String, f64>, k: &str) -> Result<f64, String> {
+    let y: f64 = *table.get(k).ok_or("none")? * x[0];
+    if x[1] > 9.0 {
+        return Ok(*table.get("b").ok_or_else(|| "no".to_string())? * y);
+    }
+    Ok(table.get(k).ok_or("none".to_string())? * x[0] * y)
+}
+#[differentiable(wrt(x))]
+fn t7b(x: &[f64], table: &[f64], k: usize) -> Option<f64> {
+    Some(table.get(k)? * x[0] * x[1])
+}
+#[differentiable(wrt(x))]
+fn t7c(x: f64, table: &HashMap<String, f64>, k: &str) -> Option<f64> {
+    let v = table.get(k)?;
+    Some(v * x * x)
+}
+#[test]
+fn t7_() {
+    let m: HashMap<String, f64> = [("a".to_string(), 3.0)].into();
+    let mut g = [0.0; 2];
+    assert_eq!(t7_grad(&[2.0, 1.0], &m, "a", &mut g).unwrap(), 36.0);
+    assert_eq!(g[0], 36.0);
+    assert!(t7_grad(&[2.0, 1.0], &m, "z", &mut g).is_err());
+    assert_eq!(t7b_grad(&[2.0, 1.0], &[4.0], 0, &mut g).unwrap(), 8.0);
+    assert_eq!(g, [4.0, 8.0]);
+    assert!(t7b_grad(&[2.0, 1.0], &[4.0], 1, &mut g).is_none());
+    assert_eq!(t7c_grad(2.0, &m, "a"), Some((12.0, 12.0)));
+}
+#[derive(Clone, Copy)]
+struct Q {
+    x: f64,
+    y: f64,
+}
+#[differentiable]
+impl Add for Q {
+    type Output = Q;
+    fn add(self, o: Q) -> Q {
+        Q { x: self.x + o.x, y: self.y + o.y }
+    }
+}
+#[differentiable]
+impl<'a> Add<&'a Q> for &'a Q {
+    type Output = Q;
+    fn add(self, o: &Q) -> Q {
+        *self + *o
+    }
+}
+#[differentiable]
+impl Mul<f32> for Q {
+    type Output = Q;
+    fn mul(self, k: f32) -> Q {
+        Q { x: self.x * k as f64, y: self.y }
+    }
+}
+#[differentiable]
+impl Mul<f64> for Q {
+    type Output = Q;
+    fn mul(self, k: f64) -> Q {
+        Q { x: self.x * k, y: self.y * k }
+    }
+}
+#[differentiable]
+impl Q {
+    fn sq(&self) -> Q {
+        Q { x: self.x * self.x, y: self.y }
+    }
+    fn len(&self) -> f64 {
+        let s = self.sq();
+        (s.x + s.y * s.y).sqrt()
+    }
+    fn add_to(&mut self, o: &Q) -> &mut Self {
+        self.x += o.x;
+        self.y += o.y;
+        self
+    }
+}
+#[differentiable]
+fn t8(x: &[f64]) -> f64 {
+    let pts: Vec<Q> = x.chunks(2).map(|c| Q { x: c[0], y: c[1] }).collect();
+    let mut s = &pts[0] + &pts[1];
+    for p in &pts {
+        s = &s + p;
+        s = s * 1.5;
+    }
+    let total: f64 = pts.iter().map(Q::len).sum();
+    let far = pts.iter().map(|p| p.len()).fold(0.0, f64::max);
+    s.add_to(&pts[2]);
+    s.len() * total + far
+}
+exact!(t8_, X, t8 t8_grad t8_hvp t8_linearize t8_sparsity);
+#[test]
+#[should_panic]
+fn t9_() {
+    #[differentiable]
+    fn r(x: &[f64]) -> f64 {
+        let mut v = x.to_vec();
+        v.push(x[0]);
+        v.pop();
+        v.remove(2) * x[0]
+    }
+    let mut g = [0.0; 2];
+    r_grad(&[1.0, 2.0], &mut g);
+}
+#[test]
+#[should_panic]
+fn t10_() {
+    #[differentiable]
+    fn r(x: &[f64]) -> f64 {
+        let mut v = x.to_vec();
+        v.insert(5, x[0]);
+        v[0] * v[2]
+    }
+    let mut g = [0.0; 2];
+    r_grad(&[1.0, 2.0], &mut g);
+}
+#[test]
+#[should_panic]
+fn t11_() {
+    #[differentiable]
+    fn r(x: &[f64]) -> f64 {
+        let mut v = x.to_vec();
+        v.rotate_left(3);
+        v[0] * v[1]
+    }
+    let mut g = [0.0; 2];
+    r_grad(&[1.0, 2.0], &mut g);
+}
+#[differentiable]
+fn t12(x: &[f64]) -> f64 {
+    let mut rows: Vec<Vec<f64>> = x.chunks(2).map(|c| c.to_vec()).collect();
+    let last = rows.pop().unwrap();
+    rows = vec![vec![x[0] * x[1]; 2]; 2];
+    let other = rows.remove(1);
+    rows.push(vec![x[3], x[4]]);
+    #[derive(Clone, Copy)]
+    struct B {
+        p: [f64; 2],
+        n: usize,
+    }
+    let mut bs: Vec<B> = x.chunks(2).enumerate().map(|(k, c)| B { p: [c[0], c[1]], n: k }).collect();
+    let b = bs.pop().unwrap();
+    bs.push(B { p: [x[0], x[0]], n: 7 });
+    let c = bs.swap_remove(0);
+    bs.insert(0, B { p: [x[5], x[5]], n: 9 });
+    let mut idx = vec![[0usize, 1], [2, 3], [4, 5]];
+    let i = idx.pop().unwrap();
+    idx.push([1, 1]);
+    last[0] * other[1]
+        + rows[1][1] * last[1]
+        + b.p[0] * c.p[1] * b.n as f64
+        + bs[0].p[0] * bs[1].n as f64
+        + x[i[0]] * x[i[1]] * x[idx[2][0]]
+}
+exact!(t12_, X, t12 t12_grad t12_hvp t12_linearize t12_sparsity);
+#[differentiable]
+fn t13(x: &[f64]) -> f64 {
+    let mut stack = vec![[x[0], x[1]]];
+    let mut out = 0.0;
+    let mut n = 0;
+    while let Some([a, b]) = stack.pop() {
+        n += 1;
+        out += a * b * b;
+        if n < 5 {
+            stack.push([a * x[2], b]);
+            stack.push([b, x[3] * a]);
+        }
+    }
+    let mut q: VecDeque<Vec<f64>> = VecDeque::new();
+    q.push_back(vec![x[4]; 3]);
+    for v in x {
+        let mut f = q.pop_front().unwrap();
+        f[1] *= v;
+        q.push_back(f.clone());
+        q.push_front(vec![*v, *v]);
+        out += f[1] * f[0];
+    }
+    out + q.len() as f64 * q[2][1]
+}
+exact!(t13_, X, t13 t13_grad t13_hvp t13_linearize t13_sparsity);
+#[differentiable]
+fn t14(x: &[f64]) -> f64 {
+    let mut best = [0.0; 2];
+    let mut tot = 0.0;
+    for i in 0..x.len() - 1 {
+        let r = 'search: loop {
+            for j in 0..3 {
+                if x[j] > x[i] {
+                    break 'search [x[j], x[i] * x[j]];
+                }
+            }
+            break best;
+        };
+        tot += r[0] * r[1];
+        best = [r[1], r[0] + tot];
+    }
+    tot + best[0] * best[1]
+}
+exact!(t14_, X, t14 t14_grad t14_hvp t14_linearize t14_sparsity);
+#[derive(Clone, Copy, Default)]
+struct Cart {
+    x: f64,
+    pos: [f64; 2],
+}
+const BEGINNING: [f64; 2] = [0.5, 0.25];
+#[differentiable]
+fn u1(x: &[f64]) -> f64 {
+    let mut car = Cart::default();
+    car.pos[1] = 0.5;
+    let mut s = 0.0;
+    for v in x {
+        let old = car;
+        car.pos[0] += v;
+        car.x += v * old.pos[0];
+        s += old.pos[0] * car.pos[0] + old.x;
+    }
+    s
+}
+exact!(u1_, X, u1 u1_grad u1_hvp u1_linearize u1_sparsity);
+#[differentiable]
+fn u2(x: &[f64]) -> f64 {
+    let mut z = BEGINNING;
+    let mut s = 0.0;
+    for v in x {
+        let old = z;
+        z[0] += v * old[1];
+        z[1] = old[0] * v;
+        s += old[0] * z[0] + old[1];
+    }
+    s
+}
+exact!(u2_, X, u2 u2_grad u2_hvp u2_linearize u2_sparsity);
+#[differentiable]
+fn step_h(c: Cart, v: f64) -> Cart {
+    let mut n = c;
+    n.x += v * c.pos[1];
+    n.pos[0] = c.x * v;
+    n.pos[1] += n.x;
+    n
+}
+#[differentiable]
+fn u3(x: &[f64]) -> f64 {
+    let mut a = Cart { x: 1.0, ..Default::default() };
+    a.pos = [x[0], x[1]];
+    let b = a;
+    for v in x {
+        a = step_h(a, *v);
+    }
+    let c = step_h(b, x[2]);
+    a.x * a.pos[0] + b.pos[1] * a.pos[1] + c.pos[1]
+}
+exact!(u3_, X, u3 u3_grad u3_hvp u3_linearize u3_sparsity);
+#[differentiable(wrt(x))]
+fn u5(x: &[f64], d: &[(Vec<f64>, f64)]) -> f64 {
+    let mut s = 0.0;
+    for v in x {
+        let mut a = d[0].0.to_vec();
+        let b = a.clone();
+        let c = d[0].0.to_vec();
+        a[0] += v;
+        s += a[0] * (b[0] + c[1]);
+        let mut t: Vec<f64> = if *v > 0.0 { c } else { a.iter().map(|q| q * v).collect() };
+        t[1] *= v;
+        s += t.iter().sum::<f64>();
+    }
+    s
+}
+exact!(u5_, X, u5 u5_grad u5_hvp u5_linearize u5_sparsity, &[(vec![0.5, 1.5], 1.0)]);
+#[differentiable(wrt(x))]
+fn u6(x: &[f64], d: &[(Vec<f64>, f64)]) -> f64 {
+    fn both(x: f64, d: &[(Vec<f64>, f64)]) -> f64 {
+        let mut z = d[0].0.clone();
+        z[0] *= x;
+        let a = z;
+        let mut z = d[0].1;
+        z += x;
+        a[0] * z + a[1]
+    }
+    x.iter().map(|v| both(*v, d)).sum()
+}
+exact!(u6_, X, u6 u6_grad u6_hvp u6_linearize u6_sparsity, &[(vec![0.5, 1.5], 1.0)]);
+#[differentiable]
+fn u7(x: &[f64]) -> f64 {
+    let mut q: VecDeque<f64> = x.iter().copied().collect();
+    let r = q.clone();
+    q.pop_front();
+    q.push_back(x[0] * x[1]);
+    let v: Vec<f64> = q.iter().zip(r.iter()).map(|(a, b)| a * b).collect();
+    q.clear();
+    q.push_front(x[3]);
+    q.extend(v.iter().map(|a| a * a));
+    for i in 0..q.len() {
+        q[i] *= x[2];
+    }
+    q.iter().rev().enumerate().map(|(i, a)| a * i as f64).sum::<f64>() + r[0] * q.front().unwrap()
+}
+exact!(u7_, X, u7 u7_grad u7_hvp u7_linearize u7_sparsity);
+#[differentiable]
+fn u8v(x: Vec<f64>) -> f64 {
+    let y = x.clone();
+    let mut z = x;
+    z[0] *= 2.0;
+    z.push(y[0]);
+    z.iter().zip(y.iter().cycle()).map(|(a, b)| a * b).sum()
+}
+#[test]
+fn u8_() {
+    let mut g = [0.0; 2];
+    let v = u8v_grad(vec![3.0, 5.0], &mut g);
+    assert_eq!((v, g), (18.0 + 25.0 + 9.0, [12.0 + 6.0, 10.0]));
+}
+#[differentiable]
+fn u9(x: &[f64]) -> f64 {
+    let mut z = BEGINNING;
+    z[1] += x[0];
+    let mut a = z.map(|v| v * x[0]);
+    let b = a;
+    a[0] += x[1];
+    let mut w = z;
+    w[1] *= x[2];
+    let v = w;
+    w[0] = x[3];
+    let mut c = Cart::default();
+    c.pos[0] = x[4];
+    let d = c;
+    let mut e = d;
+    e.pos[0] *= x[5];
+    c.pos[0] += 1.0;
+    a[0] * b[0] + w[0] * v[1] + v[0] * z[1] + c.pos[0] * d.pos[0] * e.pos[0]
+}
+exact!(u9_, X, u9 u9_grad u9_hvp u9_linearize u9_sparsity);
+
+// as strangers wrote them
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Vector {
+    x: f64,
+    y: f64,
+}
+#[differentiable]
+impl Vector {
+    const ZERO: Vector = Vector { x: 0.0, y: 0.0 };
+    fn zero() -> Self {
+        Self::ZERO
+    }
+    fn len2(&self) -> f64 {
+        self.x.powi(2) + self.y.powi(2)
+    }
+    fn length(&self) -> f64 {
+        self.len2().sqrt()
+    }
+}
+#[differentiable]
+impl Add for Vector {
+    type Output = Self;
+    fn add(self, rhs: Self) -> Self {
+        Vector { x: self.x + rhs.x, y: self.y + rhs.y }
+    }
+}
+#[differentiable]
+impl Sub for Vector {
+    type Output = Self;
+    fn sub(self, rhs: Self) -> Self {
+        Vector { x: self.x - rhs.x, y: self.y - rhs.y }
+    }
+}
+#[differentiable]
+impl Mul<f64> for Vector {
+    type Output = Self;
+    fn mul(self, k: f64) -> Self {
+        Vector { x: self.x * k, y: self.y * k }
+    }
+}
+
+/// Chain of springs integrated in time; how far the last mass is from a target.
+#[differentiable(wrt(k))]
+fn chain(k: &[f64], start: &[Vector], target: Vector, steps: usize) -> f64 {
+    let n = start.len();
+    let mut pos: Vec<Vector> = start.iter().map(|p| Vector { x: p.x, y: p.y }).collect();
+    let mut vel = vec![Vector::zero(); n];
+    for _ in 0..steps {
+        for i in 1..n {
+            let mut force = Vector { x: 0.0, y: -1.0 };
+            let d = pos[i - 1] - pos[i];
+            force = force + d * (k[i - 1] * (d.length() - 1.0) / d.length());
+            vel[i] = vel[i] + force * 0.05;
+        }
+        for i in 1..n {
+            pos[i] = pos[i] + vel[i] * 0.05;
+        }
+    }
+    (pos[n - 1] - target).len2()
+}
+
+/// Elo-like rating with history.
+#[differentiable(wrt(ratings))]
+fn elo(ratings: &[f64], games: &[(String, String, f64)], index: &HashMap<String, usize>) -> f64 {
+    let mut history: Vec<f64> = ratings.to_vec();
+    let mut loss = 0.0;
+    for (white, black, score) in games {
+        let (i, j) = match (index.get(white), index.get(black)) {
+            (Some(i), Some(j)) => (*i, *j),
+            _ => continue,
+        };
+        let expected = 1.0 / (1.0 + ((history[j] - history[i]) / 4.0).exp());
+        loss += (score - expected).powi(2);
+        let delta = 0.5 * (score - expected);
+        history[i] += delta;
+        history[j] -= delta;
+    }
+    loss
+}
+
+#[differentiable]
+fn qr(a: &[Vec<f64>]) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
+    let (m, n) = (a.len(), a[0].len());
+    let mut q = vec![vec![0.0; n]; m];
+    let mut r = vec![vec![0.0; n]; n];
+    for j in 0..n {
+        let mut v: Vec<f64> = (0..m).map(|i| a[i][j]).collect();
+        for k in 0..j {
+            let dot: f64 = (0..m).map(|i| q[i][k] * a[i][j]).sum();
+            r[k][j] = dot;
+            for i in 0..m {
+                v[i] -= dot * q[i][k];
+            }
+        }
+        let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
+        r[j][j] = norm;
+        for i in 0..m {
+            q[i][j] = v[i] / norm;
+        }
+    }
+    (q, r)
+}
+#[differentiable]
+fn logdet(x: &[f64]) -> f64 {
+    let a: Vec<Vec<f64>> =
+        (0..3).map(|i| (0..2).map(|j| x[2 * i + j] + if i == j { 2.0 } else { 0.0 }).collect()).collect();
+    let (q, r) = qr(&a);
+    r.iter().enumerate().map(|(i, row)| row[i].ln()).sum::<f64>() + q[2][1] * q[0][0]
+}
+
+fn masses() -> Vec<Vector> {
+    (0..4).map(|i| Vector { x: i as f64, y: 0.1 * i as f64 }).collect()
+}
+exact!(chain_, &[5.0, 4.0, 3.0], chain chain_grad chain_hvp chain_linearize chain_sparsity, &masses(), Vector { x: 2.0, y: -1.0 }, 20);
+fn games() -> Vec<(String, String, f64)> {
+    [("a", "b", 1.0), ("b", "c", 0.5), ("c", "a", 0.0), ("a", "z", 1.0), ("b", "a", 1.0)]
+        .iter()
+        .map(|(a, b, s)| (a.to_string(), b.to_string(), *s))
+        .collect()
+}
+fn players() -> HashMap<String, usize> {
+    [("a", 0), ("b", 1), ("c", 2)].iter().map(|(a, i)| (a.to_string(), *i)).collect()
+}
+exact!(elo_, &X[..3], elo elo_grad elo_hvp elo_linearize elo_sparsity, &games(), &players());
+exact!(logdet_, X, logdet logdet_grad logdet_hvp logdet_linearize logdet_sparsity);
+
+#[differentiable]
+fn repeated(x: &[f64]) -> f64 {
+    let row = vec![x[0], x[1]];
+    let mut rows = vec![row.clone(); 3];
+    let mut pairs = [(x[2], 1.0); 2];
+    let mut fixed = vec![[x[3], x[4]]; 2];
+    rows[1][0] *= x[5];
+    pairs[1].0 += x[0];
+    fixed[0][1] *= x[1];
+    rows[0][0] * rows[1][0] + pairs[0].0 * pairs[1].0 + fixed[0][1] * fixed[1][1] + row[1]
+}
+exact!(repeated_, X, repeated repeated_grad repeated_hvp repeated_linearize repeated_sparsity);

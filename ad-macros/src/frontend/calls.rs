@@ -66,7 +66,10 @@ impl Lower<'_> {
             && from.ident == "from"
             && let Some(a) = c.args.first()
         {
-            return self.expr(a).0;
+            return match self.expr(a).0 {
+                Val::View(view) => self.vector_of(view),
+                other => other,
+            };
         }
         if let Some(val) = self.make_array(&callee.path, c) {
             return val;
@@ -98,6 +101,13 @@ impl Lower<'_> {
     /// An argument for a parameter of a function that is written out: a vector by `&mut` stands for its variable, so that
     /// it can grow.
     fn argument(&mut self, a: &syn::Expr, param: Option<&syn::Pat>) -> Val {
+        let outer = self.expected.take();
+        let val = self.argument_itself(a, param);
+        self.expected = outer;
+        val
+    }
+
+    fn argument_itself(&mut self, a: &syn::Expr, param: Option<&syn::Pat>) -> Val {
         if let Some(syn::Pat::Type(p)) = param
             && let syn::Type::Reference(r) = &*p.ty
             && r.mutability.is_some()
@@ -480,9 +490,7 @@ impl syn::visit::Visit<'_> for Items {
 /// Whether a type parameter stands for a function: nothing in the body depends on it.
 fn is_function_type(param: &syn::TypeParam, generics: &syn::Generics) -> bool {
     let is_fn = |bound: &syn::TypeParamBound| match bound {
-        syn::TypeParamBound::Trait(t) => {
-            t.path.segments.last().is_some_and(|s| ["Fn", "FnMut", "FnOnce"].iter().any(|f| s.ident == f))
-        }
+        syn::TypeParamBound::Trait(t) => super::signature::is_function(t),
         _ => false,
     };
     let bounded = |clause: &syn::WherePredicate| match clause {

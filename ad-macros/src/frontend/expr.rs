@@ -56,6 +56,20 @@ impl Lower<'_> {
         if let Some(val) = self.generic(e).or_else(|| self.variant(e)) {
             return val;
         }
+        // What the whole is says nothing of its operands.
+        if matches!(
+            e,
+            syn::Expr::Unary(_)
+                | syn::Expr::Binary(_)
+                | syn::Expr::Cast(_)
+                | syn::Expr::Index(_)
+                | syn::Expr::Field(_)
+        ) && let Some(outer) = self.expected.take()
+        {
+            let val = self.plain(e);
+            self.expected = Some(outer);
+            return val;
+        }
         match e {
             syn::Expr::Closure(c) => self.closure(c),
             syn::Expr::Try(t) => self.try_expr(t),
@@ -227,7 +241,7 @@ impl Lower<'_> {
                 let val = self.expr(&u.expr).0;
                 let val = self.deref(val);
                 if let Val::Struct(..) = &val {
-                    return self.own_method("neg", val, Vec::new(), u.span());
+                    return self.own_negative(val, u.span());
                 }
                 if let Val::View(view) = &val
                     && self.rank(view) > 0

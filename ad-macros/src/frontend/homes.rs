@@ -43,6 +43,7 @@ impl Lower<'_> {
                 }
                 let buffer = self.s.b.func.new_buffer(data);
                 self.s.b.effect(InstKind::Alloc { buffer, fill });
+                self.s.homes.insert(buffer);
                 View { buffer, prefix: Vec::new(), range: grows.then_some((zero, zero)), by_ref: false }
             }
             // A part of something that is there already: which part is carried.
@@ -82,7 +83,7 @@ impl Lower<'_> {
     pub(super) fn set_result(&mut self, var: VarId, path: &[usize], val: Val, span: Span) {
         let old = part(&mut self.s.vars[var].val, path).clone();
         match (old, val) {
-            (Val::View(to), Val::View(from)) if !to.by_ref => {
+            (Val::View(to), Val::View(from)) if self.s.homes.contains(&to.buffer) => {
                 let to = self.resized(&to, &from).unwrap_or(to);
                 self.copy_view(&from, &to, span);
                 self.set_at(var, path, Val::View(to));

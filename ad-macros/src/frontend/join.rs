@@ -158,7 +158,7 @@ impl Lower<'_> {
         let owned = !view.by_ref && view.prefix.is_empty();
         let fixed = |dims: &[Dim]| dims.iter().all(|d| matches!(d, Dim::Fixed(_)));
         let vector = !fixed(&data.dims[..1]);
-        let copied = data.elem.is_float() || vector && matches!(data.elem, Type::Int | Type::Bool);
+        let copied = data.elem.is_float() || matches!(data.elem, Type::Int | Type::Bool);
         owned && copied && fixed(&data.dims[1..]) && (vector || view.range.is_none())
     }
 

@@ -81,6 +81,12 @@ pub(super) struct State {
     pub(super) loaded: HashSet<Value>,
     /// Buffers that are arrays of `ndarray`.
     pub(super) arrays: HashSet<Buffer>,
+    /// The types of parameters that the macro does not look into.
+    pub(super) types: HashMap<Value, Rc<str>>,
+    /// Copies of arrays that other code made: whether these are vectors, which move, or arrays, which are copied, is not known.
+    pub(super) copied_in: HashSet<Buffer>,
+    /// Buffers in which arrays leave loops.
+    pub(super) homes: HashSet<Buffer>,
 }
 
 pub(super) struct Lower<'a> {
@@ -166,6 +172,9 @@ fn attempt(
         ints: HashMap::default(),
         linear: HashMap::default(),
         arrays: HashSet::default(),
+        types: HashMap::default(),
+        homes: HashSet::default(),
+        copied_in: HashSet::default(),
         keyed: HashSet::default(),
         counted: HashSet::default(),
         loaded: HashSet::default(),
@@ -300,6 +309,12 @@ impl Lower<'_> {
                         }
                         if is_ref {
                             self.s.refs.insert(v);
+                        }
+                        let ty = referent.unwrap_or(&p.ty);
+                        if let syn::Type::Path(t) = ty
+                            && let Some(last) = t.path.segments.last()
+                        {
+                            self.s.types.insert(v, last.ident.to_string().into());
                         }
                         if is_keyed(&p.ty) {
                             self.s.keyed.insert(v);

@@ -32,6 +32,12 @@ impl Lower<'_> {
         self.closure_of(name, &known, span)
     }
 
+    /// A method or unary operator of a value: that of the type, or else that of references to it.
+    fn method_of(&mut self, receiver: &Val, name: &str, span: Span) -> Option<Rc<Closure>> {
+        let ty = self.type_name(receiver)?;
+        ["", "&"].iter().find_map(|r| self.member(&format!("{r}{ty}::{name}"), span))
+    }
+
     /// What `Vec3::new` or `Vec3::ZERO` names, if the macro knows it.
     pub(super) fn member_at(&mut self, path: &syn::Path) -> Option<Rc<Closure>> {
         let segments: Vec<&syn::PathSegment> = path.segments.iter().collect();
@@ -45,6 +51,7 @@ impl Lower<'_> {
             Val::Struct(fields, _) if fields.opened.is_none() => {
                 fields.path.segments.last().map(|s| s.ident.to_string())
             }
+            Val::Scalar(v) if self.s.types.contains_key(v) => self.s.types.get(v).map(ToString::to_string),
             Val::Scalar(v) => match self.s.b.func.ty(*v) {
                 Type::Float(FloatKind::F32) => Some("f32".into()),
                 Type::Float(FloatKind::F64 | FloatKind::Infer) | Type::Opaque => Some("f64".into()),
@@ -86,7 +93,9 @@ impl Lower<'_> {
             _ => return None,
         };
         let (a, b) = (self.type_name(a)?, self.type_name(b)?);
-        self.member(&format!("{a}::{name}{suffix}::{b}"), span)
+        // Operators on references do what those on values do.
+        let sides = [("", ""), ("&", "&"), ("", "&"), ("&", "")];
+        sides.iter().find_map(|(x, y)| self.member(&format!("{x}{a}::{name}{suffix}::{y}{b}"), span))
     }
 
     fn unknown_operator(&mut self, span: Span) -> Val {
@@ -99,54 +108,34 @@ impl Lower<'_> {
         Val::Never
     }
 
-    /// A method without arguments that may change nothing: `-a`.
-    pub(super) fn own_method(&mut self, name: &str, receiver: Val, args: Vec<Val>, span: Span) -> Val {
-        let member = self.type_name(&receiver).and_then(|ty| self.member(&format!("{ty}::{name}"), span));
-        match member {
-            Some(member) => self.inline(&member, [vec![receiver], args].concat()),
-            None if name == "neg" => self.unknown_operator(span),
-            None => {
-                self.error(
-                    span,
-                    format!("the macro does not see the method `{name}` of this struct"),
-                    "put `#[differentiable]` on the `impl` block that defines it, above this function and in its module; or \
-                     write it as a closure or function inside this one",
-                );
-                Val::Never
-            }
+    /// `-a` of a struct.
+    pub(super) fn own_negative(&mut self, val: Val, span: Span) -> Val {
+        match self.method_of(&val, "neg", span) {
+            Some(member) => self.inline(&member, vec![val]),
+            None => self.unknown_operator(span),
         }
     }
 
     /// `receiver.method(..)`
     pub(super) fn method_of_struct(&mut self, receiver: Val, e: &syn::ExprMethodCall) -> Val {
-        let name = e.method.to_string();
-        let member =
-            self.type_name(&receiver).and_then(|ty| self.member(&format!("{ty}::{name}"), e.method.span()));
+        let span = e.method.span();
+        let Some(member) = self.method_of(&receiver, &e.method.to_string(), span) else {
+            self.error(
+                span,
+                format!("the macro does not see the method `{}` of this struct", e.method),
+                "put `#[differentiable]` on the `impl` block that defines it, above this function and in its module; or \
+                 write it as a closure or function inside this one",
+            );
+            return Val::Never;
+        };
         // `&mut self` changes the variable.
-        let changes = member.as_ref().and_then(|m| m.params.first()).is_some_and(
+        let changes = member.params.first().is_some_and(
             |p| matches!(p, syn::Pat::Type(p) if matches!(&*p.ty, syn::Type::Reference(r) if r.mutability.is_some())),
         );
-        let receiver = if changes {
-            let place = &e.receiver;
-            self.expr(&syn::parse_quote!(&mut #place)).0
-        } else {
-            receiver
-        };
-        let args = e.args.iter().map(|a| self.expr(a).0).collect();
-        self.own_method_of(member, &name, receiver, args, e.method.span())
-    }
-
-    fn own_method_of(
-        &mut self,
-        member: Option<Rc<Closure>>,
-        name: &str,
-        receiver: Val,
-        args: Vec<Val>,
-        span: Span,
-    ) -> Val {
-        match member {
-            Some(member) => self.inline(&member, [vec![receiver], args].concat()),
-            None => self.own_method(name, receiver, args, span),
-        }
+        let place = &e.receiver;
+        let receiver = if changes { self.expr(&syn::parse_quote!(&mut #place)).0 } else { receiver };
+        let args = e.args.iter().map(|a| self.expr(a).0);
+        let args = std::iter::once(receiver).chain(args).collect();
+        self.inline(&member, args)
     }
 }

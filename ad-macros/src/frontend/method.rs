@@ -82,7 +82,9 @@ impl Lower<'_> {
             );
             return Val::Never;
         }
+        let outer = self.expected.take();
         let (receiver, _) = self.expr(&e.receiver);
+        self.expected = outer;
         let receiver = match receiver {
             Val::View(view) if self.rank(&view) == 0 => self.deref(Val::View(view)),
             Val::RefMut(..) => self.deref(receiver),

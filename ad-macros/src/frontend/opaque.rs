@@ -26,16 +26,20 @@ pub(super) enum Found {
     Fields(BTreeSet<String>),
 }
 
-/// Takes what an attempt has found. What was known of the parts of a struct does not hold where it has more of them.
-pub(super) fn learn(known: &mut HashMap<Origin, Found>, wanted: HashMap<Origin, Found>) {
-    for (origin, found) in wanted {
-        if matches!(found, Found::Fields(_)) && known.get(&origin) != Some(&found) {
-            known.retain(|(at, path), _| {
-                *at != origin.0 || path.len() <= origin.1.len() || !path.starts_with(&origin.1)
-            });
-        }
-        known.insert(origin, found);
-    }
+/// Takes what an attempt has found. Of the parts of a struct that has more fields than the attempt knew of, nothing holds:
+/// they are numbered by the fields.
+pub(super) fn learn(known: &mut HashMap<Origin, Found>, mut wanted: HashMap<Origin, Found>) {
+    let changed: Vec<Origin> = wanted
+        .iter()
+        .filter(|(origin, found)| matches!(found, Found::Fields(_)) && known.get(*origin) != Some(*found))
+        .map(|(origin, _)| origin.clone())
+        .collect();
+    let holds = |(at, path): &Origin| {
+        !changed.iter().any(|(of, above)| at == of && path.len() > above.len() && path.starts_with(above))
+    };
+    known.retain(|origin, _| holds(origin));
+    wanted.retain(|origin, _| holds(origin));
+    known.extend(wanted);
 }
 
 impl Lower<'_> {
@@ -163,6 +167,10 @@ impl Lower<'_> {
         }
         if let Some(Place::Variable(var, path)) = self.place_quietly(base) {
             self.want(var, &path, vec![None; axes], elem);
+        } else if let syn::Expr::Field(f) = base
+            && let Some(Place::Variable(var, path)) = self.place_quietly(&f.base)
+        {
+            self.want_field_at(var, &path, &f.member);
         }
     }
 
@@ -260,6 +268,7 @@ impl Lower<'_> {
         }
         let fill = self.dummy(elem);
         let view = self.declare_buffer(name, shape, fill);
+        self.s.copied_in.insert(view.buffer);
         self.s.b.func.buffers[view.buffer.0 as usize].elem = elem.clone();
         let elem = elem.clone();
         self.for_each(&view, &mut Vec::new(), &mut |this, index| {

@@ -516,6 +516,9 @@ impl Lower<'_> {
         if self.s.arrays.contains(&from.buffer) {
             self.s.arrays.insert(to.buffer);
         }
+        if self.s.copied_in.contains(&from.buffer) {
+            self.s.copied_in.insert(to.buffer);
+        }
     }
 
     /// Copies a row to a place of the same buffer that does not overlap it, or of another.
@@ -611,10 +614,46 @@ impl Lower<'_> {
 
     pub(super) fn repeat_expr(&mut self, r: &syn::ExprRepeat) -> Val {
         let n = self.array_len(&r.len);
-        match self.repeat(&r.expr, n) {
-            Some((dims, fill)) => Val::View(self.declare_buffer("array", dims, fill)),
+        self.repeated(&r.expr, n, "array")
+    }
+
+    /// `[v; n]`, `vec![v; n]`: of numbers a buffer, of structs and arrays that are there already rows of them.
+    fn repeated(&mut self, value: &syn::Expr, dim: Dim, name: &str) -> Val {
+        let nested = matches!(value, syn::Expr::Repeat(_) | syn::Expr::Macro(_));
+        if !nested {
+            let val = self.expr(value).0;
+            return match self.deref(val) {
+                Val::Scalar(fill) => match self.scalar(Val::Scalar(fill), value.span()) {
+                    Some(fill) => Val::View(self.declare_buffer(name, vec![dim], fill)),
+                    None => Val::Never,
+                },
+                val => self.repeated_rows(&val, &dim, value.span()),
+            };
+        }
+        match self.repeat(value, dim) {
+            Some((dims, fill)) => Val::View(self.declare_buffer(name, dims, fill)),
             None => Val::Never,
         }
+    }
+
+    fn repeated_rows(&mut self, val: &Val, dim: &Dim, span: Span) -> Val {
+        let n = match dim {
+            Dim::Fixed(n) => self.fixed_len(n),
+            Dim::Dyn(n) => *n,
+            Dim::Slice => return Val::Never,
+        };
+        let Some(row) = self.row_of(val) else {
+            self.scalar(val.clone(), span);
+            return Val::Never;
+        };
+        let rows = self.grown(&row, "rows");
+        let var = self.new_var("rows", true, rows);
+        let zero = self.s.b.int("0_usize");
+        self.range_loop(&super::loops::RangeSpec::new(zero, n, false), &mut |this, _| {
+            this.push_to(var, &[], val.clone(), span);
+            super::lower::Flow::Falls
+        });
+        std::mem::replace(&mut self.s.vars[var].val, Val::Never)
     }
 
     pub(super) fn vec_macro(&mut self, mac: &syn::Macro) -> Val {
@@ -622,10 +661,7 @@ impl Lower<'_> {
             Ok(VecMacro::Repeat(v, n)) => {
                 let len = self.expr(&n).0;
                 let Some(len) = self.scalar(len, n.span()) else { return Val::Never };
-                match self.repeat(&v, Dim::Dyn(len)) {
-                    Some((dims, fill)) => Val::View(self.declare_buffer("vector", dims, fill)),
-                    None => Val::Never,
-                }
+                self.repeated(&v, Dim::Dyn(len), "vector")
             }
             Ok(VecMacro::List(list)) => self.array_literal(&list, true, mac.span()),
             Err(e) => {

@@ -4,7 +4,7 @@
 use super::loops::RangeSpec;
 use super::lower::{Flow, Lower, VarId};
 use super::value::{Val, View};
-use crate::ir::{Cmp, Op, Value};
+use crate::ir::{Cmp, InstKind, Op, Value, Verbatim};
 
 impl Lower<'_> {
     /// `rows[from..to].reverse()`
@@ -41,6 +41,7 @@ impl Lower<'_> {
         span: proc_macro2::Span,
     ) {
         let end = self.length_at(var, path);
+        self.assert_index(Cmp::Le, at, end);
         self.push_to(var, path, val, span);
         let rows = super::loops::part(&mut self.s.vars[var].val, path).clone();
         let spec = RangeSpec { rev: true, ..RangeSpec::new(at, end, false) };
@@ -54,16 +55,15 @@ impl Lower<'_> {
             return Val::Never;
         }
         let (len, one) = (self.length_of(&rows), self.s.b.int("1"));
+        self.assert_index(Cmp::Lt, at, len);
         let last = self.op(Op::Sub, &[len, one]);
         if swaps {
             self.exchange(&rows, at, last);
         } else {
             self.shift(&rows, &RangeSpec::new(at, last, false));
         }
-        let taken = match self.part_at(&rows, last, false) {
-            Val::View(view) if self.rank(&view) > 0 => Val::View(View { by_ref: true, ..view }),
-            other => self.deref(other),
-        };
+        let taken = self.part_at(&rows, last, false);
+        let taken = self.moved_out(taken);
         self.set_length(var, path, last);
         taken
     }
@@ -76,9 +76,9 @@ impl Lower<'_> {
         }
         let (zero, one, len) = (self.s.b.int("0_usize"), self.s.b.int("1_usize"), self.length_of(&rows));
         let some = self.op(Op::Cmp(Cmp::Gt), &[len, zero]);
-        let taken = self.guarded(some, &mut |this| match this.part_at(&rows, zero, false) {
-            Val::View(view) if this.rank(&view) > 0 => Val::View(View { by_ref: true, ..view }),
-            other => this.deref(other),
+        let taken = self.guarded(some, &mut |this| {
+            let first = this.part_at(&rows, zero, false);
+            this.moved_out(first)
         });
         let by = self.op(Op::Select, &[some, one, zero]);
         let rest = self.op(Op::Sub, &[len, by]);
@@ -104,6 +104,15 @@ impl Lower<'_> {
                 other.with_parts(parts.iter().map(|p| self.later(p, by, rest)).collect())
             }
         }
+    }
+
+    /// As std does, for an index that is beyond the end.
+    fn assert_index(&mut self, fits: Cmp, at: Value, len: Value) {
+        let fits = self.op(Op::Cmp(fits), &[at, len]);
+        let hole = syn::Ident::new(&Verbatim::hole(0), proc_macro2::Span::call_site());
+        let tokens = quote::quote!(::core::assert!(#hole, "an index beyond the end of a vector"));
+        let verbatim = Verbatim { tokens, buffers: Vec::new() };
+        self.s.b.effect(InstKind::Effect(verbatim, vec![fits]));
     }
 
     /// Each of these elements changes places with the next.

@@ -300,12 +300,14 @@ struct FindsFunctions(bool);
 
 impl syn::visit::Visit<'_> for FindsFunctions {
     fn visit_trait_bound(&mut self, bound: &syn::TraitBound) {
-        self.0 |= bound
-            .path
-            .segments
-            .last()
-            .is_some_and(|s| ["Fn", "FnMut", "FnOnce"].iter().any(|f| s.ident == f));
+        self.0 |= is_function(bound);
     }
+}
+
+/// `Fn(..)` and its like.
+pub(super) fn is_function(bound: &syn::TraitBound) -> bool {
+    let last = bound.path.segments.last();
+    last.is_some_and(|s| ["Fn", "FnMut", "FnOnce"].iter().any(|f| s.ident == f))
 }
 
 /// Looks for floats in a type.

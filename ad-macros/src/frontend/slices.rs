@@ -78,6 +78,11 @@ impl Lower<'_> {
                 ));
                 let all = self.collect_vec(&it, "array", e.span());
                 if let Val::View(made) = &all
+                    && self.s.copied_in.contains(&view.buffer)
+                {
+                    self.s.copied_in.insert(made.buffer);
+                }
+                if let Val::View(made) = &all
                     && let crate::ir::Dim::Fixed(n) =
                         self.s.b.func.buffer(view.buffer).dims[view.prefix.len()].clone()
                     && view.range.is_none()

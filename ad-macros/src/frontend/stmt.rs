@@ -167,34 +167,10 @@ impl Lower<'_> {
     }
 
     fn is_known_statement(&mut self, call: &syn::ExprMethodCall) -> bool {
-        const KNOWN: [&str; 23] = [
-            "clone_from",
-            "swap",
-            "fill",
-            "copy_from_slice",
-            "clone_from_slice",
-            "push",
-            "pop",
-            "extend",
-            "extend_from_slice",
-            "clear",
-            "truncate",
-            "reverse",
-            "insert",
-            "resize",
-            "push_back",
-            "push_front",
-            "pop_back",
-            "pop_front",
-            "remove",
-            "swap_remove",
-            "rotate_left",
-            "rotate_right",
-            "append",
-        ];
         // Of what the macro follows; a foreign `v.push(..)` is an effect on something it does not.
-        let sorts = super::sorting::sorts(&call.method.to_string());
-        sorts || KNOWN.iter().any(|m| call.method == m) && !self.is_foreign(&call.receiver)
+        let method = call.method.to_string();
+        let moves = super::opaque::changes(&method) || ["append", "clone_from"].contains(&method.as_str());
+        super::sorting::sorts(&method) || moves && !self.is_foreign(&call.receiver)
     }
 
     fn is_inlined(&self, call: &syn::ExprCall) -> bool {
@@ -504,7 +480,8 @@ impl Lower<'_> {
                 let other_mutable = self.s.vars.iter().any(|v| v.mutable && holds(&v.val, &view));
                 // A vector that is bound anew is moved: nobody sees the old name again.
                 let moves =
-                    matches!(self.s.b.func.buffer(view.buffer).dims.first(), Some(crate::ir::Dim::Dyn(_)));
+                    matches!(self.s.b.func.buffer(view.buffer).dims.first(), Some(crate::ir::Dim::Dyn(_)))
+                        && !self.s.copied_in.contains(&view.buffer);
                 if is_var && !moves && (mutable || other_mutable) || !view.prefix.is_empty() {
                     Val::View(self.copy_of(&view, name))
                 } else {

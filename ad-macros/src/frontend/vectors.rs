@@ -187,6 +187,16 @@ impl Lower<'_> {
         Val::View(View { buffer, prefix: Vec::new(), range: Some((zero, zero)), by_ref: false })
     }
 
+    /// The vector that an array becomes; a vector is one already.
+    pub(super) fn vector_of(&mut self, view: View) -> Val {
+        let axis = &self.s.b.func.buffer(view.buffer).dims[view.prefix.len()];
+        if view.range.is_some() || !matches!(axis, Dim::Fixed(_)) {
+            return Val::View(view);
+        }
+        let (zero, len) = (self.s.b.int("0"), self.len(&view));
+        Val::View(self.copy_of(&View { range: Some((zero, len)), ..view }, "vector"))
+    }
+
     /// A method that changes the length of a vector; `None` if it is none.
     pub(super) fn vector_method(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
         const NAMES: [&str; 15] = [
@@ -459,6 +469,18 @@ impl Lower<'_> {
         });
     }
 
+    /// An element that is moved out, and stays what it is when another takes its place: rows are copied, numbers are read.
+    pub(super) fn moved_out(&mut self, val: Val) -> Val {
+        match val {
+            Val::View(view) if self.rank(&view) > 0 => Val::View(self.copy_of(&view, "taken")),
+            val if val.parts().is_some() => {
+                let list = val.parts().unwrap_or_default().to_vec();
+                val.with_parts(list.into_iter().map(|v| self.moved_out(v)).collect())
+            }
+            other => self.deref(other),
+        }
+    }
+
     fn pop_from(&mut self, var: VarId, path: &[usize]) -> Val {
         let target = super::loops::part(&mut self.s.vars[var].val, path).clone();
         if matches!(target, Val::Vacant(_) | Val::Never) {
@@ -470,11 +492,7 @@ impl Lower<'_> {
         let taken = self.guarded(some, &mut |this| {
             let k = this.op(Op::Sub, &[len, one]);
             let v = this.part_at(&target, k, false);
-            // The element is moved out: rows are copied, numbers are read now.
-            let v = match v {
-                Val::View(view) if this.rank(&view) > 0 => Val::View(View { by_ref: true, ..view }),
-                other => this.deref(other),
-            };
+            let v = this.moved_out(v);
             Val::Tuple(vec![v, Val::Scalar(k)])
         });
         let Val::Maybe(parts) = taken else { return Val::Never };
