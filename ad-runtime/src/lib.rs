@@ -150,6 +150,8 @@ pub mod call;
 pub mod check;
 pub mod operators;
 mod probe;
+#[doc(hidden)]
+pub mod products;
 pub mod solvers;
 pub mod sparse;
 mod tape;
@@ -165,6 +167,7 @@ pub mod __private {
     pub use ndarray;
 
     pub use crate::probe::{HoldsFloats, Kept, MayHoldFloats, NotCloned, Probe, same_text};
+    pub use crate::products;
     pub use crate::sparse::sets::SetRecorder;
     pub use alloc::vec;
     pub use alloc::vec::Vec;

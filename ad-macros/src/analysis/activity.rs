@@ -164,6 +164,11 @@ fn forward_inst(func: &Func, inst: &Inst, act: &mut Activity) {
                 act.mark_buffer(func, *buffer);
             }
         }
+        InstKind::Product(p) => {
+            if act.buffer(p.a.buffer) || act.buffer(p.b.buffer) {
+                act.mark_buffer(func, p.into.buffer);
+            }
+        }
         // New elements are zero, whatever the length.
         InstKind::Grow { .. } => {}
         InstKind::Push { stack, value } => {
@@ -255,6 +260,12 @@ fn backward_inst(func: &Func, inst: &Inst, act: &mut Activity) {
         | InstKind::Alloc { buffer, fill: value } => {
             if act.buffer(*buffer) {
                 act.mark(func, *value);
+            }
+        }
+        InstKind::Product(p) => {
+            if act.buffer(p.into.buffer) {
+                act.mark_buffer(func, p.a.buffer);
+                act.mark_buffer(func, p.b.buffer);
             }
         }
         InstKind::Grow { .. } => {}

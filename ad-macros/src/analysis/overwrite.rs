@@ -31,6 +31,21 @@ impl<'a> Defs<'a> {
         }
     }
 
+    /// Whether an axis is as long as that axis of a buffer, for sure.
+    pub(crate) fn is_extent(&self, dim: &Dim, of: Buffer, axis: usize) -> bool {
+        match (dim, &self.func.buffer(of).dims[axis]) {
+            (Dim::Fixed(a), Dim::Fixed(b)) => a == b,
+            (Dim::Dyn(a), Dim::Dyn(b)) => self.same(*a, *b),
+            (Dim::Dyn(a), Dim::Slice) => {
+                matches!(self.def(*a), Some(Op::Len(b, k)) if *b == of && *k == axis)
+            }
+            (Dim::Dyn(v), Dim::Fixed(n)) | (Dim::Fixed(n), Dim::Dyn(v)) => {
+                self.literal(*v).is_some_and(|text| text == **n)
+            }
+            _ => false,
+        }
+    }
+
     fn def(&self, v: Value) -> Option<&'a Op> {
         match &self.defs.get(&v)?.kind {
             InstKind::Pure(op, _) => Some(op),
@@ -64,6 +79,7 @@ impl<'a> Defs<'a> {
         for inst in insts {
             match &inst.kind {
                 InstKind::Fill { buffer, .. } if *buffer == b => return true,
+                InstKind::Product(p) if p.into.buffer == b && p.mode == StoreMode::Set => return true,
                 InstKind::Store { buffer, index, mode: StoreMode::Set, .. } if *buffer == b => {
                     // b[0] = ..; b[1] = ..; up to the constant length
                     let (Dim::Fixed(n), [i]) = (&self.func.buffer(b).dims[0], index.as_slice()) else {

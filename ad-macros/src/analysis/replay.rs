@@ -156,7 +156,7 @@ impl<'a> Planner<'a> {
             {
                 self.plan.unstable.insert(inst);
             }
-            InstKind::Call(_) => {
+            InstKind::Call(_) | InstKind::Product(_) => {
                 let mut copies: Vec<Buffer> =
                     inst.kind.reads().into_iter().filter(|b| later.contains(b)).collect();
                 copies.sort_unstable();
@@ -279,6 +279,7 @@ impl<'a> Planner<'a> {
             && data.field.is_none()
             && !data.is_ragged()
             && dims.len() == 1
+            || data.layout == crate::ir::Layout::Flat
             || dims.iter().all(|d| matches!(d, Dim::Fixed(_)))
     }
 
@@ -297,13 +298,18 @@ impl<'a> Planner<'a> {
         sizes.is_some_and(|s| s.iter().product::<usize>() <= 16)
     }
 
-    /// Whether some loop nested in this block runs over a whole axis of `b` and touches `b`: then copying `b`
-    /// costs no more than the block itself does.
+    /// Whether some loop nested in this block runs over a whole axis of `b` and touches `b`, or a product takes or makes all of
+    /// it: then copying `b` costs no more than the block itself does.
     fn traverses(&self, block: &Block, b: Buffer) -> bool {
+        let mut found = block.insts.iter().any(
+            |inst| matches!(&inst.kind, InstKind::Product(p) if p.factors().iter().any(|f| f.buffer == b)),
+        );
+        if self.func.buffer(b).dims.len() == 2 {
+            return found || self.passes(block, b);
+        }
         if self.func.buffer(b).dims.len() != 1 {
             return false;
         }
-        let mut found = false;
         // Only loops that run in every execution of the block: not those under an `if`.
         for inst in &block.insts {
             if let InstKind::For(l) = &inst.kind {
@@ -311,6 +317,19 @@ impl<'a> Planner<'a> {
             }
         }
         found
+    }
+}
+
+impl Planner<'_> {
+    /// Whether a loop nest in a block runs over both axes of a matrix.
+    fn passes(&self, block: &Block, b: Buffer) -> bool {
+        let over = |block: &Block, axis: usize, inner: &dyn Fn(&Block) -> bool| {
+            block.insts.iter().any(|inst| match &inst.kind {
+                InstKind::For(l) => self.defs.covers(l, b, axis) && inner(&l.body),
+                _ => false,
+            })
+        };
+        over(block, 0, &|rows| over(rows, 1, &|_| true))
     }
 }
 

@@ -410,6 +410,7 @@ impl<'a> Body<'a> {
                 }
                 out.extend(fill_all(&quote!(#name), axes, &value));
             }
+            InstKind::Product(p) => self.product(p, out),
             InstKind::Push { stack, value } => {
                 let value = self.take(*value).tokens;
                 let stack = self.stack_name(*stack);

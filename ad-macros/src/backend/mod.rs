@@ -1,7 +1,7 @@
 //! From IR to Rust: one function of IR becomes one function of generated code.
 //!
 //! - [`signature`]: parameters, results and length checks, by the rule of the design;
-//! - [`body`]: statements; [`buffers`], [`control`], [`operations`]: those about memory, branches and loops, numbers; [`expr`]: expressions; [`verbatim`]: the user's own code; [`call`]: calls;
+//! - [`body`]: statements; [`buffers`], [`control`], [`operations`], [`products`]: those about memory, branches and loops, numbers, matrices; [`expr`]: expressions; [`verbatim`]: the user's own code; [`call`]: calls;
 //! - [`operators`]: the Hessian as an operator, made of other functions;
 //! - [`companion`]: the hidden functions that other differentiable functions call;
 //! - [`guards`]: what is assumed of types, as assertions; [`names`]: identifiers; [`docs`]: rustdoc.
@@ -19,6 +19,7 @@ mod guards;
 mod names;
 mod operations;
 mod operators;
+mod products;
 mod signature;
 mod verbatim;
 

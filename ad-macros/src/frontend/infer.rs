@@ -138,6 +138,13 @@ fn opaque_to_float(func: &mut Func) -> bool {
                     buffers.push((*buffer, ty));
                 }
             }
+            InstKind::Product(p) => {
+                let elems = p.factors().map(|f| (f.buffer, func.buffer(f.buffer).elem.clone()));
+                if let Some((_, ty)) = elems.iter().find(|(_, ty)| ty.is_float()) {
+                    let opaque = elems.iter().filter(|(_, ty)| *ty == Type::Opaque);
+                    buffers.extend(opaque.map(|(b, _)| (*b, ty.clone())));
+                }
+            }
             InstKind::If { then_block, else_block, .. } => {
                 for (k, r) in inst.results.iter().enumerate() {
                     let yields = [then_block, else_block].map(|b| b.yields.get(k).copied());
@@ -247,6 +254,11 @@ fn in_inst(func: &Func, inst: &Inst, classes: &mut Classes) {
             {
                 classes.join(v, values + buffer.0 as usize);
             }
+        }
+        InstKind::Product(p) => {
+            let [into, a, b] = p.factors().map(|f| values + f.buffer.0 as usize);
+            classes.join(a, into);
+            classes.join(b, into);
         }
         InstKind::If { then_block, else_block, .. } => {
             for (k, r) in inst.results.iter().enumerate() {

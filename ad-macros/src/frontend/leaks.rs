@@ -167,6 +167,9 @@ impl Reached<'_> {
             {
                 self.buffers.insert(*buffer);
             }
+            InstKind::Product(p) if self.any(&[], &[p.a.buffer, p.b.buffer]) => {
+                self.buffers.insert(p.into.buffer);
+            }
             // An array that is made anew: what was in it in the last round is gone.
             InstKind::Alloc { buffer, .. } => {
                 self.buffers.remove(buffer);

@@ -218,7 +218,8 @@ fn attempt(
     let items = std::mem::take(&mut lower.items);
     let wanted = std::mem::take(&mut lower.wanted);
     let assumptions = std::mem::take(&mut lower.assumptions);
-    let mut func = lower.s.b.finish();
+    let arrays: Vec<Buffer> = lower.s.arrays.iter().chain(lower.s.linear.keys()).copied().collect();
+    let mut func = super::arrays::storage::settle(lower.s.b.finish(), arrays.into_iter());
     let effects = items.into_iter().map(|tokens| Inst {
         results: Vec::new(),
         kind: InstKind::Effect(Verbatim { tokens, buffers: Vec::new() }, Vec::new()),

@@ -13,6 +13,7 @@ use super::types::{Buffer, Dim, FloatKind, Stack, Storage, Type, Value};
 
 mod call;
 pub(crate) mod number;
+mod product;
 mod verbatim;
 
 pub(crate) use number::{Hyper, Num};
@@ -362,6 +363,7 @@ impl<N: Num> Machine<'_, N> {
                 let value = self.get(*value)?;
                 self.tensor_mut(*buffer)?.data.fill(value);
             }
+            InstKind::Product(p) => self.product(p)?,
             InstKind::Push { stack, value } => {
                 let value = self.get(*value)?;
                 self.push(*stack, vec![value]);

@@ -113,6 +113,16 @@ impl BufferData {
         }
     }
 
+    /// The layout of a local like this buffer: matrices of a library, and copies of flat ones, are flat.
+    pub(crate) fn local_layout(&self) -> Layout {
+        let fixed = self.dims.iter().all(|d| matches!(d, Dim::Fixed(_)));
+        if self.layout != Layout::Nested && self.dims.len() == 2 && !fixed {
+            Layout::Flat
+        } else {
+            Layout::Nested
+        }
+    }
+
     /// Whether rows may differ in length.
     pub(crate) fn is_ragged(&self) -> bool {
         self.layout == Layout::Nested && self.dims.len() > 1 && self.dims[1..].contains(&Dim::Slice)

@@ -27,7 +27,7 @@ pub(crate) mod walk;
 pub(crate) use builder::Builder;
 pub(crate) use func::{Binding, BufferData, Func, Mark, Output, Param, Role, Source, StackData};
 pub(crate) use ops::{
-    Arg, BarArg, Binary, Block, Call, CallMode, Cmp, Custom, ForLoop, Inst, InstKind, Op, StoreMode, Unary,
-    Verbatim,
+    Arg, BarArg, Binary, Block, Call, CallMode, Cmp, Custom, Factor, ForLoop, Inst, InstKind, Op, Product,
+    StoreMode, Unary, Verbatim,
 };
 pub(crate) use types::{Buffer, Dim, FloatKind, Layout, Stack, Storage, Type, Value};

@@ -178,6 +178,8 @@ pub(crate) enum InstKind {
         buffer: Buffer,
         value: Value,
     },
+    /// A product of matrices and vectors.
+    Product(Product),
     /// Pushes one scalar.
     Push {
         stack: Stack,
@@ -228,6 +230,52 @@ pub(crate) enum InstKind {
     /// A statement run for its effect (`println!`, `assert!`), with operands as in [`Op::Verbatim`]. Kept in
     /// the forward sweep, never repeated in a reverse sweep.
     Effect(Verbatim, Vec<Value>),
+}
+
+/// `into = a · b`, or `into += a · b`. By the axes of `into`, `a` and `b`: a matrix of two matrices, a vector of a matrix
+/// and a vector, or a matrix of two vectors, a column and a row. `into` is another buffer than `a` and `b`; these may be the
+/// same. Inner extents of zero give zeros. The derivatives of a product are products: `transform/products.rs` has them.
+#[derive(Clone, Debug)]
+pub(crate) struct Product {
+    pub(crate) into: Factor,
+    pub(crate) a: Factor,
+    pub(crate) b: Factor,
+    pub(crate) mode: StoreMode,
+}
+
+/// A whole buffer as a matrix or a vector.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Factor {
+    pub(crate) buffer: Buffer,
+    /// A matrix stands for its transpose. Never of `into`.
+    pub(crate) transposed: bool,
+    /// Rows and columns of a matrix that a vector holds, row by row. Made by `optimize/flatten.rs`: no transform meets it.
+    pub(crate) shape: Option<[Value; 2]>,
+}
+
+impl Factor {
+    pub(crate) fn new(buffer: Buffer, transposed: bool) -> Factor {
+        Factor { buffer, transposed, shape: None }
+    }
+
+    /// The transpose.
+    pub(crate) fn t(&self) -> Factor {
+        Factor { transposed: !self.transposed, ..self.clone() }
+    }
+
+    /// The same of another buffer.
+    pub(crate) fn of(&self, buffer: Buffer) -> Factor {
+        Factor { buffer, ..self.clone() }
+    }
+}
+
+impl Product {
+    pub(crate) fn factors(&self) -> [&Factor; 3] {
+        [&self.into, &self.a, &self.b]
+    }
+    pub(crate) fn factors_mut(&mut self) -> [&mut Factor; 3] {
+        [&mut self.into, &mut self.a, &mut self.b]
+    }
 }
 
 /// `for i in lo..hi` in all its forms: Rust's own range with `rev` and `step_by` applied to it in the

@@ -11,7 +11,7 @@
 use std::fmt::{self, Display, Formatter, Write as _};
 
 use super::func::{Binding, Func, Mark, Role, Source};
-use super::ops::{Arg, BarArg, Block, Call, CallMode, Cmp, Inst, InstKind, Op, StoreMode};
+use super::ops::{Arg, BarArg, Block, Call, CallMode, Cmp, Factor, Inst, InstKind, Op, StoreMode};
 use super::types::{Buffer, Dim, FloatKind, Stack, Storage, Type, Value};
 
 impl Display for Type {
@@ -177,6 +177,11 @@ impl Printer<'_> {
             InstKind::Grow { buffer, len } => {
                 writeln!(out, "grow {} to {}", self.buffer(*buffer), self.value(*len))
             }
+            InstKind::Product(p) => {
+                let sign = if p.mode == StoreMode::Set { "=" } else { "+=" };
+                let (into, a, b) = (self.factor(&p.into), self.factor(&p.a), self.factor(&p.b));
+                writeln!(out, "product {into} {sign} {a} · {b}")
+            }
             InstKind::Push { stack, value } => {
                 writeln!(out, "push {}, {}", self.stack(*stack), self.value(*value))
             }
@@ -232,6 +237,12 @@ impl Printer<'_> {
                 writeln!(out, "effect `{}` ({})", v.tokens, self.values(args))
             }
         }
+    }
+
+    fn factor(&self, f: &Factor) -> String {
+        let shape =
+            f.shape.map_or(String::new(), |s| format!(" as {} by {}", self.value(s[0]), self.value(s[1])));
+        format!("{}{}{shape}", self.buffer(f.buffer), if f.transposed { "ᵀ" } else { "" })
     }
 
     fn carrying(&self, args: &[Value], inits: &[Value]) -> String {

@@ -87,7 +87,7 @@ pub(crate) enum Dim {
     Slice,
 }
 
-/// Whose array a buffer is in generated code. Only parameters are of a library's.
+/// Whose array a buffer is in generated code. Only parameters are of a library's, and only locals are flat.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum Layout {
     /// Slices, arrays and vectors in each other: `a[i][j]`.
@@ -97,6 +97,8 @@ pub(crate) enum Layout {
     Ndarray,
     /// `a[(i, j)]`
     Nalgebra,
+    /// A matrix in one vector, row by row. `optimize/flatten.rs` makes it one: no printer meets it.
+    Flat,
 }
 
 /// Where a buffer comes from.

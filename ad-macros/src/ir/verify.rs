@@ -14,8 +14,8 @@ use std::sync::LazyLock;
 use rustc_hash::FxHashSet as HashSet;
 
 use super::func::{Binding, Func};
-use super::ops::{Block, Inst, InstKind, Op};
-use super::types::{Buffer, Dim, FloatKind, Storage, Type, Value};
+use super::ops::{Block, Factor, Inst, InstKind, Op, Product};
+use super::types::{Buffer, Dim, FloatKind, Layout, Storage, Type, Value};
 
 /// Whether passes are checked: in tests, and where the environment asks for it (as this repository's `.cargo/config.toml`
 /// does).
@@ -185,7 +185,11 @@ impl Verifier<'_> {
             if self.func.buffer(buffer).storage != Storage::Local {
                 return Err(format!("{buffer} is allocated and not local"));
             }
-            for dim in &self.func.buffer(buffer).dims {
+            let data = self.func.buffer(buffer);
+            if data.layout == Layout::Flat && (data.dims.len() != 2 || data.grows || data.like.is_some()) {
+                return Err(format!("{buffer} is flat and no matrix"));
+            }
+            for dim in &data.dims {
                 match dim {
                     Dim::Dyn(v) => self.used(*v)?,
                     Dim::Slice if self.func.buffer(buffer).like.is_some() => {}
@@ -271,6 +275,10 @@ impl Verifier<'_> {
                 0
             }
             InstKind::Pop { .. } => 1,
+            InstKind::Product(p) => {
+                self.product(p)?;
+                0
+            }
             InstKind::If { .. } | InstKind::For(_) | InstKind::While { .. } | InstKind::Call(_) => {
                 inst.results.len()
             }
@@ -281,6 +289,30 @@ impl Verifier<'_> {
         } else {
             Err(format!("{} results instead of {results}", inst.results.len()))
         }
+    }
+
+    /// Axes, kinds and places of the factors.
+    fn product(&self, p: &Product) -> Result<(), String> {
+        let data = |f: &Factor| self.func.buffer(f.buffer);
+        let axes = p.factors().map(|f| if f.shape.is_some() { 2 } else { data(f).dims.len() });
+        if ![[2, 2, 2], [1, 2, 1], [2, 1, 1]].contains(&axes) {
+            return Err(format!("a product with axes {axes:?}"));
+        }
+        for (f, axes) in p.factors().into_iter().zip(axes) {
+            if f.transposed && (axes == 1 || std::ptr::eq(f, &raw const p.into)) {
+                return Err(format!("{} cannot be transposed here", f.buffer));
+            }
+            if f.shape.is_some() && data(f).dims.len() != 1 {
+                return Err(format!("{} has a shape of its own", f.buffer));
+            }
+            if !data(f).elem.is_float() {
+                return Err(format!("{} is in a product and holds no floats", f.buffer));
+            }
+        }
+        if p.into.buffer == p.a.buffer || p.into.buffer == p.b.buffer {
+            return Err(format!("the product goes into its own factor {}", p.into.buffer));
+        }
+        self.same_kind(&p.factors().map(|f| &data(f).elem))
     }
 
     fn index(&self, b: Buffer, index: &[Value]) -> Result<(), String> {

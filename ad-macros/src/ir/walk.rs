@@ -25,6 +25,7 @@ impl InstKind {
                 f(*start);
                 f(*len);
             }
+            InstKind::Product(p) => p.factors().iter().filter_map(|f| f.shape).flatten().for_each(f),
             InstKind::If { cond, .. } => f(*cond),
             InstKind::For(l) => {
                 f(l.lo);
@@ -76,6 +77,10 @@ impl InstKind {
                 *start = f(*start);
                 *len = f(*len);
             }
+            InstKind::Product(p) => {
+                let shapes = p.factors_mut().into_iter().filter_map(|f| f.shape.as_mut());
+                shapes.flatten().for_each(|v| *v = f(*v));
+            }
             InstKind::If { cond, .. } => *cond = f(*cond),
             InstKind::For(l) => {
                 l.lo = f(l.lo);
@@ -106,6 +111,7 @@ impl InstKind {
                 f(*window);
                 f(*of);
             }
+            InstKind::Product(p) => p.factors().iter().for_each(|factor| f(factor.buffer)),
             InstKind::Call(call) => {
                 let mut call = call.clone();
                 call.map_buffers(&mut |b| {
@@ -135,6 +141,9 @@ impl InstKind {
                 *window = f(*window);
                 *of = f(*of);
             }
+            InstKind::Product(p) => {
+                p.factors_mut().into_iter().for_each(|factor| factor.buffer = f(factor.buffer));
+            }
             InstKind::Call(call) => call.map_buffers(&mut f),
             _ => {}
         }
@@ -145,6 +154,7 @@ impl InstKind {
         match self {
             InstKind::Load { buffer, .. } | InstKind::PushBuffer { buffer, .. } => vec![*buffer],
             InstKind::Window { of, .. } => vec![*of],
+            InstKind::Product(p) => vec![p.a.buffer, p.b.buffer],
             InstKind::Pure(Op::Verbatim(v), _) | InstKind::Effect(v, _) => v.buffers.clone(),
             InstKind::Call(call) => call
                 .args
@@ -167,6 +177,7 @@ impl InstKind {
             | InstKind::Grow { buffer, .. }
             | InstKind::PopBuffer { buffer, .. } => vec![*buffer],
             InstKind::Window { of, mutable: true, .. } => vec![*of],
+            InstKind::Product(p) => vec![p.into.buffer],
             InstKind::Call(call) => call
                 .bars
                 .iter()
@@ -210,6 +221,18 @@ impl InstKind {
             | InstKind::PopBuffer { stack, .. } => Some(*stack),
             _ => None,
         }
+    }
+}
+
+impl Inst {
+    /// Whether the instruction, or one nested in it, does anything with a buffer's contents.
+    pub(crate) fn touches(&self, buffer: Buffer) -> bool {
+        if matches!(self.kind, InstKind::Pure(Op::Len(..), _)) {
+            return false;
+        }
+        let mut found = false;
+        self.kind.each_buffer(|b| found |= b == buffer);
+        found || self.kind.blocks().into_iter().any(|block| block.insts.iter().any(|i| i.touches(buffer)))
     }
 }
 

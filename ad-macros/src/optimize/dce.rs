@@ -152,6 +152,7 @@ impl Live {
             | InstKind::Fill { buffer, .. }
             | InstKind::Grow { buffer, .. } => self.buffers.contains(buffer),
             InstKind::Alloc { buffer, .. } => self.buffers.contains(buffer),
+            InstKind::Product(p) => self.buffers.contains(&p.into.buffer),
             InstKind::Push { stack, .. } | InstKind::PushBuffer { stack, .. } => self.stacks.contains(stack),
             InstKind::Pop { stack } => result || self.stacks.contains(stack),
             InstKind::PopBuffer { stack, buffer } => {

@@ -8,7 +8,8 @@
 //!
 //! The loop must come first of all that touches the buffer after the filling, and touch it by this one store, once a
 //! round. Then each place is written before anything reads it: memory is passed once, not twice and a half times. A
-//! buffer that is declared with zeros keeps its declaration, and the store no longer reads.
+//! buffer that is declared with zeros keeps its declaration, and the store no longer reads. A product that is the first to
+//! add is stored likewise.
 
 use crate::analysis::definitions::{Definitions, definitions, literal, offset};
 use crate::ir::{Block, Buffer, Cmp, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type, Value};
@@ -40,22 +41,36 @@ impl Pass<'_> {
         }
     }
 
-    /// If the instruction makes a buffer zero, and a loop is the first to add to it: where to go on.
+    /// If the instruction makes a buffer zero, and a loop or a product is the first to add to it: where to go on.
     fn zeros(&mut self, block: &mut Block, at: usize) -> Option<usize> {
         let (buffer, zero, fills) = match block.insts[at].kind {
             InstKind::Fill { buffer, value } => (buffer, value, true),
             InstKind::Alloc { buffer, fill } => (buffer, fill, false),
             _ => return None,
         };
+        if !matches!(self.defs.get(&zero), Some((Op::Float(z), _)) if *z == 0.0) {
+            return None;
+        }
+        let first = (at + 1..block.insts.len()).find(|k| block.insts[*k].touches(buffer))?;
+        if let InstKind::Product(p) = &mut block.insts[first].kind {
+            if p.into.buffer != buffer {
+                return None;
+            }
+            p.mode = StoreMode::Set;
+            if fills {
+                block.insts.remove(at);
+                return Some(at);
+            }
+            return None;
+        }
         let data = self.func.buffer(buffer);
         let plain = data.dims.len() == 1
             && data.field.is_none()
             && data.layout == crate::ir::Layout::Nested
             && data.storage != Storage::Window;
-        if !plain || !matches!(self.defs.get(&zero), Some((Op::Float(z), _)) if *z == 0.0) {
+        if !plain {
             return None;
         }
-        let first = (at + 1..block.insts.len()).find(|k| touches(&block.insts[*k], buffer))?;
         let InstKind::For(l) = &block.insts[first].kind else { return None };
         let (store, offset) = self.only_addition(l, buffer)?;
         let lo = literal(&self.defs, l.lo)?;
@@ -83,7 +98,7 @@ impl Pass<'_> {
         }
         let mut found = None;
         for (at, inst) in l.body.insts.iter().enumerate() {
-            if !touches(inst, buffer) {
+            if !inst.touches(buffer) {
                 continue;
             }
             let InstKind::Store { index, mode: StoreMode::Add, .. } = &inst.kind else { return None };
@@ -167,17 +182,4 @@ impl Pass<'_> {
     fn int(&mut self, n: u64, out: &mut Vec<Inst>) -> Value {
         self.op(Op::Int(format!("{n}_usize").into()), Vec::new(), Type::Int, out)
     }
-}
-
-/// Whether an instruction does anything with a buffer's contents.
-fn touches(inst: &Inst, buffer: Buffer) -> bool {
-    if matches!(inst.kind, InstKind::Pure(Op::Len(..), _)) {
-        return false;
-    }
-    let mut found = false;
-    inst.kind.each_buffer(|b| found |= b == buffer);
-    for block in inst.kind.blocks() {
-        found = found || block.insts.iter().any(|inst| touches(inst, buffer));
-    }
-    found
 }

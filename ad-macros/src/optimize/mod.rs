@@ -3,8 +3,10 @@
 
 pub(crate) mod accumulate;
 pub(crate) mod carried;
+pub(crate) mod copies;
 pub(crate) mod dce;
 pub(crate) mod first_store;
+pub(crate) mod flatten;
 pub(crate) mod fold;
 pub(crate) mod gvn;
 pub(crate) mod hoist;
@@ -25,6 +27,7 @@ pub(crate) struct Pass {
 pub(crate) const PASSES: &[Pass] = &[
     Pass { name: "fold", run: fold::fold },
     Pass { name: "gvn", run: gvn::gvn },
+    Pass { name: "copies", run: copies::copies },
     Pass { name: "carried", run: carried::carried },
     Pass { name: "dce", run: dce::dce },
 ];
@@ -47,12 +50,15 @@ pub(crate) fn optimize(mut func: Func) -> Func {
 /// The last passes, on a function that is printed next: they shape loops for the machine.
 pub(crate) fn finish(func: Func) -> Func {
     if !has_loops(&func) {
+        let func = checked(&Pass { name: "first_store", run: first_store::first_store }, func);
+        let func = checked(&Pass { name: "flatten", run: flatten::flatten }, func);
         return checked(&Pass { name: "dce", run: dce::dce }, func);
     }
     let func = checked(&Pass { name: "unflip", run: unflip::unflip }, func);
     let func = checked(&Pass { name: "accumulate", run: accumulate::accumulate }, func);
     let func = checked(&Pass { name: "first_store", run: first_store::first_store }, func);
     let func = checked(&Pass { name: "lanes", run: lanes::lanes }, optimize(func));
+    let func = checked(&Pass { name: "flatten", run: flatten::flatten }, func);
     let func = checked(&Pass { name: "windows", run: windows::windows }, optimize(func));
     checked(&Pass { name: "dce", run: dce::dce }, func)
 }

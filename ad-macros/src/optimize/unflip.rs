@@ -81,6 +81,7 @@ fn scattered(l: &ForLoop, b: Buffer) -> bool {
         if inst.kind.writes().contains(&b) {
             match &inst.kind {
                 InstKind::Store { mode: StoreMode::Add, .. } => adds += 1,
+                InstKind::Product(p) if p.mode == StoreMode::Add => adds += 1,
                 InstKind::Store { mode: StoreMode::Set, index, .. }
                     if index.first() == Some(&l.body.args[0]) =>
                 {

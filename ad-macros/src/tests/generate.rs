@@ -1,7 +1,7 @@
 //! Random programs from a string of choices: where it ends, every choice is the simplest one, so that shorter and
 //! smaller strings are simpler programs (which is how failures are shrunk).
 
-use super::program::{Assign, Cond, Expr, Int, Loop, OUT, Program, Stmt, W, X};
+use super::program::{ARRAYS, Assign, Cond, Expr, Int, Loop, OUT, Program, Stmt, W, X};
 use crate::ir::Unary;
 
 /// The program that these choices describe, for slices of this length; `outputs`: it writes `out` instead of returning a
@@ -161,8 +161,8 @@ impl Generator<'_> {
                 _ => Expr::FromInt(self.index(5)),
             },
             15 => {
-                let vectors: Vec<(usize, i64)> =
-                    self.buffers.iter().filter(|(_, d)| d.len() == 1).map(|(b, d)| (*b, d[0])).collect();
+                let vectors = self.buffers.iter().filter(|(b, d)| d.len() == 1 && *b < ARRAYS);
+                let vectors: Vec<(usize, i64)> = vectors.map(|(b, d)| (*b, d[0])).collect();
                 let (b, n) = vectors[self.pick(vectors.len())];
                 let part = self.chance(2).then(|| {
                     let start = self.pick(n as usize) as i64;
@@ -210,6 +210,9 @@ impl Generator<'_> {
     }
 
     fn stmt(&mut self, depth: usize, body: &mut Vec<Stmt>) {
+        if self.chance(7) {
+            return self.arrays(body);
+        }
         let choices = if depth == 0 { 8 } else { 19 };
         match self.pick(choices) {
             0 | 1 => {
@@ -305,7 +308,7 @@ impl Generator<'_> {
         for (axis, n) in dims.iter().enumerate() {
             let (var, label) = (self.fresh(), self.fresh());
             let hi = match self.pick(3) {
-                1 if axis == 0 => Int::Len(b),
+                1 if axis == 0 && (b < ARRAYS || dims.len() == 1) => Int::Len(b),
                 2 if *n == self.len => Int::Var(0),
                 _ => Int::Lit(*n),
             };
@@ -336,6 +339,71 @@ impl Generator<'_> {
                 hi,
                 inclusive: false,
                 rev,
+                step: None,
+                body: inner,
+            })];
+        }
+        body.extend(inner);
+    }
+
+    /// Products, and arrays to make them of.
+    fn arrays(&mut self, body: &mut Vec<Stmt>) {
+        let arrays: Vec<(usize, Vec<i64>)> = self.buffers.iter().filter(|b| b.0 >= ARRAYS).cloned().collect();
+        let mut fit = Vec::new();
+        for (a, of_a) in &arrays {
+            for (b, of_b) in &arrays {
+                for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
+                    let fits = (!ta || of_a.len() == 2) && (!tb || of_b.len() == 2);
+                    let (mut p, mut q) = (of_a.clone(), of_b.clone());
+                    if ta {
+                        p.reverse();
+                    }
+                    if tb {
+                        q.reverse();
+                    }
+                    if fits && p.len() + q.len() > 2 && p[p.len() - 1] == q[0] {
+                        let dims = [&p[..p.len() - 1], &q[1..]].concat();
+                        fit.push(((*a, ta), (*b, tb), dims));
+                    }
+                }
+            }
+        }
+        if fit.is_empty() || self.chance(3) {
+            return self.new_array(body);
+        }
+        let (a, b, dims) = fit[self.pick(fit.len())].clone();
+        // Into an array that is there: also into one of the factors.
+        let there: Vec<usize> = arrays.iter().filter(|(_, d)| *d == dims).map(|(b, _)| *b).collect();
+        if !there.is_empty() && self.chance(2) {
+            let buffer = there[self.pick(there.len())];
+            return body.push(Stmt::Product { buffer, new: false, a, b });
+        }
+        let buffer = self.fresh() + ARRAYS;
+        self.buffers.push((buffer, dims));
+        body.push(Stmt::Product { buffer, new: true, a, b });
+    }
+
+    fn new_array(&mut self, body: &mut Vec<Stmt>) {
+        let buffer = self.fresh() + ARRAYS;
+        let dims = [&[2, 3][..], &[2, 2], &[3], &[3, 2], &[2], &[3, 1]][self.pick(6)].to_vec();
+        let loops: Vec<usize> = dims.iter().map(|_| self.fresh()).collect();
+        self.ints.extend(loops.iter().copied().zip(dims.iter().map(|n| n - 1)));
+        let value = self.expr(2);
+        self.ints.truncate(self.ints.len() - loops.len());
+        self.buffers.push((buffer, dims.clone()));
+        body.push(Stmt::NewBuffer { buffer, dims: dims.clone(), vector: None, fill: Expr::Const(0.0) });
+        let index = loops.iter().map(|i| Int::Var(*i)).collect();
+        let mut inner = vec![Stmt::Store(buffer, index, Assign::Set, value)];
+        for (var, n) in loops.into_iter().zip(dims).rev() {
+            let (lo, hi) = (Int::Lit(0), Int::Lit(n));
+            let label = self.fresh();
+            inner = vec![Stmt::For(Loop {
+                label,
+                var,
+                lo,
+                hi,
+                inclusive: false,
+                rev: false,
                 step: None,
                 body: inner,
             })];

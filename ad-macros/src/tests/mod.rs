@@ -18,10 +18,11 @@ use crate::frontend;
 use crate::ir::eval::{EvalError, Hyper, Item, Module, Outcome, eval_in};
 use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
-use crate::optimize::{PASSES, accumulate, finish, first_store, hoist, lanes, optimize, unflip};
+use crate::optimize::{PASSES, accumulate, finish, first_store, flatten, hoist, lanes, optimize, unflip};
 use crate::options;
 use crate::pipeline::{Derivatives, Product};
 use crate::transform::forward::{forward, forward_with};
+use crate::transform::products::as_loops;
 use crate::transform::reverse::{reverse, reverse_with};
 
 const TOLERANCE: f64 = 1e-9;
@@ -233,6 +234,8 @@ impl Check<'_> {
             self.same(&format!("{what}, {}", pass.name), func, &(pass.run)(func.clone()))?;
         }
         self.same(&format!("{what}, hoist"), func, &hoist::hoist(func.clone()))?;
+        self.same(&format!("{what}, flatten"), func, &flatten::flatten(func.clone()))?;
+        self.same(&format!("{what}, products as loops"), func, &as_loops(func.clone(), &|_, _| true))?;
         self.same(&format!("{what}, unflip"), func, &unflip::unflip(func.clone()))?;
         self.same(&format!("{what}, accumulate"), func, &accumulate::accumulate(func.clone()))?;
         self.same(&format!("{what}, first_store"), func, &first_store::first_store(func.clone()))?;

@@ -87,6 +87,13 @@ pub(super) enum Stmt {
         vector: Option<Int>,
         fill: Expr,
     },
+    /// `let mut b = a.dot(&c)` of `ndarray`'s arrays, or `b = a.dot(&c)`, each factor transposed or not.
+    Product {
+        buffer: usize,
+        new: bool,
+        a: (usize, bool),
+        b: (usize, bool),
+    },
     If(Cond, Vec<Stmt>, Vec<Stmt>),
     For(Loop),
     /// `for (i, v) in b.iter().enumerate()`
@@ -120,6 +127,8 @@ pub(super) struct Program {
 pub(super) const X: usize = 0;
 pub(super) const W: usize = 1;
 pub(super) const OUT: usize = 2;
+/// Buffers from this on are arrays of `ndarray`.
+pub(super) const ARRAYS: usize = 1000;
 
 // -------------------------------------------------------------------------------------------- text
 
@@ -165,6 +174,9 @@ impl Display for Cond {
 }
 
 fn element(b: usize, index: &[Int]) -> String {
+    if let (true, [i, j]) = (b >= ARRAYS, index) {
+        return format!("{}[[{i}, {j}]]", buffer(b));
+    }
     let index: Vec<String> = index.iter().map(|i| format!("[{i}]")).collect();
     format!("{}{}", buffer(b), index.concat())
 }
@@ -225,6 +237,17 @@ fn stmt(s: &Stmt, depth: usize, f: &mut Formatter<'_>) -> fmt::Result {
         Stmt::LetInt(i, e) => writeln!(f, "{pad}let mut i{i}: usize = {e};"),
         Stmt::SetInt(i, e) => writeln!(f, "{pad}i{i} = {e};"),
         Stmt::Store(b, index, how, e) => writeln!(f, "{pad}{} {} {e};", element(*b, index), how.text()),
+        Stmt::NewBuffer { buffer: b, dims, fill, .. } if *b >= ARRAYS => match dims.as_slice() {
+            [n] => writeln!(f, "{pad}let mut b{b} = Array1::from_elem({n}, {fill});"),
+            _ => writeln!(f, "{pad}let mut b{b} = Array2::from_elem(({}, {}), {fill});", dims[0], dims[1]),
+        },
+        Stmt::Product { buffer: b, new, a, b: c } => {
+            let factor = |(b, transposed): &(usize, bool)| {
+                format!("{}{}", buffer(*b), if *transposed { ".t()" } else { "" })
+            };
+            let start = if *new { "let mut " } else { "" };
+            writeln!(f, "{pad}{start}b{b} = {}.dot(&{});", factor(a), factor(c))
+        }
         Stmt::NewBuffer { buffer: b, vector: Some(n), fill, .. } => {
             writeln!(f, "{pad}let mut b{b} = vec![{fill}; {n}];")
         }
@@ -478,6 +501,47 @@ impl Interpreter {
         if wild { Err(Unfit::Wild) } else { Ok(value) }
     }
 
+    /// A vector on the left is a row, on the right a column.
+    fn product(&mut self, a: (usize, bool), b: (usize, bool)) -> Result<Array, Unfit> {
+        let at = |array: &Array, transposed: bool, index: &[i64]| {
+            let mut index = index.to_vec();
+            if transposed {
+                index.reverse();
+            }
+            let offset = index.iter().zip(&array.dims).fold(0, |at, (i, n)| at * n + i);
+            array.data[offset as usize]
+        };
+        let (x, y) = (self.array(a.0), self.array(b.0));
+        let shape = |array: &Array, transposed: bool| {
+            let mut dims = array.dims.clone();
+            if transposed {
+                dims.reverse();
+            }
+            dims
+        };
+        let (p, q) = (shape(x, a.1), shape(y, b.1));
+        let (left, inner, right) = (&p[..p.len() - 1], p[p.len() - 1], &q[1..]);
+        assert_eq!(inner, q[0], "a product of arrays that do not fit");
+        let dims = [left, right].concat();
+        let mut data = Vec::new();
+        for i in 0..left.iter().product() {
+            for j in 0..right.iter().product() {
+                let mut sum = Hyper::constant(0.0);
+                for k in 0..inner {
+                    let (i, j) = (&[i][..left.len()], &[j][..right.len()]);
+                    let (u, v) = (at(x, a.1, &[i, &[k]].concat()), at(y, b.1, &[&[k], j].concat()));
+                    sum = sum.add(u.mul(v));
+                }
+                if [sum.v, sum.a, sum.b, sum.ab].iter().any(|x| !x.is_finite() || x.abs() > 1e4) {
+                    return Err(Unfit::Wild);
+                }
+                data.push(sum);
+            }
+        }
+        self.steps += data.len() as u32;
+        Ok(Array { dims, data })
+    }
+
     fn assign(old: Hyper, how: Assign, new: Hyper) -> Hyper {
         match how {
             Assign::Set => new,
@@ -519,6 +583,15 @@ impl Interpreter {
                 let dims = vector.as_ref().map_or(dims.clone(), |n| vec![self.int(n)]);
                 let data = vec![fill; dims.iter().product::<i64>() as usize];
                 self.buffers.push((*buffer, Array { dims, data }));
+            }
+            Stmt::Product { buffer, new, a, b } => {
+                let product = self.product(*a, *b)?;
+                if *new {
+                    self.buffers.push((*buffer, product));
+                } else {
+                    let place = self.buffers.iter_mut().rev().find(|(name, _)| name == buffer);
+                    place.expect("bound").1 = product;
+                }
             }
             Stmt::If(c, t, e) => {
                 let taken = if self.cond(c)? { t } else { e };

@@ -5,7 +5,12 @@ use quote::quote;
 
 /// The product `only` of a function, formatted, without the rustdoc and attributes above it.
 fn generated(only: TokenStream, item: TokenStream) -> String {
-    let tokens = crate::pipeline::expand(quote!(only(#only)), item);
+    generated_with(quote!(only(#only)), item)
+}
+
+/// As [`generated`], with any options.
+fn generated_with(options: TokenStream, item: TokenStream) -> String {
+    let tokens = crate::pipeline::expand(options, item);
     let Ok(file) = syn::parse2::<syn::File>(tokens) else { return "does not parse".to_string() };
     let made: Vec<syn::Item> = file
         .items
@@ -60,4 +65,45 @@ fn carried_state() {
             }
         }
     ));
+}
+
+#[test]
+fn least_squares_of_matrices() {
+    insta::assert_snapshot!(generated(
+        quote!(hvp),
+        quote! {
+            fn f(w: &Array2<f64>, x: &Array2<f64>) -> f64 {
+                let e = x.dot(w);
+                e.mapv(|e| e.powi(4)).sum()
+            }
+        }
+    ));
+}
+
+/// Products of any order are products: so many of them, and no loop of three.
+#[test]
+fn network_of_two_layers() {
+    let network = quote! {
+        fn f(w1: &Array2<f64>, b1: &Array1<f64>, w2: &Array2<f64>, x: &Array2<f64>, y: &Array2<f64>) -> f64 {
+            let hidden = (x.dot(w1) + b1).mapv(f64::tanh);
+            let error = hidden.dot(w2) - y;
+            error.mapv(|e| e * e).sum()
+        }
+    };
+    // x·w₁, h·w₂; ē·w₂ᵀ, hᵀ·ē, xᵀ·z̄; the tangents of those with one factor that varies, and with two.
+    let (primal, adjoint) = (2, 3);
+    let counts = [
+        (quote!(grad), primal + adjoint),
+        (quote!(jvp), primal + 1 + 2),
+        // The weights' own adjoints are not asked for.
+        (quote!(hvp), primal + 1 + (1 + 2) + 2 + 2 + 1),
+        (quote!(hvp_rev), primal + 1 + (1 + 2) + 2 + 2 + 1),
+    ];
+    for (only, products) in counts {
+        let text = generated_with(quote!(wrt(w1, b1, w2), only(#only)), network.clone());
+        assert_eq!(text.matches("products::multiply(").count(), products, "{only}:\n{text}");
+        let deepest = text.lines().filter(|l| l.trim_start().starts_with("for ")).map(|l| l.find("for "));
+        assert!(deepest.max() <= Some(Some(8)), "{only}:\n{text}");
+    }
+    insta::assert_snapshot!(generated_with(quote!(wrt(w1, b1, w2), only(grad)), network));
 }

@@ -21,6 +21,8 @@ use crate::ir::{
 };
 use crate::rules;
 
+use super::products;
+
 /// For every active parameter (`Param::active`) a direction of role `role.marked(Dot)` is appended to the
 /// parameters; for every output a tangent of role `role.marked(Dot)`: returned for what is returned, an output
 /// parameter for an output parameter. All else of the function is kept.
@@ -202,6 +204,7 @@ impl<'a, C: Carried> Forward<'a, C> {
         let mut data = self.src.buffer(b).clone();
         data.name = dot_name(&data.name);
         data.storage = Storage::Local;
+        data.layout = data.local_layout();
         data.elem = self.carried.ty(&data.elem);
         for (axis, dim) in data.dims.iter_mut().enumerate() {
             if *dim == Dim::Slice {
@@ -326,6 +329,17 @@ impl<'a, C: Carried> Forward<'a, C> {
                 if let Some(shadow) = self.buffers.get(buffer).copied() {
                     let value = self.dot_or_zero(*value);
                     self.b.effect(InstKind::Fill { buffer: shadow, value });
+                }
+            }
+            InstKind::Product(p) => {
+                if let Some(shadow) = self.shadow(p.into.buffer) {
+                    let (a, b) = (self.shadow(p.a.buffer), self.shadow(p.b.buffer));
+                    let tangents = products::tangent(p, shadow, a, b);
+                    if tangents.is_empty() && p.mode == StoreMode::Set {
+                        let value = self.carried.zero(&mut self.b, &self.src.buffer(p.into.buffer).elem);
+                        self.b.effect(InstKind::Fill { buffer: shadow, value });
+                    }
+                    tangents.into_iter().for_each(|p| self.b.effect(InstKind::Product(p)));
                 }
             }
             InstKind::Grow { buffer, len } => {

@@ -2,5 +2,6 @@
 pub(crate) mod forward;
 pub(crate) mod outputs;
 pub(crate) mod pattern;
+pub(crate) mod products;
 pub(crate) mod reverse;
 pub(crate) mod split;

@@ -37,7 +37,7 @@ pub(crate) fn keep_outputs(mut func: Func, keep: impl Fn(&Role) -> bool) -> Func
         data.storage = Storage::Local;
         // A local needs no struct around it.
         data.field = None;
-        data.layout = crate::ir::Layout::Nested;
+        data.layout = data.local_layout();
         data.like = if ragged_like { like } else { None };
         let fill = builder.float(0.0, data.elem.clone());
         builder.func.buffers[b.0 as usize] = data;

@@ -13,6 +13,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 use super::forward::{Carried, Forward};
+use super::products;
 use crate::analysis::activity::varied;
 use crate::ir::{
     Arg, Binary, Binding, Buffer, BufferData, Builder, Dim, Func, InstKind, Op, Param, Role, Source, Storage,
@@ -25,6 +26,8 @@ pub(crate) const RECORDER: &str = "__ad_recorder";
 /// The function on sets: for every active parameter, the sets of its elements are a further parameter
 /// ([`Source::Saved`]); nothing is returned.
 pub(crate) fn pattern(func: &Func) -> Func {
+    // Sets have no products.
+    let func = &products::as_loops(func.clone(), &|_, _| true);
     let seeds: Vec<Binding> = func.params.iter().filter(|p| p.active).map(|p| p.binding).collect();
     let active = varied(func, &seeds);
     let mut forward = Forward::new(func, &active, Sets);

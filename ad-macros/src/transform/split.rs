@@ -12,10 +12,14 @@
 //! the leaves, else the values themselves (the idea of linearize in JAX; Frostig et al. 2021, "Decomposing reverse-mode
 //! automatic differentiation").
 //!
+//! Factors of products that depend on directions are saved element by element ([`pin`]).
+//!
 //! Every saved value has a buffer of its own with a slot for each round of the loop around it, so that loops over slots
 //! are contiguous; values outside loops share one buffer.
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+
+mod pin;
 
 use super::outputs::{keep_outputs, without_effects};
 use crate::analysis::activity::{Activity, varied};
@@ -38,11 +42,13 @@ pub(crate) struct Split {
 pub(crate) fn split(func: &Func) -> Option<Split> {
     let is_direction = |p: &&Param| p.role.marks == [Mark::Dot];
     let directions: Vec<Binding> = func.params.iter().filter(is_direction).map(|p| p.binding).collect();
+    let (func, pinned) = &pin::factors(func.clone(), &varied(func, &directions));
     let active = varied(func, &directions);
     let depends = |role: &Role| role.marks.last() == Some(&Mark::Dot);
     // Parameters stay parameters: dropped outputs are dropped after what is saved is chosen.
     let wanted = crate::optimize::dce::dce(keep_outputs(without_effects(func.clone()), depends));
-    let saved = choose(&wanted, &active);
+    let mut saved = choose(&wanted, &active);
+    wanted.body.visit(&mut |inst| saved.extend(inst.results.iter().filter(|v| pinned.contains(v))));
     let fixed = instrument(func, &saved, Half::Fixed);
     let fixed = without_directions(keep_outputs(fixed, |role| !depends(role)))?;
     let varying = keep_outputs(without_effects(instrument(func, &saved, Half::Varying)), depends);

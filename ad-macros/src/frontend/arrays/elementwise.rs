@@ -48,6 +48,16 @@ impl Lower<'_> {
         linear: bool,
         f: &mut dyn FnMut(&mut Self, &[Value]) -> Value,
     ) -> View {
+        let view = self.zeroed(name, dims, like, linear);
+        self.over(&view, &mut |this, index| {
+            let v = f(this, index);
+            this.store(view.buffer, index.to_vec(), v, StoreMode::Set);
+        });
+        view
+    }
+
+    /// A new array of zeros.
+    pub(super) fn zeroed(&mut self, name: &str, dims: Vec<Dim>, like: &Type, linear: bool) -> View {
         let fill = self.s.b.float(0.0, like.clone());
         let data = BufferData::new(name.into(), like.clone(), dims, Storage::Local);
         let buffer = self.s.b.func.new_buffer(data);
@@ -57,12 +67,7 @@ impl Lower<'_> {
         } else {
             self.s.arrays.insert(buffer);
         }
-        let view = View { buffer, prefix: Vec::new(), range: None, by_ref: false };
-        self.over(&view, &mut |this, index| {
-            let v = f(this, index);
-            this.store(buffer, index.to_vec(), v, StoreMode::Set);
-        });
-        view
+        View { buffer, prefix: Vec::new(), range: None, by_ref: false }
     }
 
     /// Runs `f` for each index of a view. Unlike `for_each`, what `f` lowers may use variables.
@@ -178,11 +183,16 @@ impl Lower<'_> {
 
     /// As the libraries do, different lengths panic.
     pub(super) fn check_lengths(&mut self, a: Value, b: Value) {
+        self.check_lengths_of(a, b, "arrays of different shapes");
+    }
+
+    /// As [`Lower::check_lengths`], saying what is wrong.
+    pub(super) fn check_lengths_of(&mut self, a: Value, b: Value, what: &str) {
         if self.same_length(a, b) {
             return;
         }
         let [p, q] = [0, 1].map(|k| syn::Ident::new(&crate::ir::Verbatim::hole(k), Span::call_site()));
-        let tokens = quote::quote!(::core::assert_eq!(#p, #q, "arrays of different shapes"));
+        let tokens = quote::quote!(::core::assert_eq!(#p, #q, #what));
         let verbatim = crate::ir::Verbatim { tokens, buffers: Vec::new() };
         self.s.b.effect(InstKind::Effect(verbatim, vec![a, b]));
     }

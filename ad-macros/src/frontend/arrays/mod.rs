@@ -1,8 +1,9 @@
 //! Arrays and matrices of `ndarray` and `nalgebra`.
 //!
 //! Only parameters have their layout: inside the function an array is a buffer like any other, with an axis or two.
-//! [`types`] recognises the types, [`elementwise`] lowers arithmetic, [`products`] what mixes elements, [`methods`] and
-//! [`make`] the rest of what people call.
+//! [`types`] recognises the types, [`elementwise`] lowers arithmetic to loops, [`products`] what mixes elements (to products
+//! of the IR where a matrix is involved whose size is not fixed), [`methods`] and [`make`] the rest of what people call.
+//! [`storage`] decides at the end which matrices lie in one vector.
 
 pub(super) use make::is_array_type;
 
@@ -10,4 +11,5 @@ mod elementwise;
 mod make;
 mod methods;
 mod products;
+pub(super) mod storage;
 pub(crate) mod types;

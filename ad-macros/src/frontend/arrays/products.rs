@@ -4,51 +4,89 @@ use proc_macro2::Span;
 
 use crate::frontend::lower::Lower;
 use crate::frontend::value::{Val, View};
-use crate::ir::{Op, Unary};
+use crate::ir::{Buffer, Dim, Factor, InstKind, Layout, Op, Product, Storage, StoreMode, Unary, Value};
 
 impl Lower<'_> {
     /// `a.dot(&b)` of `ndarray`, `a * b` of `nalgebra`: by the ranks of both.
     pub(super) fn matrix_product(&mut self, a: &View, b: &View, span: Span) -> Val {
-        let elem = self.elem(a);
         let linear = self.is_linear(a) || self.is_linear(b);
-        let (a, b) = (a.clone(), b.clone());
-        let (last, first) = (self.extent(&a, self.rank(&a) - 1), self.len(&b));
-        self.check_lengths(last, first);
-        match (self.rank(&a), self.rank(&b)) {
-            (1, 1) => self.inner_product(&a, &b),
-            (2, 1) => {
-                let (rows, n) = (self.axis(&a, 0), self.extent(&a, 1));
-                Val::View(self.build("product", vec![rows], &elem, linear, &mut |this, index| {
-                    this.sum_of(n, &mut |this, k| {
-                        let (x, y) = (this.at_index(&a, &[index[0], k]), this.at_index(&b, &[k]));
-                        this.op(Op::Mul, &[x, y])
-                    })
-                }))
-            }
-            (1, 2) => {
-                let (columns, n) = (self.axis(&b, 1), self.extent(&b, 0));
-                Val::View(self.build("product", vec![columns], &elem, linear, &mut |this, index| {
-                    this.sum_of(n, &mut |this, k| {
-                        let (x, y) = (this.at_index(&a, &[k]), this.at_index(&b, &[k, index[0]]));
-                        this.op(Op::Mul, &[x, y])
-                    })
-                }))
-            }
-            (2, 2) => {
-                let dims = vec![self.axis(&a, 0), self.axis(&b, 1)];
-                let n = self.extent(&a, 1);
-                Val::View(self.build("product", dims, &elem, linear, &mut |this, index| {
-                    this.sum_of(n, &mut |this, k| {
-                        let (x, y) = (this.at_index(&a, &[index[0], k]), this.at_index(&b, &[k, index[1]]));
-                        this.op(Op::Mul, &[x, y])
-                    })
-                }))
-            }
+        let ranks = (self.rank(a), self.rank(b));
+        if !matches!(ranks, (1 | 2, 1 | 2)) {
+            self.error(span, "this product is not supported", "multiply vectors and matrices");
+            return Val::Never;
+        }
+        let (last, first) = (self.extent(a, ranks.0 - 1), self.len(b));
+        if ranks == (1, 1) {
+            self.check_lengths(last, first);
+            return self.inner_product(a, b);
+        }
+        let what = match ranks {
+            (2, 2) => "a product of matrices: as many columns in the first as rows in the second",
+            (2, _) => "a product of a matrix and a vector: as many columns as elements",
+            _ => "a product of a vector and a matrix: as many elements as rows",
+        };
+        self.check_lengths_of(last, first, what);
+        let mut dims = Vec::new();
+        if ranks.0 == 2 {
+            dims.push(self.axis(a, 0));
+        }
+        if ranks.1 == 2 {
+            dims.push(self.axis(b, 1));
+        }
+        let elem = self.elem(a);
+        if self.is_small(a) && self.is_small(b) || !elem.is_float() || !self.elem(b).is_float() {
+            return self.summed_product(a, b, dims, linear, last);
+        }
+        let (a, b) = (self.factor(a), self.factor(b));
+        let view = self.zeroed("product", dims, &elem, linear);
+        if self.s.tainted_buffers.contains(&a) || self.s.tainted_buffers.contains(&b) {
+            self.s.tainted_buffers.insert(view.buffer);
+        }
+        let (a, b) = (Factor::new(a, false), Factor::new(b, false));
+        // A vector from the left is one from the right of the transpose.
+        let (a, b) = if ranks.0 == 1 { (b.t(), a) } else { (a, b) };
+        let into = Factor::new(view.buffer, false);
+        self.s.b.effect(InstKind::Product(Product { into, a, b, mode: StoreMode::Set }));
+        Val::View(view)
+    }
+
+    /// Whether all extents are in the type: loops over so little are unrolled.
+    fn is_small(&self, view: &View) -> bool {
+        let dims = &self.s.b.func.buffer(view.buffer).dims[view.prefix.len()..];
+        view.range.is_none() && dims.iter().all(|d| matches!(d, Dim::Fixed(_)))
+    }
+
+    /// A buffer that is all of a view: its own, or a copy.
+    fn factor(&mut self, view: &View) -> Buffer {
+        let data = self.s.b.func.buffer(view.buffer);
+        let whole = view.prefix.is_empty() && view.range.is_none() && !data.grows && data.field.is_none();
+        let foreign = data.layout != Layout::Nested || data.dims.len() == 1;
+        match data.storage {
+            Storage::Local if whole => view.buffer,
+            Storage::Shared if whole && foreign => view.buffer,
             _ => {
-                self.error(span, "this product is not supported", "multiply vectors and matrices");
-                Val::Never
+                let (dims, elem, linear) = (self.axes(view), self.elem(view), self.is_linear(view));
+                let view = view.clone();
+                self.build("factor", dims, &elem, linear, &mut |this, index| this.at_index(&view, index))
+                    .buffer
             }
         }
+    }
+
+    /// A product as sums, for what is small.
+    fn summed_product(&mut self, a: &View, b: &View, dims: Vec<Dim>, linear: bool, n: Value) -> Val {
+        let elem = self.elem(a);
+        let (a, b) = (a.clone(), b.clone());
+        let (of_a, of_b) = (self.rank(&a) - 1, self.rank(&b) - 1);
+        Val::View(self.build("product", dims, &elem, linear, &mut |this, index| {
+            this.sum_of(n, &mut |this, k| {
+                let left: Vec<Value> = index[..of_a].iter().copied().chain([k]).collect();
+                let right: Vec<Value> =
+                    [k].into_iter().chain(index[of_a..][..of_b].iter().copied()).collect();
+                let (x, y) = (this.at_index(&a, &left), this.at_index(&b, &right));
+                this.op(Op::Mul, &[x, y])
+            })
+        }))
     }
 
     pub(super) fn inner_product(&mut self, a: &View, b: &View) -> Val {

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashSet as HashSet;
 
 use crate::ir::{
-    Arg, BarArg, Block, Buffer, Call, CallMode, ForLoop, Inst, InstKind, Op, StoreMode, Type, Value, Verbatim,
+    Arg, BarArg, Block, Buffer, Call, CallMode, ForLoop, Inst, InstKind, Op, Product, StoreMode, Type, Value,
+    Verbatim,
 };
 use crate::rules;
+use crate::transform::products;
 
 use super::sweep::Mode;
 use super::{Key, Reverse};
@@ -16,8 +18,11 @@ impl Reverse<'_> {
     /// Reverses a block's instructions, last first, into the open block. Adjoints of what the block yields must
     /// have been seeded.
     pub(super) fn reverse_block(&mut self, block: &Block) {
-        for inst in block.insts.iter().rev() {
-            self.reverse_inst(inst);
+        for (at, inst) in block.insts.iter().enumerate().rev() {
+            match &inst.kind {
+                InstKind::Product(p) => self.reverse_product(inst, p, &block.insts[..at]),
+                _ => self.reverse_inst(inst),
+            }
         }
     }
 
@@ -57,6 +62,7 @@ impl Reverse<'_> {
             }
             // The adjoint was made as long as it is going to be; what is not there yet is zero.
             InstKind::Alloc { .. } | InstKind::Grow { .. } | InstKind::Effect(..) => {}
+            InstKind::Product(_) => unreachable!("products are reversed by their block"),
             InstKind::Window { .. } => unreachable!("windows are made after all transforms"),
             InstKind::If { cond, then_block, else_block } => {
                 self.reverse_if(inst, *cond, then_block, else_block);
@@ -70,6 +76,35 @@ impl Reverse<'_> {
             | InstKind::PopBuffer { .. } => {
                 unreachable!("the reverse of a reverse sweep is never taken: HVPs are forward over reverse")
             }
+        }
+    }
+
+    /// `before`: the instructions in front of the product, in its block.
+    fn reverse_product(&mut self, inst: &Inst, p: &Product, before: &[Inst]) {
+        if !self.active.buffer(p.into.buffer) {
+            return;
+        }
+        self.enter();
+        self.pop_copies(inst);
+        let c_bar = self.bar_buf(p.into.buffer);
+        let mut here = InstKind::Product(p.clone());
+        here.map_buffers(|b| self.buf(b));
+        if let InstKind::Product(here) = here {
+            if self.active.buffer(p.a.buffer) {
+                let bar = self.bar_buf(p.a.buffer);
+                let product = products::adjoint_of_a(&self.b.func, &here, c_bar, bar);
+                self.b.effect(InstKind::Product(product));
+            }
+            if self.active.buffer(p.b.buffer) {
+                let bar = self.bar_buf(p.b.buffer);
+                let product = products::adjoint_of_b(&self.b.func, &here, c_bar, bar);
+                self.b.effect(InstKind::Product(product));
+            }
+        }
+        self.leave();
+        if p.mode == StoreMode::Set && !is_new(p.into.buffer, before) {
+            let zero = self.b.float(0.0, self.src.buffer(p.into.buffer).elem.clone());
+            self.b.effect(InstKind::Fill { buffer: c_bar, value: zero });
         }
     }
 
@@ -409,4 +444,11 @@ impl Reverse<'_> {
             self.add_bar(*v, result);
         }
     }
+}
+
+/// Whether nothing has touched a buffer since it was declared, in these instructions: nothing of it is of use before, so that
+/// its adjoint need not be cleared there.
+fn is_new(buffer: Buffer, before: &[Inst]) -> bool {
+    let last = before.iter().rev().find(|inst| inst.touches(buffer));
+    last.is_some_and(|inst| matches!(inst.kind, InstKind::Alloc { .. }))
 }

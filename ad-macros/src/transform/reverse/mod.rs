@@ -22,8 +22,8 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 use crate::analysis::activity::{self, Activity};
 use crate::analysis::replay::{self, InstId, Plan};
 use crate::ir::{
-    Binding, Block, Buffer, BufferData, Builder, Dim, ForLoop, Func, Inst, InstKind, Mark, Op, Output, Param,
-    Stack, StackData, Storage, StoreMode, Type, Value,
+    Binding, Block, Buffer, BufferData, Builder, Dim, ForLoop, Func, Inst, InstKind, Layout, Mark, Op,
+    Output, Param, Stack, StackData, Storage, StoreMode, Type, Value,
 };
 use scope::Scoped;
 
@@ -201,7 +201,7 @@ impl Reverse<'_> {
     fn output_as_local(&mut self, b: Buffer, seeds: &[(Binding, Binding)]) {
         let mut data = self.src.buffer(b).clone();
         data.storage = Storage::Local;
-        data.layout = crate::ir::Layout::Nested;
+        data.layout = data.local_layout();
         let seed = seeds.iter().find_map(|(of, seed)| match (of, seed) {
             (Binding::Buffer(of), Binding::Buffer(seed)) if *of == b => Some(*seed),
             _ => None,
@@ -362,8 +362,11 @@ impl Reverse<'_> {
         let elem = self.src.buffer(b).elem.clone();
         let grows = self.src.buffer(b).grows;
         let fill = self.zero_of(b, &elem);
-        let new =
-            self.b.func.new_buffer(BufferData { grows, ..BufferData::new(name, elem, dims, Storage::Local) });
+        // An array by value is given back as rows.
+        let src = self.src.buffer(b);
+        let layout = if src.storage == Storage::Owned { Layout::Nested } else { src.local_layout() };
+        let data = BufferData { grows, layout, ..BufferData::new(name, elem, dims, Storage::Local) };
+        let new = self.b.func.new_buffer(data);
         self.b.effect(InstKind::Alloc { buffer: new, fill });
         new
     }

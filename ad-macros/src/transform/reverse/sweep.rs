@@ -31,6 +31,7 @@ impl Reverse<'_> {
             | InstKind::Fill { buffer, .. }
             | InstKind::Grow { buffer, .. }
                 if repeated && self.is_write_only(*buffer) => {}
+            InstKind::Product(p) if repeated && self.is_write_only(p.into.buffer) => {}
             InstKind::Alloc { buffer, .. } => {
                 let mut data: BufferData = self.src.buffer(*buffer).clone();
                 data.dims = self.dims(&data.dims);
@@ -58,7 +59,7 @@ impl Reverse<'_> {
             InstKind::While { inits, cond_block, body } => {
                 self.forward_while(inst, inits, cond_block, body, mode, repeated);
             }
-            InstKind::Call(_) => {
+            InstKind::Call(_) | InstKind::Product(_) => {
                 if mode == Mode::Augmented {
                     self.push_copies(inst);
                 }
