@@ -1,4 +1,4 @@
-//! The attribute's options: `#[differentiable(wrt(w), only(grad, hvp), partials(slope), dump)]`.
+//! The attribute's options: `#[differentiable(wrt(w), only(grad, hvp), partials(slope), check(w = [1.0], n = 3), dump)]`.
 
 use darling::ast::NestedMeta;
 use darling::util::{Flag, PathList};
@@ -19,6 +19,8 @@ pub(crate) struct Options {
     pub(crate) only: Option<Only>,
     /// The derivatives, where the user gives them.
     pub(crate) partials: Option<Partials>,
+    /// Points at which tests of the derivatives are to be made.
+    pub(crate) checks: Vec<Check>,
     /// Write IR and generated code to files.
     pub(crate) dump: bool,
 }
@@ -37,11 +39,21 @@ pub(crate) struct Partials {
     pub(crate) span: Span,
 }
 
+/// The list of `check(..)`.
+pub(crate) struct Check {
+    /// A sample of each parameter, by its name.
+    pub(crate) samples: Vec<(syn::Ident, syn::Expr)>,
+    /// The word `check`.
+    pub(crate) span: Span,
+}
+
 #[derive(FromMeta)]
 struct Raw {
     wrt: Option<PathList>,
     only: Option<PathList>,
     partials: Option<syn::Meta>,
+    #[darling(multiple)]
+    check: Vec<syn::Meta>,
     dump: Flag,
 }
 
@@ -107,5 +119,39 @@ pub(crate) fn parse(attributes: TokenStream, diagnostics: &mut Diagnostics) -> O
         };
         Partials { paths, span: meta.path().span() }
     });
-    Options { wrt, only, partials, dump: raw.dump.is_present() }
+    let checks = raw.check.iter().filter_map(|meta| check(meta, diagnostics)).collect();
+    Options { wrt, only, partials, checks, dump: raw.dump.is_present() }
+}
+
+/// Reads `check(x = 1.0, n = 3)`.
+fn check(meta: &syn::Meta, diagnostics: &mut Diagnostics) -> Option<Check> {
+    struct Sample(syn::Ident, syn::Expr);
+    impl syn::parse::Parse for Sample {
+        fn parse(input: syn::parse::ParseStream<'_>) -> syn::Result<Self> {
+            let name = input.parse()?;
+            input.parse::<syn::Token![=]>()?;
+            Ok(Sample(name, input.parse()?))
+        }
+    }
+    let span = meta.path().span();
+    let list = Punctuated::<Sample, syn::Token![,]>::parse_terminated;
+    let samples = match meta {
+        // What is missing is said where the parameters are known.
+        syn::Meta::Path(_) => Ok(Punctuated::new()),
+        _ => meta.require_list().and_then(|meta| meta.parse_args_with(list)),
+    };
+    match samples {
+        Ok(samples) => {
+            let samples = samples.into_iter().map(|Sample(name, value)| (name, value)).collect();
+            Some(Check { samples, span })
+        }
+        Err(e) => {
+            diagnostics.error(
+                e.span(),
+                "`check` takes a value for each parameter",
+                "write `name = value`, as in `check(x = [1.0, 2.0], n = 3)`",
+            );
+            None
+        }
+    }
 }

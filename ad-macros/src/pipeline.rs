@@ -12,6 +12,7 @@
 //!     f_hessian       f_hvp and f_grad as an operator
 //!     f_sparsity      pattern(f), what runs on index sets
 //!     f_linearize     split(forward(reverse(f))), both halves as an operator
+//!     f_check         a test that compares f, f_grad and f_hvp
 //! ── optimise ── backend ──> tokens
 //! ```
 
@@ -117,7 +118,7 @@ impl Product {
 }
 
 /// One float comes back and nothing else goes out.
-fn is_scalar(sig: &Signature) -> bool {
+pub(crate) fn is_scalar(sig: &Signature) -> bool {
     use crate::frontend::signature::Class;
     matches!(sig.ret, Ret::Scalar) && !sig.params.iter().any(|p| matches!(p.class, Class::Output { .. }))
 }
@@ -195,6 +196,7 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
             out.extend(backend::emit_companion(&sig, mode, &derivatives.companion(mode)));
         }
     }
+    out.extend(backend::checks(&sig, &options, diagnostics));
     out.extend(backend::guards(&sig, &options, assumptions));
     if options.partials.is_none() && sig.receiver.is_none() {
         let can_be_called = backend::can_be_called(&sig);
@@ -220,6 +222,13 @@ fn helper(function: &syn::ItemFn, options: &Options, diagnostics: &mut Diagnosti
             word.span(),
             format!("`{name}` has no derivatives of its own, and so none with respect to `{word}`"),
             "leave out `wrt(..)`: its callers say what is active",
+        );
+    }
+    for check in &options.checks {
+        diagnostics.error(
+            check.span,
+            format!("`{name}` has no derivatives of its own that could be checked"),
+            "leave out `check(..)` here, and check the functions that call it",
         );
     }
     let kept = crate::functions::keep(function, false);

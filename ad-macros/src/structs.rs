@@ -68,14 +68,40 @@ fn read(item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
     let text = bare.to_token_stream().to_string();
     let name = &item.ident;
     STRUCTS.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_string(), text);
-    let checks = checks(&item, diagnostics);
+    let (flat, checks) = (flat(&item), checks(&item, diagnostics));
     let fingerprint = fingerprint(&name.to_string());
     quote! {
         impl ::ad_runtime::Differentiable for #name {
             const FINGERPRINT: u64 = #fingerprint;
         }
         impl ::ad_runtime::__private::HoldsFloats for #name {}
+        #flat
         #checks
+    }
+}
+
+/// The active numbers one after the other, for tests by `check(..)`.
+fn flat(item: &syn::ItemStruct) -> TokenStream {
+    let name = &item.ident;
+    let fields = fields_of(item);
+    let active: Vec<_> = fields
+        .iter()
+        .filter(|field| !field.constant && matches!(field_kind(&field.ty), FieldKind::Active))
+        .collect();
+    let (types, members): (Vec<_>, Vec<_>) = active.iter().map(|f| (&f.ty, &f.member)).unzip();
+    quote! {
+        #[allow(private_bounds)]
+        impl<__AdT> ::ad_runtime::__private::Flat<__AdT> for #name
+        where
+            #(#types: ::ad_runtime::__private::Flat<__AdT>),*
+        {
+            fn flatten(&self, __ad_to: &mut ::ad_runtime::__private::Vec<__AdT>) {
+                #(::ad_runtime::__private::Flat::flatten(&self.#members, __ad_to);)*
+            }
+            fn fill(&mut self, __ad_from: &mut &[__AdT]) {
+                #(::ad_runtime::__private::Flat::fill(&mut self.#members, __ad_from);)*
+            }
+        }
     }
 }
 

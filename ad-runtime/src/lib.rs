@@ -91,6 +91,20 @@ extern crate alloc;
 ///
 /// The active parameters and the result are floats. Everything else is data; `wrt(..)` leaves floats out. In an `impl`
 /// block the partials are named `Self::slope`.
+///
+/// # `check(..)`: a test of the derivatives, in your own test suite
+///
+/// Given a value of each parameter, it writes the test `f_check`, which compares gradient and Hessian-vector product with the
+/// function itself there, by [`check::all`]. Written twice, it makes a second test, `f_check_2`.
+///
+/// ```
+/// use ad_runtime::differentiable;
+///
+/// #[differentiable(wrt(w), check(w = [0.5, -0.3], rows = [[1.0, 2.0], [0.5, -1.0]], l2 = 0.1))]
+/// fn loss(w: &[f64], rows: &[[f64; 2]], l2: f64) -> f64 {
+///     rows.iter().map(|row| (row[0] * w[0] + row[1] * w[1]).exp().ln_1p()).sum::<f64>() + l2 * w[0] * w[0]
+/// }
+/// ```
 pub use ad_macros::differentiable;
 
 pub use ad_macros::Differentiable;
@@ -148,6 +162,7 @@ pub fn constant<T>(value: T) -> T {
 pub mod adapters;
 pub mod call;
 pub mod check;
+mod flat;
 pub mod operators;
 mod probe;
 #[doc(hidden)]
@@ -166,6 +181,7 @@ pub mod __private {
     #[cfg(feature = "ndarray")]
     pub use ndarray;
 
+    pub use crate::flat::Flat;
     pub use crate::probe::{HoldsFloats, Kept, MayHoldFloats, NotCloned, Probe, same_text};
     pub use crate::products;
     pub use crate::sparse::sets::SetRecorder;

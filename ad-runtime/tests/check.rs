@@ -100,3 +100,32 @@ fn any_operator_can_be_checked() {
     assert_eq!(h.dim(), 3);
     check::symmetry(&h, &X, &V).assert_ok();
 }
+
+#[test]
+fn all_at_once() {
+    let checks = check::all("f", &X, f, |x, g| f_grad(x, g), |x, v, hv| f_hvp(x, v, hv));
+    checks.assert_ok();
+    assert!(checks.to_string().starts_with("derivatives of `f` agree with the function\ngradient: passed"));
+    check::all("single", &[0.3, 0.7], single, |x, g| single_grad(x, g), |x, v, hv| single_hvp(x, v, hv))
+        .assert_ok();
+    check::first_order("f", &X, f, |x, g| f_grad(x, g)).assert_ok();
+    for k in 0..3 {
+        let wrong = |x: &[f64], g: &mut [f64]| {
+            let value = f_grad(x, g);
+            g[k] += 1e-4;
+            value
+        };
+        let checks = check::first_order("f", &X, f, wrong);
+        assert!(!checks.is_ok(), "{checks}");
+        assert!(!check::all("f", &X, f, wrong, |x, v, hv| f_hvp(x, v, hv)).is_ok());
+        let wrong = |x: &[f64], v: &[f64], hv: &mut [f64]| {
+            f_hvp(x, v, hv);
+            hv[k] += 1e-4 * v[(k + 1) % 3];
+        };
+        let checks = check::all("f", &X, f, |x, g| f_grad(x, g), wrong);
+        assert!(!checks.is_ok() && checks.to_string().contains("symmetry: FAILED"), "{checks}");
+    }
+    // At the origin, where no entry tells a length, and with entries of very different lengths.
+    check::all("f", &[0.0; 3], f, |x, g| f_grad(x, g), |x, v, hv| f_hvp(x, v, hv)).assert_ok();
+    check::all("f", &[1e-6, 1e3, 0.0], f, |x, g| f_grad(x, g), |x, v, hv| f_hvp(x, v, hv)).assert_ok();
+}

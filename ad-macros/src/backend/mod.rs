@@ -4,6 +4,7 @@
 //! - [`body`]: statements; [`buffers`], [`control`], [`operations`], [`products`]: those about memory, branches and loops, numbers, matrices; [`expr`]: expressions; [`verbatim`]: the user's own code; [`call`]: calls;
 //! - [`operators`]: the Hessian as an operator, made of other functions;
 //! - [`companion`]: the hidden functions that other differentiable functions call;
+//! - [`checks`]: tests of the derivatives, for the user's test suite;
 //! - [`guards`]: what is assumed of types, as assertions; [`names`]: identifiers; [`docs`]: rustdoc.
 //!
 //! Nothing here differentiates or optimises.
@@ -11,6 +12,7 @@
 mod body;
 mod buffers;
 mod call;
+mod checks;
 mod companion;
 mod control;
 mod docs;
@@ -26,6 +28,7 @@ mod verbatim;
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
+pub(crate) use checks::checks;
 pub(crate) use companion::{emit as emit_companion, possible as can_be_called};
 pub(crate) use guards::guards;
 pub(crate) use operators::Operators;

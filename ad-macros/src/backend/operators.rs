@@ -389,7 +389,7 @@ fn is_shared(r: &syn::Receiver) -> bool {
 }
 
 /// Whether a value of a type is copied by naming it.
-fn is_copied(ty: &syn::Type) -> bool {
+pub(super) fn is_copied(ty: &syn::Type) -> bool {
     match ty {
         syn::Type::Reference(r) => r.mutability.is_none(),
         syn::Type::Path(p) => {

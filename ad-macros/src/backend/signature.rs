@@ -304,7 +304,7 @@ fn parameter_type(sig: &Signature, func: &Func, p: &Param) -> TokenStream {
 }
 
 /// What stands behind a reference.
-fn referent(ty: &syn::Type) -> TokenStream {
+pub(super) fn referent(ty: &syn::Type) -> TokenStream {
     match ty {
         syn::Type::Reference(r) => {
             let inner = &r.elem;
@@ -315,7 +315,7 @@ fn referent(ty: &syn::Type) -> TokenStream {
 }
 
 /// The elements of a `&[T]` or `&Vec<T>`.
-fn element_of(ty: &syn::Type) -> TokenStream {
+pub(super) fn element_of(ty: &syn::Type) -> TokenStream {
     match ty {
         syn::Type::Reference(r) => match &*r.elem {
             syn::Type::Slice(s) => {
@@ -329,7 +329,7 @@ fn element_of(ty: &syn::Type) -> TokenStream {
 }
 
 /// The elements of a `&Vec<T>`.
-fn vec_elem(ty: &syn::Type) -> TokenStream {
+pub(super) fn vec_elem(ty: &syn::Type) -> TokenStream {
     let inner = match ty {
         syn::Type::Reference(r) => &*r.elem,
         owned => owned,

@@ -384,6 +384,17 @@ fn operators() {
     assert!(sparsity.pattern.position(1, 1).is_none() && sparsity.pattern.position(2, 1).is_some());
 }
 
+// Inside a function, it is no test of the suite, but can be called.
+#[allow(unnameable_test_items)]
+#[test]
+fn own_checks() {
+    #[differentiable(wrt(x), check(x = [1.0, 2.0], k = 3))]
+    fn f(x: &[f64], k: i32) -> f64 {
+        x[0].powi(k) * x[1].sin()
+    }
+    f_check();
+}
+
 #[test]
 fn owned_vectors() {
     #[differentiable]
