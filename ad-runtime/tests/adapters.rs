@@ -1,8 +1,11 @@
 //! The solvers of other crates through the adapters, each end to end.
 
+use ::faer as faer_of_the_crate;
 use ad_runtime::adapters::{argmin0_11, basin3, faer0_24};
-use ad_runtime::operators::HessianOperator;
-use ad_runtime::solvers::objective::Objective;
+use ad_runtime::differentiable;
+use ad_runtime::operators::{HessianOperator, Identity};
+use ad_runtime::solvers::newton_cg::NewtonCg;
+use ad_runtime::solvers::objective::{HessianBody, Objective, from_products, from_scopes};
 use ad_runtime::solvers::{Quantity, SolverError};
 use argmin::core::Executor;
 use argmin::solver::linesearch::MoreThuenteLineSearch;
@@ -14,7 +17,7 @@ use faer::matrix_free::conjugate_gradient::{
     CgError, CgInfo, CgParams, conjugate_gradient, conjugate_gradient_scratch,
 };
 use faer::{Col, Mat, Par};
-use problems::{CHAINED, Counted, Diagonal, Matrix, Quadratic, alternating};
+use problems::{CHAINED, Counted, Diagonal, DoubleWells, Matrix, Quadratic, alternating, lowest_wells};
 
 #[path = "solvers/problems.rs"]
 #[allow(dead_code, reason = "the solvers' own tests use the rest")]
@@ -49,25 +52,145 @@ fn basin_ends_on_what_is_not_finite() {
     assert_eq!(found, Err(SolverError::NonFinite { quantity: Quantity::Gradient, iteration: 0 }));
 }
 
-/// `argmin` is given the objective times this.
-const FACTOR: f64 = 1e4;
+/// `argmin` is given the objective times this: by it the gradient is above 1 where the value is 1e-12, and `NewtonCG` takes steps.
+const FACTOR: f64 = 1e6;
 
-/// The best value that `argmin`'s `NewtonCG` finds.
-fn newton(objective: &mut dyn Objective<Scalar = f64>, start: Vec<f64>) -> Result<f64, argmin::core::Error> {
+/// The best value that `argmin`'s `NewtonCG` finds. It ends below the target, which its own criterion never is.
+fn newton_to(
+    target: f64,
+    objective: &mut dyn Objective<Scalar = f64>,
+    start: Vec<f64>,
+) -> Result<f64, argmin::core::Error> {
     let solver = NewtonCG::new(MoreThuenteLineSearch::new().with_c(1e-4, 0.3)?);
     let found = Executor::new(argmin0_11::Problem::scaled(objective, FACTOR), solver)
-        .configure(|state| state.param(start).max_iters(20_000).target_cost(FACTOR * 1e-13))
+        .configure(|state| state.param(start).max_iters(20_000).target_cost(FACTOR * target))
         .run()?;
     Ok(found.state().best_cost / FACTOR)
 }
 
 /// The best value that `argmin`'s trust region finds.
-fn trust(objective: &mut dyn Objective<Scalar = f64>, start: Vec<f64>) -> Result<f64, argmin::core::Error> {
+fn trust_to(
+    target: f64,
+    objective: &mut dyn Objective<Scalar = f64>,
+    start: Vec<f64>,
+) -> Result<f64, argmin::core::Error> {
     let solver = TrustRegion::new(Steihaug::new().with_epsilon(0.1)?);
     let found = Executor::new(argmin0_11::Problem::scaled(objective, FACTOR), solver)
-        .configure(|state| state.param(start).max_iters(20_000).target_cost(FACTOR * 1e-13))
+        .configure(|state| state.param(start).max_iters(20_000).target_cost(FACTOR * target))
         .run()?;
     Ok(found.state().best_cost / FACTOR)
+}
+
+fn newton(objective: &mut dyn Objective<Scalar = f64>, start: Vec<f64>) -> Result<f64, argmin::core::Error> {
+    newton_to(1e-13, objective, start)
+}
+
+fn trust(objective: &mut dyn Objective<Scalar = f64>, start: Vec<f64>) -> Result<f64, argmin::core::Error> {
+    trust_to(1e-13, objective, start)
+}
+
+#[differentiable(only(grad, hvp, linearize))]
+fn chained(x: &[f64]) -> f64 {
+    x.windows(2).map(|w| 100.0 * (w[1] - w[0] * w[0]).powi(2) + (1.0 - w[0]).powi(2)).sum()
+}
+
+/// From the macro to each solver, where SciPy's Newton-CG stops at 4e-3 after 17 008 products.
+#[test]
+fn generated_derivatives_of_chained_rosenbrock() {
+    let mut x = alternating(1000);
+    let lazy = NewtonCg::new().minimize(&mut from_products(chained_grad, chained_hvp), &mut x).unwrap();
+    assert!(lazy.value < 1e-12 && lazy.products <= 17_000, "{lazy:?}");
+    assert_eq!(chained(&x), lazy.value);
+    let mut x = alternating(1000);
+    let linearized = |x: &[f64], body: HessianBody<'_, f64>| body(&chained_linearize(x));
+    let linearized = NewtonCg::new().minimize(&mut from_scopes(chained_grad, linearized), &mut x).unwrap();
+    assert!(linearized.value < 1e-12 && linearized.products <= 17_000, "{linearized:?}");
+
+    let objective = || from_products(chained_grad, chained_hvp);
+    let (value, _) = basin(objective(), alternating(1000)).unwrap();
+    assert!(value < 1e-12, "basin: {value}");
+    for solve in [newton, trust] {
+        let value = solve(&mut objective(), alternating(1000)).unwrap();
+        assert!(value < 1e-12, "argmin: {value}");
+    }
+}
+
+/// From where the Hessian is indefinite to the lowest minimum there is.
+#[test]
+fn basin_and_argmin_leave_indefinite_regions_at_all_sizes() {
+    for n in [1, 2, 64, 65] {
+        let start: Vec<f64> = (0..n).map(|i| if i % 2 == 0 { 0.3 } else { -0.2 }).collect();
+        let lowest: f64 = lowest_wells(n);
+        let target = lowest * (1.0 - 1e-12);
+        let (value, dimension) = basin(Counted::new(&DoubleWells), start.clone()).unwrap();
+        assert!(dimension == n && (value / lowest - 1.0).abs() < 1e-10, "basin, n = {n}: {value}");
+        for solve in [newton_to, trust_to] {
+            let value = solve(target, &mut Counted::new(&DoubleWells), start.clone()).unwrap();
+            assert!((value / lowest - 1.0).abs() < 1e-10, "argmin, n = {n}: {value}");
+        }
+    }
+}
+
+#[test]
+fn basin_and_argmin_on_singular_hessians() {
+    for n in [1, 2, 64, 65] {
+        // Half of the variables do not matter, and stay; a function that is constant is at its minimum.
+        let diagonal: Vec<f64> = (0..n).map(|i| if i % 2 == 0 { 0.0 } else { f64::from(i) }).collect();
+        let singular = Quadratic(diagonal);
+        let start = vec![1.0; n as usize];
+        let (value, _) = basin(Counted::new(&singular), start.clone()).unwrap();
+        assert!(value < 1e-14, "basin, n = {n}: {value}");
+        if n > 1 {
+            for solve in [newton, trust] {
+                let value = solve(&mut Counted::new(&singular), start.clone()).unwrap();
+                assert!(value < 1e-12, "argmin, n = {n}: {value}");
+            }
+        }
+    }
+}
+
+/// Hessians of another dimension than the point.
+mod wrong_lengths {
+    use super::*;
+
+    fn confused() -> impl Objective<Scalar = f64> {
+        let hessian = |_: &[f64], body: HessianBody<'_, f64>| body(&Identity::new(2));
+        from_scopes(
+            |x: &[f64], g: &mut [f64]| {
+                g.copy_from_slice(x);
+                x.iter().map(|x| 0.5 * x * x).sum()
+            },
+            hessian,
+        )
+    }
+
+    #[test]
+    #[should_panic(expected = "apply: argument `v` has length 3, expected 2, the operator's dimension")]
+    fn for_basin() {
+        let _ = basin(confused(), vec![1.0; 3]);
+    }
+
+    #[test]
+    #[should_panic(expected = "apply: argument `v` has length 3, expected 2, the operator's dimension")]
+    fn for_argmin_newton() {
+        let _ = newton(&mut confused(), vec![1.0; 3]);
+    }
+
+    #[test]
+    #[should_panic(expected = "apply: argument `v` has length 3, expected 2, the operator's dimension")]
+    fn for_argmin_trust() {
+        let _ = trust(&mut confused(), vec![1.0; 3]);
+    }
+
+    #[test]
+    #[should_panic(expected = "apply: both matrices must have 2 rows")]
+    fn for_faer() {
+        use faer_of_the_crate::matrix_free::LinOp;
+        let (mut out, rhs) = (Mat::<f64>::zeros(3, 1), Mat::<f64>::zeros(3, 1));
+        let mut buffer = MemBuffer::new(faer_of_the_crate::dyn_stack::StackReq::EMPTY);
+        let operator = faer0_24::Operator(Identity::new(2));
+        operator.apply(out.as_mut(), rhs.as_ref(), Par::Seq, MemStack::new(&mut buffer));
+    }
 }
 
 #[test]
@@ -166,4 +289,10 @@ fn faer_ends_on_what_is_not_positive_definite_or_finite() {
     assert!(matches!(found, Err(CgError::NonPositiveDefiniteOperator)), "{found:?}");
     let (found, _) = faer(Diagonal(vec![f64::NAN; 64]), None, &b);
     assert!(found.is_err(), "{found:?}");
+    // Singular: solved where the equation has a solution.
+    let singular: Vec<f64> = (0..64).map(|i| if i % 2 == 0 { 0.0 } else { f64::from(i) }).collect();
+    let consistent = Mat::from_fn(64, 1, |i, _| singular[i]);
+    let (found, x) = faer(Diagonal(singular.clone()), None, &consistent);
+    assert!(found.is_ok(), "{found:?}");
+    assert!((0..64).all(|i| (singular[i] * (x[(i, 0)] - 1.0)).abs() < 1e-7));
 }

@@ -3,6 +3,7 @@
 mod common;
 mod models;
 mod structured;
+mod views;
 
 /// Runs a generic function of this module as a test in either precision.
 macro_rules! for_both_precisions {
