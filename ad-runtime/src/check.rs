@@ -10,6 +10,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Formatter};
 
+// `f64::ln`, where no other crate brings `std` along.
+#[allow(unused_imports)]
+use num_traits::Float;
+
 use crate::operators::{HessianOperator, Scalar, check_operand, dot};
 
 /// What a check has found. Prints as a small table.

@@ -3,7 +3,10 @@
 #![allow(missing_docs, clippy::ptr_arg)]
 
 use ad_runtime::differentiable;
-use ad_runtime::operators::{Dense, HessianOperator, HessianOperatorExt};
+use ad_runtime::operators::{
+    Dense, EmpiricalFisher, FiniteDifference, Fisher, GaussNewton, HessianOperator, HessianOperatorExt,
+    Identity, Likelihood, LowRank,
+};
 use ad_runtime::sparse::{Coloring, CompressedHessian, Order, Pattern, SparsePlan, Sparsity};
 use allocation_counter::measure;
 
@@ -325,6 +328,143 @@ fn a_wrong_direction_panics() {
 #[should_panic(expected = "apply: argument `out` has length 1, expected 2, the operator's dimension")]
 fn a_wrong_output_panics() {
     rosenbrock_hessian(&[0.5, 0.6]).apply(&[0.0; 2], &mut [0.0]);
+}
+
+/// What a model returns: `classes` numbers for each row, linear in `w`.
+#[differentiable(wrt(w))]
+fn outputs(w: &[f64], rows: &[[f64; 3]], out: &mut [f64]) {
+    let classes = w.len() / 3;
+    for (i, row) in rows.iter().enumerate() {
+        for c in 0..classes {
+            out[i * classes + c] = row[0] * w[3 * c] + row[1] * w[3 * c + 1] + row[2] * w[3 * c + 2];
+        }
+    }
+}
+
+#[differentiable(wrt(w))]
+fn gaussian(w: &[f64], rows: &[[f64; 3]], targets: &[f64]) -> f64 {
+    let mut sum = 0.0;
+    for (row, y) in rows.iter().zip(targets) {
+        let z = row[0] * w[0] + row[1] * w[1] + row[2] * w[2];
+        sum += 0.5 * (z - y).powi(2) / 0.25;
+    }
+    sum
+}
+
+#[differentiable(wrt(w))]
+fn bernoulli(w: &[f64], rows: &[[f64; 3]], targets: &[f64]) -> f64 {
+    let mut sum = 0.0;
+    for (row, y) in rows.iter().zip(targets) {
+        let z = row[0] * w[0] + row[1] * w[1] + row[2] * w[2];
+        sum += z.exp().ln_1p() - y * z;
+    }
+    sum
+}
+
+#[differentiable(wrt(w))]
+fn poisson(w: &[f64], rows: &[[f64; 3]], targets: &[f64]) -> f64 {
+    let mut sum = 0.0;
+    for (row, y) in rows.iter().zip(targets) {
+        let z = row[0] * w[0] + row[1] * w[1] + row[2] * w[2];
+        sum += z.exp() - y * z;
+    }
+    sum
+}
+
+/// Two classes.
+#[differentiable(wrt(w))]
+fn categorical(w: &[f64], rows: &[[f64; 3]], labels: &[usize]) -> f64 {
+    let mut sum = 0.0;
+    for (row, &label) in rows.iter().zip(labels) {
+        let z =
+            [row[0] * w[0] + row[1] * w[1] + row[2] * w[2], row[0] * w[3] + row[1] * w[4] + row[2] * w[5]];
+        sum += (z[0].exp() + z[1].exp()).ln() - z[label];
+    }
+    sum
+}
+
+/// Two operators are the same matrix, up to `tolerance`.
+fn same(
+    a: &dyn HessianOperator<Scalar = f64>,
+    b: &dyn HessianOperator<Scalar = f64>,
+    tolerance: f64,
+    what: &str,
+) {
+    let (a, b) = (Dense::of(a), Dense::of(b));
+    let close =
+        a.entries().iter().zip(b.entries()).all(|(a, b)| (a - b).abs() <= tolerance * (1.0 + b.abs()));
+    assert!(close, "{what}: {a:?}, expected {b:?}");
+}
+
+static W: [f64; 6] = [0.4, -0.9, 0.2, 0.1, 0.6, -0.3];
+
+/// Of models that are linear, Gauss-Newton and the exact Fisher information, of the generated `_jvp` and `_vjp`, are the
+/// Hessian that is generated from the whole.
+#[test]
+fn gauss_newton_and_fisher_of_generated_products_are_the_hessian() {
+    let rows = [[1.0, 0.5, -0.2], [0.3, -0.7, 1.0], [0.0, 1.2, 0.4], [-0.8, 0.1, 0.9]];
+    let jvp = |w: &[f64], v: &[f64], out: &mut [f64]| {
+        outputs_jvp(w, &rows, v, &mut vec![0.0; out.len()], out);
+    };
+    let vjp = |w: &[f64], u: &[f64], out: &mut [f64]| outputs_vjp(w, &rows, u, out);
+    let (targets, labels) = ([1.0, 0.0, 1.0, 0.0], [0, 1, 1, 0]);
+    let fisher = |w: &'static [f64], likelihood: Likelihood<f64>| {
+        let mut z = vec![0.0; 4 * w.len() / 3];
+        outputs(w, &rows, &mut z);
+        Fisher::exact(
+            w.len(),
+            likelihood,
+            &z,
+            move |v: &[f64], out: &mut [f64]| jvp(w, v, out),
+            move |u: &[f64], out: &mut [f64]| vjp(w, u, out),
+        )
+    };
+    let half = &W[..3];
+    same(
+        &fisher(half, Likelihood::Gaussian { variance: 0.25 }),
+        &gaussian_hessian(half, &rows, &targets),
+        1e-14,
+        "Gaussian",
+    );
+    same(&fisher(half, Likelihood::Bernoulli), &bernoulli_hessian(half, &rows, &targets), 1e-14, "Bernoulli");
+    same(&fisher(half, Likelihood::Poisson), &poisson_hessian(half, &rows, &targets), 1e-14, "Poisson");
+    same(
+        &fisher(&W, Likelihood::Categorical { classes: 2 }),
+        &categorical_hessian(&W, &rows, &labels),
+        1e-14,
+        "categorical",
+    );
+    let least_squares = GaussNewton::new(
+        3,
+        |v: &[f64], out: &mut [f64]| jvp(half, v, out),
+        |u: &[f64], out: &mut [f64]| vjp(half, u, out),
+        Identity::new(4),
+    );
+    same(&least_squares.scaled(4.0), &gaussian_hessian(half, &rows, &targets), 1e-14, "least squares");
+
+    // Scores by the generated gradient, row by row: the outer products are those of a low rank that is kept.
+    let score = |row: usize, out: &mut [f64]| {
+        bernoulli_grad(half, &rows[row..=row], &targets[row..=row], out);
+    };
+    let empirical = EmpiricalFisher::new(3, 4, score);
+    let mut scores = vec![0.0; 12];
+    for row in 0..4 {
+        let mut one = [0.0; 3];
+        score(row, &mut one);
+        for i in 0..3 {
+            scores[i * 4 + row] = one[i];
+        }
+    }
+    same(&empirical, &LowRank::new(3, scores, Identity::new(4)), 1e-14, "empirical");
+
+    // Differences of the generated gradient.
+    let gradient = |w: &[f64], out: &mut [f64]| {
+        poisson_grad(w, &rows, &targets, out);
+    };
+    let exact = poisson_hessian(half, &rows, &targets);
+    same(&FiniteDifference::forward(half.to_vec(), gradient), &exact, 1e-6, "forward differences");
+    same(&FiniteDifference::central(half.to_vec(), gradient), &exact, 1e-9, "central differences");
+    same(&poisson_linearize(half, &rows, &targets), &exact, 1e-14, "linearised");
 }
 
 #[differentiable]
