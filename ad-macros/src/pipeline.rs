@@ -29,7 +29,7 @@ use crate::frontend;
 use crate::frontend::signature::{Ret, Signature, is_helper};
 use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Role, Source, Storage};
-use crate::optimize::{finish, optimize};
+use crate::optimize::{bring_together, finish, optimize, prepare};
 use crate::options::{self, Options};
 use crate::transform::forward::forward;
 use crate::transform::outputs::{bind_seed, keep_outputs, merge_params, without_effects};
@@ -169,7 +169,7 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
     let frontend::Lowered { sig, func: primal, assumptions } = lowered;
     let mut dump = Dump::new(&sig, options.dump);
     dump.stage("primal", &primal);
-    let primal = optimized("primal", primal);
+    let primal = prepare(optimized("primal", primal));
     dump.stage("primal, optimised", &primal);
     dump.plan(&primal);
 
@@ -313,7 +313,7 @@ impl<'f> Derivatives<'f> {
     fn gradient(&self) -> &Func {
         self.gradient.get_or_init(|| {
             let seed = Role::primal(Source::Result(0)).marked(Mark::Bar);
-            optimized("reverse", bind_seed(reverse(self.f, false), &seed, 1.0))
+            bring_together(optimized("reverse", bind_seed(reverse(self.f, false), &seed, 1.0)))
         })
     }
 
@@ -333,7 +333,7 @@ impl<'f> Derivatives<'f> {
     fn adjoint(&self) -> &Func {
         self.adjoint.get_or_init(|| {
             let adjoint = keep_outputs(reverse(self.f, true), |role| role.marks.contains(&Mark::Bar));
-            optimized("reverse", adjoint)
+            bring_together(optimized("reverse", adjoint))
         })
     }
 
@@ -345,7 +345,8 @@ impl<'f> Derivatives<'f> {
             Product::Jvp => self.tangent().clone(),
             Product::GradHvp => self.second().clone(),
             Product::Vjp => {
-                optimized("vjp", keep_outputs(reverse(f, false), |role| role.marks == [Mark::Bar]))
+                let vjp = keep_outputs(reverse(f, false), |role| role.marks == [Mark::Bar]);
+                bring_together(optimized("vjp", vjp))
             }
             Product::Hvp => {
                 let second = self.second().clone();
@@ -356,7 +357,7 @@ impl<'f> Derivatives<'f> {
                 let jvp = optimized("forward", keep_outputs(forward(f), |role| *role == slope));
                 let hvp = reverse(&directions_inactive(jvp), false);
                 let hvp = bind_seed(hvp, &slope.marked(Mark::Bar), 1.0);
-                optimized("hvp_rev", keep_outputs(hvp, |role| role.marks == [Mark::Bar]))
+                bring_together(optimized("hvp_rev", keep_outputs(hvp, |role| role.marks == [Mark::Bar])))
             }
             Product::Curvature => {
                 let jvp = directions_inactive(self.tangent().clone());

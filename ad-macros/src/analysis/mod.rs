@@ -2,10 +2,14 @@
 //!
 //! - [`activity`]: what varies with the active inputs, and what reaches the outputs;
 //! - [`definitions`]: how pure values are made: literals, and places that move with a loop;
+//! - [`keep`]: what a round of a loop keeps for its reversal;
 //! - [`overwrite`]: what sets every element of a buffer;
+//! - [`sizes`]: which integers are `usize`;
 //! - [`replay`]: how each loop is run backwards: its body run again, or what it needs saved.
 
 pub(crate) mod activity;
 pub(crate) mod definitions;
+pub(crate) mod keep;
 pub(crate) mod overwrite;
 pub(crate) mod replay;
+pub(crate) mod sizes;

@@ -1,8 +1,11 @@
-//! Which code sets every element of a buffer: loops over its whole length, fills, stores at all constant indices.
+//! Which code sets every element of a buffer: loops over its whole length, fills, stores at all constant indices; and which
+//! loops have a part of a buffer for each round.
 
 use std::collections::BTreeSet;
 
-use rustc_hash::FxHashMap as HashMap;
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+
+use super::definitions::{Definitions, literal};
 
 use crate::ir::{Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, StoreMode, Value};
 
@@ -73,9 +76,11 @@ impl<'a> Defs<'a> {
         a == b || matches!((self.literal(a), self.literal(b)), (Some(a), Some(b)) if a == b)
     }
 
-    /// Whether these instructions wholly overwrite `b` before they read any of it.
+    /// Whether it makes no difference to these instructions what `b` holds before them: they wholly overwrite it before they
+    /// read any of it, all together, or each round of a loop in which it is touched for itself.
     pub(crate) fn overwrites_first(&self, insts: &[Inst], b: Buffer) -> bool {
         let mut constants: BTreeSet<String> = BTreeSet::new();
+        let mut in_rounds = false;
         for inst in insts {
             match &inst.kind {
                 InstKind::Fill { buffer, .. } if *buffer == b => return true,
@@ -93,21 +98,27 @@ impl<'a> Defs<'a> {
                 }
                 InstKind::For(l) if self.overwrites(l, b, &mut Vec::new()) => return true,
                 kind => {
-                    let touches = kind.reads().contains(&b)
-                        || kind.writes().contains(&b)
-                        || kind.blocks().iter().any(|n| n.reads().contains(&b) || n.writes().contains(&b));
-                    if touches {
-                        return false;
+                    if !touches(inst, b) {
+                        continue;
+                    }
+                    match kind {
+                        // Without rounds it reads nothing; each round sees what it has made itself.
+                        InstKind::For(l) if self.overwrites_first(&l.body.insts, b) => in_rounds = true,
+                        _ => return false,
                     }
                 }
             }
         }
-        false
+        // What single stores have left is mixed with what was there.
+        in_rounds && constants.is_empty()
     }
 
     /// Whether a loop (nest) sets every element of `b` and reads none before: `for i in 0..len { b[i] = .. }`.
     fn overwrites(&self, l: &ForLoop, b: Buffer, variables: &mut Vec<Value>) -> bool {
         let axis = variables.len();
+        if axis == 0 && self.overwrites_flat(l, b, &mut Vec::new()) {
+            return true;
+        }
         if axis >= self.func.buffer(b).dims.len() || l.body.reads().contains(&b) || !self.covers(l, b, axis) {
             return false;
         }
@@ -120,4 +131,121 @@ impl<'a> Defs<'a> {
         variables.pop();
         found
     }
+}
+
+impl Defs<'_> {
+    /// The same of a vector that a nest runs over row by row: `for c in 0..k { for r in 0..d { b[c * d + r] = .. } }`, of length
+    /// `k * d`.
+    fn overwrites_flat(&self, l: &ForLoop, b: Buffer, loops: &mut Vec<(Value, Value)>) -> bool {
+        let [Dim::Dyn(len)] = self.func.buffer(b).dims.as_slice() else { return false };
+        if l.inclusive || l.step.is_some() || !self.is_zero(l.lo) || l.body.reads().contains(&b) {
+            return false;
+        }
+        loops.push((l.body.args[0], l.hi));
+        let found = l.body.insts.iter().any(|inst| match &inst.kind {
+            InstKind::Store { buffer, index, mode: StoreMode::Set, .. } => {
+                *buffer == b && self.is_flat(index[0], loops) && self.is_product(*len, loops)
+            }
+            InstKind::For(inner) => self.overwrites_flat(inner, b, loops),
+            _ => false,
+        });
+        loops.pop();
+        found
+    }
+
+    fn operands(&self, v: Value, wanted: impl Fn(&Op) -> bool) -> Option<&[Value]> {
+        match &self.defs.get(&v)?.kind {
+            InstKind::Pure(op, args) if wanted(op) => Some(args),
+            _ => None,
+        }
+    }
+
+    /// `(i * m + j) * n + k` of the variables of these loops.
+    fn is_flat(&self, index: Value, loops: &[(Value, Value)]) -> bool {
+        let Some(((variable, rounds), outer)) = loops.split_last() else { return false };
+        if outer.is_empty() {
+            return index == *variable;
+        }
+        let Some([row, last]) = self.operands(index, |op| matches!(op, Op::Add)) else { return false };
+        let Some([row, width]) = self.operands(*row, |op| matches!(op, Op::Mul)) else { return false };
+        last == variable && self.same(*width, *rounds) && self.is_flat(*row, outer)
+    }
+
+    /// `l * m * n` of the rounds of these loops.
+    fn is_product(&self, len: Value, loops: &[(Value, Value)]) -> bool {
+        let Some(((_, rounds), outer)) = loops.split_last() else { return false };
+        if outer.is_empty() {
+            return self.same(len, *rounds);
+        }
+        match self.operands(len, |op| matches!(op, Op::Mul)) {
+            Some([rows, width]) => self.same(*width, *rounds) && self.is_product(*rows, outer),
+            _ => false,
+        }
+    }
+}
+
+fn touches(inst: &Inst, b: Buffer) -> bool {
+    inst.kind.reads().contains(&b)
+        || inst.kind.writes().contains(&b)
+        || inst.kind.blocks().iter().any(|n| n.reads().contains(&b) || n.writes().contains(&b))
+}
+
+/// Which part of a buffer each round of a loop has to itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    /// `b[i]`, with all that is in it.
+    First,
+    /// `b[offset + i]`
+    Behind(Value),
+    /// `b[i * width + r]` for `r` in `0..width`: a row of a matrix that lies flat.
+    Row(Value),
+}
+
+/// The part of a buffer that a round of a loop touches, if no other round touches it.
+pub(crate) fn part_of_round(defs: &Definitions, l: &ForLoop, buffer: Buffer) -> Option<Part> {
+    let variable = l.body.args[0];
+    let mut inside: HashSet<Value> = l.body.args.iter().copied().collect();
+    // Variables of loops inside that count from zero, and where to.
+    let mut counts: HashMap<Value, Value> = HashMap::default();
+    l.body.visit(&mut |inst| {
+        inside.extend(inst.results.iter().copied());
+        for block in inst.kind.blocks() {
+            inside.extend(block.args.iter().copied());
+        }
+        if let InstKind::For(inner) = &inst.kind
+            && !inner.inclusive
+            && literal(defs, inner.lo) == Some(0)
+        {
+            counts.insert(inner.body.args[0], inner.hi);
+        }
+    });
+    let part = |index: &[Value]| -> Option<Part> {
+        if index.first() == Some(&variable) {
+            return Some(Part::First);
+        }
+        let ([index], false) = (index, inside.is_empty()) else { return None };
+        let (Op::Add, sum) = defs.get(index)? else { return None };
+        match (sum[0] == variable, sum[1] == variable) {
+            (true, false) if !inside.contains(&sum[1]) => return Some(Part::Behind(sum[1])),
+            (false, true) if !inside.contains(&sum[0]) => return Some(Part::Behind(sum[0])),
+            _ => {}
+        }
+        let width = *counts.get(&sum[1])?;
+        match defs.get(&sum[0])? {
+            (Op::Mul, row) if *row == [variable, width] && !inside.contains(&width) => Some(Part::Row(width)),
+            _ => None,
+        }
+    };
+    let mut found = None;
+    let mut all = true;
+    l.body.visit(&mut |inst| match &inst.kind {
+        InstKind::Load { buffer: b, index } | InstKind::Store { buffer: b, index, .. } if *b == buffer => {
+            let here = part(index);
+            all &= here.is_some() && (found.is_none() || found == here);
+            found = here;
+        }
+        InstKind::Pure(Op::Len(..), _) => {}
+        kind => kind.each_buffer(|b| all &= b != buffer),
+    });
+    found.filter(|_| all)
 }

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use super::func::Func;
+use super::func::{BufferData, Func};
 use super::ops::{Binary, Block, Cmp, Inst, InstKind, Op, StoreMode, Unary};
-use super::types::{Buffer, FloatKind, Type, Value};
+use super::types::{Buffer, Dim, FloatKind, Storage, Type, Value};
 
 /// A function and the stack of blocks that are open in it; instructions go to the innermost.
 #[derive(Clone)]
@@ -48,6 +48,19 @@ impl Builder {
     /// The outermost block.
     pub(crate) fn first(&mut self) -> &mut Block {
         &mut self.open[0]
+    }
+
+    /// Declares a vector in the outermost block, with a place for each of so many rounds in so many rounds.. (values of that
+    /// block). What it holds first does not matter.
+    pub(crate) fn outermost_buffer(&mut self, name: &str, elem: Type, rounds: &[Value]) -> Buffer {
+        let inner = self.open.split_off(1);
+        let len = rounds.iter().skip(1).fold(rounds[0], |len, n| self.mul(len, *n));
+        let fill = self.float(0.0, elem.clone());
+        let data = BufferData::new(name.into(), elem, vec![Dim::Dyn(len)], Storage::Local);
+        let buffer = self.func.new_buffer(data);
+        self.effect(InstKind::Alloc { buffer, fill });
+        self.open.extend(inner);
+        buffer
     }
 
     /// How many blocks are open: 1 is the function's body.

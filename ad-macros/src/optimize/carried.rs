@@ -3,33 +3,16 @@
 
 use rustc_hash::FxHashMap as HashMap;
 
-use crate::ir::{Binding, Block, Dim, Func, InstKind, Value};
+use super::replace_values;
+use crate::ir::{Block, Func, InstKind, Value};
 
 /// Runs the pass.
 pub(crate) fn carried(mut func: Func) -> Func {
     let mut same = HashMap::default();
     let mut body = std::mem::take(&mut func.body);
     in_block(&mut body, &mut same);
-    let end = |mut v: Value| {
-        while let Some(next) = same.get(&v) {
-            v = *next;
-        }
-        v
-    };
-    body.map_uses(&mut |v| end(v));
-    for o in &mut func.outputs {
-        if let Binding::Value(v) = &mut o.binding {
-            *v = end(*v);
-        }
-    }
-    for data in &mut func.buffers {
-        for dim in &mut data.dims {
-            if let Dim::Dyn(v) = dim {
-                *v = end(*v);
-            }
-        }
-    }
     func.body = body;
+    replace_values(&mut func, &same);
     func
 }
 

@@ -129,6 +129,10 @@ impl Pass<'_> {
             self.fill(buffer, zero, nothing, end, out);
         }
         // Behind the last round, or, without rounds, from where the first would be.
+        if start == 0 && offset == 0 {
+            self.fill(buffer, zero, l.hi, len, out);
+            return;
+        }
         let any = self.op(Op::Cmp(Cmp::Lt), vec![l.lo, l.hi], Type::Bool, out);
         let mut inner = Vec::new();
         let end = match offset {

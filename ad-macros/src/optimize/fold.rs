@@ -89,6 +89,16 @@ impl Fold<'_> {
                 return;
             }
         }
+        // No rounds.
+        if let InstKind::For(l) = &inst.kind
+            && l.lo == l.hi
+            && !l.inclusive
+        {
+            for (r, init) in inst.results.iter().zip(&l.inits) {
+                self.same.insert(*r, *init);
+            }
+            return;
+        }
         // Branches that yield the same need not be asked.
         if let InstKind::If { then_block, else_block, .. } = &inst.kind
             && !then_block.diverges
@@ -248,6 +258,11 @@ impl Fold<'_> {
                 }
             }
             Op::Select => self.select(args),
+            // A vector that does not grow is as long as it was made.
+            Op::Len(b, axis) => match (self.func.buffer(*b).grows, self.func.buffer(*b).dims.get(*axis)) {
+                (false, Some(crate::ir::Dim::Dyn(v))) => Some(Same(*self.same.get(v).unwrap_or(v))),
+                _ => None,
+            },
             _ => None,
         }
     }

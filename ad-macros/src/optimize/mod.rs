@@ -3,19 +3,26 @@
 
 pub(crate) mod accumulate;
 pub(crate) mod carried;
+pub(crate) mod congruent;
 pub(crate) mod copies;
 pub(crate) mod dce;
 pub(crate) mod first_store;
 pub(crate) mod flatten;
 pub(crate) mod fold;
+pub(crate) mod fuse;
 pub(crate) mod gvn;
 pub(crate) mod hoist;
+pub(crate) mod induction;
 pub(crate) mod lanes;
+pub(crate) mod selection;
+pub(crate) mod twins;
 pub(crate) mod unflip;
 pub(crate) mod windows;
 
+use rustc_hash::FxHashMap as HashMap;
+
 use crate::ir::verify::verify;
-use crate::ir::{Func, InstKind};
+use crate::ir::{Binding, Dim, Func, InstKind, Value};
 
 /// A pass and its name.
 pub(crate) struct Pass {
@@ -29,6 +36,8 @@ pub(crate) const PASSES: &[Pass] = &[
     Pass { name: "gvn", run: gvn::gvn },
     Pass { name: "copies", run: copies::copies },
     Pass { name: "carried", run: carried::carried },
+    Pass { name: "congruent", run: congruent::congruent },
+    Pass { name: "twins", run: twins::twins },
     Pass { name: "dce", run: dce::dce },
 ];
 
@@ -46,6 +55,37 @@ pub(crate) fn optimize(mut func: Func) -> Func {
     }
     checked(&Pass { name: "hoist", run: hoist::hoist }, func)
 }
+
+/// Readies an optimised function for being differentiated: what need not be carried from round to round is not.
+pub(crate) fn prepare(func: Func) -> Func {
+    if !has_loops(&func) {
+        return func;
+    }
+    let func = checked(&Pass { name: "induction", run: induction::induction }, func);
+    let func = checked(&Pass { name: "selection", run: selection::selection }, func);
+    optimize(func)
+}
+
+/// Brings a value and its reverse sweep together: for functions that have just been reversed.
+pub(crate) fn bring_together(mut func: Func) -> Func {
+    if !has_loops(&func) {
+        return func;
+    }
+    func = checked(&Pass { name: "unflip", run: unflip::unflip }, func);
+    // One level of nesting after the other: bounds of inner loops are equal once value numbering has seen them together.
+    for _ in 0..LEVELS {
+        let before = loops(&func);
+        func = checked(&Pass { name: "fuse", run: fuse::fuse }, func);
+        if loops(&func) == before {
+            break;
+        }
+        func = optimize(func);
+    }
+    func
+}
+
+/// How deep loops are fused.
+const LEVELS: usize = 4;
 
 /// The last passes, on a function that is printed next: they shape loops for the machine.
 pub(crate) fn finish(func: Func) -> Func {
@@ -73,10 +113,38 @@ fn checked(pass: &Pass, func: Func) -> Func {
     func
 }
 
+/// Replaces values by others, wherever a function refers to them.
+fn replace_values(func: &mut Func, same: &HashMap<Value, Value>) {
+    let end = |mut v: Value| {
+        while let Some(next) = same.get(&v) {
+            v = *next;
+        }
+        v
+    };
+    func.body.map_uses(&mut |v| end(v));
+    for o in &mut func.outputs {
+        if let Binding::Value(v) = &mut o.binding {
+            *v = end(*v);
+        }
+    }
+    for data in &mut func.buffers {
+        for dim in &mut data.dims {
+            if let Dim::Dyn(v) = dim {
+                *v = end(*v);
+            }
+        }
+    }
+}
+
 fn has_loops(func: &Func) -> bool {
-    let mut found = false;
-    func.body.visit(&mut |inst| found |= matches!(inst.kind, InstKind::For(_) | InstKind::While { .. }));
-    found
+    loops(func) > 0
+}
+
+fn loops(func: &Func) -> usize {
+    let mut n = 0;
+    func.body
+        .visit(&mut |inst| n += usize::from(matches!(inst.kind, InstKind::For(_) | InstKind::While { .. })));
+    n
 }
 
 fn size(func: &Func) -> usize {

@@ -1,20 +1,25 @@
 //! Runs reversed loops forwards where their rounds are independent: the order of a sum is all that changes.
 //!
-//! Rounds are independent if what a loop carries is only summed up, and if every buffer it writes is only added to
-//! and not read, or set at the loop variable and not read, or wholly overwritten before it is read and not read
-//! after the loop. Nothing may be pushed or popped, and there may be no effects and no calls that write.
+//! Rounds are independent if what a loop carries is only summed up, and if every buffer it writes is only added to and not
+//! read, or set at the loop variable and not read, or touched by each round in a part of its own, or wholly overwritten
+//! before it is read and not read after the loop. Nothing may be pushed or popped but what a round pushes and pops itself,
+//! and there may be no effects and no calls that write.
 
 use rustc_hash::FxHashMap as HashMap;
 
-use crate::analysis::overwrite::Defs;
-use crate::ir::{Block, Buffer, ForLoop, Func, InstKind, Op, StoreMode, Value};
+use crate::analysis::definitions::{Definitions, definitions};
+use crate::analysis::overwrite::{Defs, part_of_round};
+use crate::ir::{Block, Buffer, ForLoop, Func, InstKind, Op, Stack, StoreMode, Value};
 
 /// Runs the pass.
 pub(crate) fn unflip(mut func: Func) -> Func {
     let before = func.clone();
     let defs = Defs::new(&before);
+    let places = definitions(&before);
     let mut reads: HashMap<Buffer, usize> = HashMap::default();
     count_reads(&before.body, &mut reads);
+    let mut stacks: HashMap<Stack, usize> = HashMap::default();
+    count_stacks(&before.body, &mut stacks);
     let outputs: Vec<Buffer> = before
         .outputs
         .iter()
@@ -27,7 +32,7 @@ pub(crate) fn unflip(mut func: Func) -> Func {
         if let InstKind::For(l) = &mut inst.kind
             && l.flipped
             && l.step.is_none()
-            && independent(&before, &defs, l, &reads, &outputs)
+            && independent(&before, &defs, l, &reads, &stacks, &places, &outputs)
         {
             l.flipped = false;
         }
@@ -43,19 +48,32 @@ fn count_reads(block: &Block, reads: &mut HashMap<Buffer, usize>) {
     });
 }
 
+fn count_stacks(block: &Block, stacks: &mut HashMap<Stack, usize>) {
+    block.visit(&mut |inst| {
+        if let Some(stack) = inst.kind.stack() {
+            *stacks.entry(stack).or_default() += 1;
+        }
+    });
+}
+
 fn independent(
     func: &Func,
     defs: &Defs<'_>,
     l: &ForLoop,
     reads: &HashMap<Buffer, usize>,
+    stacks: &HashMap<Stack, usize>,
+    places: &Definitions,
     outputs: &[Buffer],
 ) -> bool {
     let mut ok = !l.body.diverges;
+    let mut stacks_inside: HashMap<Stack, usize> = HashMap::default();
+    count_stacks(&l.body, &mut stacks_inside);
     l.body.visit(&mut |inst| {
         ok &= match &inst.kind {
             InstKind::Effect(..) => false,
             InstKind::Call(_) => inst.kind.writes().is_empty(),
-            kind => kind.stack().is_none(),
+            // What a round pushes it pops itself, if nobody else does.
+            kind => kind.stack().is_none_or(|s| stacks_inside.get(&s) == stacks.get(&s)),
         };
     });
     if !ok || !only_sums(&l.body) {
@@ -70,7 +88,7 @@ fn independent(
             && !outputs.contains(&b)
             && reads.get(&b).copied().unwrap_or(0) == read
             && defs.overwrites_first(&l.body.insts, b);
-        private || read == 0 && scattered(l, b)
+        private || read == 0 && scattered(l, b) || part_of_round(places, l, b).is_some()
     })
 }
 

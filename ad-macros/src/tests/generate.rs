@@ -213,7 +213,7 @@ impl Generator<'_> {
         if self.chance(7) {
             return self.arrays(body);
         }
-        let choices = if depth == 0 { 8 } else { 19 };
+        let choices = if depth == 0 { 8 } else { 22 };
         match self.pick(choices) {
             0 | 1 => {
                 let e = self.expr(2);
@@ -281,8 +281,137 @@ impl Generator<'_> {
                 }
                 body.push(Stmt::Each { label, var, element, buffer, body: inner });
             }
-            _ => self.while_loop(depth, body),
+            18 => self.while_loop(depth, body),
+            19 => self.running_index(depth, body),
+            20 => self.extreme(body),
+            _ => self.layer(depth, body),
         }
+    }
+
+    /// An index of its own that counts along in a loop, or in a loop in it.
+    fn running_index(&mut self, depth: usize, body: &mut Vec<Stmt>) {
+        let counter = self.fresh();
+        body.push(Stmt::LetInt(counter, Int::Lit(self.pick(2) as i64)));
+        // Nobody else's: what it counts up to is not known here.
+        let place = Int::Mod(Box::new(Int::Var(counter)), self.len);
+        let by = 1 + self.pick(2) as i64;
+        let count = Stmt::SetInt(counter, Int::Add(Box::new(Int::Var(counter)), by));
+        let (sum, buffer) = (self.var(), [X, W][self.pick(2)]);
+        let term = Expr::Mul(Box::new(Expr::Load(buffer, vec![place])), Box::new(self.expr(1)));
+        let mut inner = vec![Stmt::Set(sum, self.assign(), term), count];
+        if self.chance(2) {
+            let mut nested = Vec::new();
+            self.for_loop(depth, &mut nested);
+            if let Some(Stmt::For(l)) = nested.last_mut() {
+                l.body.append(&mut inner);
+            }
+            inner = nested;
+        }
+        let mut outer = Vec::new();
+        self.for_loop(depth, &mut outer);
+        if let Some(Stmt::For(l)) = outer.last_mut() {
+            // Before anything that leaves the round.
+            inner.append(&mut l.body);
+            l.body = inner;
+        }
+        body.append(&mut outer);
+    }
+
+    /// The largest of something, by comparison or by `max`.
+    fn extreme(&mut self, body: &mut Vec<Stmt>) {
+        let vectors: Vec<(usize, i64)> =
+            self.buffers.iter().filter(|(_, d)| d.len() == 1).map(|(b, d)| (*b, d[0])).collect();
+        let (b, n) = vectors[self.pick(vectors.len())];
+        let (largest, i) = (self.fresh(), self.fresh());
+        let start = if self.chance(2) { self.expr(1) } else { Expr::Load(b, vec![Int::Lit(0)]) };
+        body.push(Stmt::Let(largest, start));
+        self.ints.push((i, n - 1));
+        let candidate = match self.pick(3) {
+            0 => Expr::Load(b, vec![Int::Var(i)]),
+            1 => Expr::Unary(Unary::Sin, Box::new(Expr::Load(b, vec![Int::Var(i)]))),
+            _ => self.expr(2),
+        };
+        self.ints.pop();
+        let inner = if self.chance(2) {
+            let value = Expr::Max(Box::new(Expr::Var(largest)), Box::new(candidate));
+            vec![Stmt::Set(largest, Assign::Set, value)]
+        } else {
+            let v = self.fresh();
+            let take = Stmt::Set(largest, Assign::Set, Expr::Var(v));
+            let larger = Cond::Less(Expr::Var(largest), Expr::Var(v));
+            let cond = if self.chance(3) { Cond::Not(Box::new(larger)) } else { larger };
+            vec![Stmt::Let(v, candidate), Stmt::If(cond, vec![take], Vec::new())]
+        };
+        let label = self.fresh();
+        body.push(Stmt::For(Loop {
+            label,
+            var: i,
+            lo: Int::Lit(self.pick(2) as i64),
+            hi: Int::Lit(n),
+            inclusive: false,
+            rev: self.chance(4),
+            step: None,
+            body: inner,
+        }));
+        self.vars.push(largest);
+    }
+
+    /// In each round: scratch vectors filled from sums over others, then something nonlinear of them.
+    fn layer(&mut self, depth: usize, body: &mut Vec<Stmt>) {
+        let mut inner = Vec::new();
+        let mut scratch = Vec::new();
+        let around = self.buffers.len();
+        for _ in 0..2 {
+            let buffer = self.fresh().max(OUT + 1);
+            self.next = self.next.max(buffer + 1);
+            let zero = Expr::Const(0.0);
+            let new = Stmt::NewBuffer { buffer, dims: vec![self.len], vector: Some(Int::Var(0)), fill: zero };
+            // Some are made anew in each round.
+            if self.chance(3) {
+                inner.push(new);
+            } else {
+                body.push(new);
+            }
+            scratch.push(buffer);
+        }
+        let [round, row, column, last] = [(); 4].map(|()| self.fresh());
+        self.ints.push((round, 2));
+        let looped = |g: &mut Self, var: usize, hi: Int, inner: Vec<Stmt>| {
+            let label = g.fresh();
+            let (lo, inclusive, rev, step) = (Int::Lit(0), false, g.chance(5), None);
+            Stmt::For(Loop { label, var, lo, hi, inclusive, rev, step, body: inner })
+        };
+        let [u, m] = [scratch[0], scratch[1]];
+        self.ints.push((row, self.len - 1));
+        let value = self.expr(2);
+        let fill = Stmt::Store(u, vec![Int::Var(row)], Assign::Set, value);
+        inner.push(looped(self, row, Int::Var(0), vec![fill]));
+        let t = self.fresh();
+        self.ints.push((column, self.len - 1));
+        let factor = self.expr(1);
+        self.ints.pop();
+        let term = Expr::Mul(Box::new(Expr::Load(u, vec![Int::Var(column)])), Box::new(factor));
+        let sum = looped(self, column, Int::Var(0), vec![Stmt::Set(t, Assign::Add, term)]);
+        let value = Expr::Unary([Unary::Tanh, Unary::Sin][self.pick(2)], Box::new(Expr::Var(t)));
+        let start = self.expr(1);
+        let set = Stmt::Store(m, vec![Int::Var(row)], Assign::Set, value);
+        inner.push(looped(self, row, Int::Var(0), vec![Stmt::Let(t, start), sum, set]));
+        self.ints.pop();
+        let total = self.fresh();
+        inner.push(Stmt::Let(total, Expr::Const(0.5)));
+        let element = || Box::new(Expr::Load(m, vec![Int::Var(last)]));
+        let square = Stmt::Set(total, Assign::Add, Expr::Mul(element(), element()));
+        inner.push(looped(self, last, Int::Var(0), vec![square]));
+        let into = self.var();
+        let value = Expr::Unary(Unary::Sin, Box::new(Expr::Var(total)));
+        inner.push(Stmt::Set(into, self.assign(), value));
+        if self.chance(3) {
+            self.buffers.extend(scratch.iter().map(|b| (*b, vec![self.len])));
+            inner.extend(self.block(depth - 1));
+        }
+        self.buffers.truncate(around);
+        self.ints.pop();
+        body.push(looped(self, round, Int::Lit(3), inner));
     }
 
     /// A loop body in which `element`, an immutable binding, is only read: through a copy.

@@ -18,7 +18,10 @@ use crate::frontend;
 use crate::ir::eval::{EvalError, Hyper, Item, Module, Outcome, eval_in};
 use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
-use crate::optimize::{PASSES, accumulate, finish, first_store, flatten, hoist, lanes, optimize, unflip};
+use crate::optimize::{
+    PASSES, accumulate, bring_together, finish, first_store, flatten, fuse, hoist, induction, lanes,
+    optimize, prepare, selection, unflip,
+};
 use crate::options;
 use crate::pipeline::{Derivatives, Product};
 use crate::transform::forward::{forward, forward_with};
@@ -241,7 +244,12 @@ impl Check<'_> {
         self.same(&format!("{what}, first_store"), func, &first_store::first_store(func.clone()))?;
         let sums = accumulate::accumulate(func.clone());
         self.same(&format!("{what}, first_store of sums"), func, &first_store::first_store(sums))?;
+        self.same(&format!("{what}, fuse"), func, &fuse::fuse(func.clone()))?;
+        self.same(&format!("{what}, induction"), func, &induction::induction(func.clone()))?;
+        self.same(&format!("{what}, selection"), func, &selection::selection(func.clone()))?;
         let optimised = optimize(func.clone());
+        self.same(&format!("{what}, prepared"), func, &prepare(optimised.clone()))?;
+        self.same(&format!("{what}, brought together"), func, &bring_together(optimised.clone()))?;
         self.same(&format!("{what}, optimised"), func, &optimised)?;
         self.same(&format!("{what}, lanes"), func, &lanes::lanes_from(optimised.clone(), 1))?;
         let stored = first_store::first_store(optimised.clone());
@@ -293,7 +301,7 @@ fn check_value(choices: &[u8], at: usize, len: i64) -> Checked<()> {
     let raw = lower(&check.text, "wrt(x, a)")?;
     check.expect("primal", &raw, &[], &[y.v])?;
     check.passes("primal", &raw)?;
-    let f = optimize(raw);
+    let f = prepare(optimize(raw));
 
     let jvp = forward(&f);
     check.expect("forward", &jvp, &[Dot], &[y.a])?;
@@ -342,7 +350,7 @@ fn check_outputs(choices: &[u8], at: usize, len: i64) -> Checked<()> {
     let tangents: Vec<f64> = y.iter().map(|y| y.a).collect();
     check.expect("primal", &raw, &[], &values)?;
     check.passes("primal", &raw)?;
-    let f = optimize(raw);
+    let f = prepare(optimize(raw));
     check.expect("forward", &forward(&f), &[Dot], &tangents)?;
     check.expect("reverse", &reverse(&f, false), &[Bar], &cotangent)?;
     check.product(Product::Jvp, &f, &[(&[], &values), (&[Dot], &tangents)])?;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashSet as HashSet;
 
 use crate::ir::{
-    Arg, BarArg, Block, Buffer, Call, CallMode, ForLoop, Inst, InstKind, Op, Product, StoreMode, Type, Value,
-    Verbatim,
+    Arg, BarArg, Binding, Block, Buffer, Call, CallMode, ForLoop, Inst, InstKind, Op, Product, Storage,
+    StoreMode, Type, Value, Verbatim,
 };
 use crate::rules;
 use crate::transform::products;
@@ -300,6 +300,7 @@ impl Reverse<'_> {
         }
 
         // The body.
+        let mut kept = Vec::new();
         let outer_bars = std::mem::take(&mut self.bars);
         let outer_reloads = self.reloads.clone();
         let outer_write_only = self.write_only.clone();
@@ -334,11 +335,21 @@ impl Reverse<'_> {
                 self.reloads.extend(held.map(|(v, b)| (*v, (*b, l.body.args[0]))));
             }
             self.write_only.extend(plan.write_only.iter().copied());
+            kept = self.keep_for_reversal(body);
             self.forward_block(body, Mode::Augmented, true);
+            for v in &kept {
+                self.kept.entry(*v).and_modify(|place| place.stored = true);
+            }
         } else {
             self.restore_block(body);
         }
         self.allocate_bars(body);
+        for b in &plan.private {
+            if self.active.buffer(*b) && self.is_confined(*b, body) {
+                let bar = self.new_bar_buffer(*b);
+                self.bar_buffers.insert(*b, bar);
+            }
+        }
         for (u, arg) in free.iter().zip(&bar_args[active.len()..]) {
             self.bars.insert(*u, *arg);
         }
@@ -346,6 +357,9 @@ impl Reverse<'_> {
             self.add_bar(body.yields[*k], *arg);
         }
         self.reverse_block(body);
+        for v in &kept {
+            self.kept.remove(v);
+        }
         let mut yields = Vec::new();
         for k in &active {
             yields.push(self.bar_or_zero(carried[*k]));
@@ -378,6 +392,21 @@ impl Reverse<'_> {
         for (k, result) in active.iter().zip(&results) {
             self.add_bar(inits[*k], *result);
         }
+    }
+
+    /// Whether nothing outside this body reads a local buffer. If a round does not read what another has left there either, its
+    /// adjoint lives in one round: it starts as zero.
+    fn is_confined(&self, b: Buffer, body: &Block) -> bool {
+        let reads = |block: &Block| {
+            let mut n = 0;
+            block.visit(&mut |inst| n += inst.kind.reads().iter().filter(|r| **r == b).count());
+            n
+        };
+        let data = self.src.buffer(b);
+        data.storage == Storage::Local
+            && !data.grows
+            && !self.src.outputs.iter().any(|o| o.binding == Binding::Buffer(b))
+            && reads(body) == reads(&self.src.body)
     }
 
     /// The adjoint of a call: the callee's own. The adjoint of its tangent is the tangent of its adjoint with the

@@ -20,6 +20,7 @@ use std::rc::Rc;
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::analysis::activity::{self, Activity};
+use crate::analysis::keep::Keeper;
 use crate::analysis::replay::{self, InstId, Plan};
 use crate::ir::{
     Binding, Block, Buffer, BufferData, Builder, Dim, ForLoop, Func, Inst, InstKind, Layout, Mark, Op,
@@ -52,6 +53,8 @@ pub(crate) fn reverse_with(func: &Func, accumulate: bool, active: &Activity) -> 
         carried: HashMap::default(),
         copies: HashMap::default(),
         reloads: HashMap::default(),
+        keeper: Keeper::new(func),
+        kept: HashMap::default(),
         write_only: HashSet::default(),
         long_enough: HashSet::default(),
     };
@@ -81,6 +84,16 @@ enum Key {
     Trips(InstId),
 }
 
+/// Where a value of an inner loop is kept.
+#[derive(Clone)]
+struct Place {
+    buffer: Buffer,
+    /// Variables and rounds of the loops between, in the source.
+    path: Vec<(Value, Value)>,
+    /// Whether it is there already.
+    stored: bool,
+}
+
 /// The adjoint under construction. `src` values and buffers are those of the function that is reversed;
 /// everything is emitted with fresh ones.
 struct Reverse<'a> {
@@ -104,6 +117,9 @@ struct Reverse<'a> {
     copies: HashMap<InstId, Vec<(Buffer, Stack)>>,
     /// Values of replayed loops that a buffer still holds, and the loop variable that finds them there.
     reloads: HashMap<Value, (Buffer, Value)>,
+    keeper: Keeper,
+    /// Where values of inner loops are kept between the replay of a round and its reversal.
+    kept: HashMap<Value, Place>,
     /// Buffers that the replays around us leave alone.
     write_only: HashSet<Buffer>,
     /// Adjoints of vectors that grow, where they are as long as these.

@@ -1,9 +1,12 @@
 //! Forward code: the function as it is, augmented with what its reversal needs, or repeated in a reverse sweep.
 
+use crate::analysis::keep::Kept;
 use crate::analysis::replay::{LoopPlan, is_expensive};
-use crate::ir::{Block, Buffer, BufferData, Dim, ForLoop, Inst, InstKind, Stack, Storage, Type, Value};
+use crate::ir::{
+    Block, Buffer, BufferData, Dim, ForLoop, Inst, InstKind, Stack, Storage, StoreMode, Type, Value,
+};
 
-use super::{Key, Reverse};
+use super::{Key, Place, Reverse};
 
 /// Whether what is emitted will be reversed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,6 +73,7 @@ impl Reverse<'_> {
         if repeated {
             self.reload(inst);
         }
+        self.keep(inst);
     }
 
     fn bind_results(&mut self, inst: &Inst, results: Vec<Value>, kind: InstKind) {
@@ -364,6 +368,46 @@ impl Reverse<'_> {
         let copy = self.new_local_like(b, name);
         self.buffers.insert(b, copy);
         copy
+    }
+
+    /// Makes places for what the replay of a round keeps for its reversal; returns the values.
+    pub(super) fn keep_for_reversal(&mut self, body: &Block) -> Vec<Value> {
+        let mut values = Vec::new();
+        for Kept { value, path } in self.keeper.of_round(self.src, &self.plan, body) {
+            // A round further out may keep it already.
+            if self.kept.contains_key(&value) {
+                continue;
+            }
+            let rounds: Vec<Value> = path.iter().map(|(_, rounds)| self.val(*rounds)).collect();
+            let elem = self.src.ty(value).clone();
+            let name = self.src.value(value).name.as_deref().unwrap_or("value");
+            let buffer = self.b.outermost_buffer(&format!("{name}_kept"), elem, &rounds);
+            self.kept.insert(value, Place { buffer, path, stored: false });
+            values.push(value);
+        }
+        values
+    }
+
+    /// Stores what is kept for the reversal of a round, or, in it, takes it from there.
+    fn keep(&mut self, inst: &Inst) {
+        for result in &inst.results {
+            let Some(Place { buffer, path, stored }) = self.kept.get(result).cloned() else { continue };
+            let mut index = self.val(path[0].0);
+            for (variable, rounds) in &path[1..] {
+                let row = self.b.mul(index, self.val(*rounds));
+                index = self.b.add(row, self.val(*variable));
+            }
+            if stored {
+                let value = self.b.load(buffer, vec![index]);
+                if let Some(name) = self.src.value(*result).name.clone() {
+                    self.b.name(value, || name);
+                }
+                self.env.insert(Key::Value(*result), value);
+            } else {
+                let value = self.val(*result);
+                self.b.store(buffer, vec![index], value, StoreMode::Set);
+            }
+        }
     }
 
     /// Takes stored values from the buffer that still holds them, instead of computing them again.

@@ -1,0 +1,124 @@
+//! Which values of inner loops are worth keeping between the replay of a round and its reversal.
+//!
+//! A replayed loop runs the body of a round, then its reversal, in which the loops inside run their bodies once more. What is
+//! dear there, a reduction or a call into libm, can be kept in between: a place for each round of the loops inside. The space
+//! is allocated once, at the top of the function.
+//!
+//! Kept is only in functions that have vectors of their own: others are promised to allocate nothing.
+
+use rustc_hash::FxHashSet as HashSet;
+
+use super::definitions::{Definitions, definitions, literal};
+use super::replay::{Plan, is_expensive};
+use super::sizes::sizes;
+use crate::ir::{Binding, Block, Dim, ForLoop, Func, Inst, InstKind, Value};
+
+/// A loop of fewer rounds is run again.
+const FEW: u64 = 8;
+
+/// A value that is kept, and the loops between the round and it, outermost first: their variables and numbers of rounds.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    pub(crate) value: Value,
+    pub(crate) path: Vec<(Value, Value)>,
+}
+
+/// What can be kept in a function at all.
+pub(crate) struct Keeper {
+    defs: Definitions,
+    sizes: HashSet<Value>,
+    /// Values that are there from the top of the function on.
+    outermost: HashSet<Value>,
+    allowed: bool,
+}
+
+impl Keeper {
+    pub(crate) fn new(func: &Func) -> Keeper {
+        let mut allowed = false;
+        func.body.visit(&mut |inst| {
+            if let InstKind::Alloc { buffer, .. } = inst.kind {
+                allowed |= func.buffer(buffer).dims.iter().any(|d| matches!(d, Dim::Dyn(_)));
+            }
+        });
+        if !allowed {
+            return Keeper {
+                defs: Definitions::default(),
+                sizes: HashSet::default(),
+                outermost: HashSet::default(),
+                allowed,
+            };
+        }
+        let params = func.params.iter().filter_map(|p| match p.binding {
+            Binding::Value(v) => Some(v),
+            Binding::Buffer(_) => None,
+        });
+        let top = func.body.insts.iter().flat_map(|inst| inst.results.iter().copied());
+        Keeper {
+            defs: definitions(func),
+            sizes: sizes(func),
+            outermost: params.chain(top).collect(),
+            allowed,
+        }
+    }
+
+    /// What to keep of the loops inside a round.
+    pub(crate) fn of_round(&self, func: &Func, plan: &Plan, body: &Block) -> Vec<Kept> {
+        let mut found = Vec::new();
+        if self.allowed {
+            self.block(func, plan, body, &mut Vec::new(), &mut found);
+        }
+        found
+    }
+
+    fn block(
+        &self,
+        func: &Func,
+        plan: &Plan,
+        block: &Block,
+        path: &mut Vec<(Value, Value)>,
+        found: &mut Vec<Kept>,
+    ) {
+        for inst in &block.insts {
+            if !path.is_empty() && self.is_dear(inst) {
+                let floats = inst.results.iter().filter(|r| func.is_float(**r));
+                found.extend(floats.map(|r| Kept { value: *r, path: path.clone() }));
+            }
+            if let InstKind::For(l) = &inst.kind
+                && plan.of_loop(inst).replay
+                && self.is_regular(l)
+            {
+                let before = found.len();
+                path.push((l.body.args[0], l.hi));
+                self.block(func, plan, &l.body, path, found);
+                path.pop();
+                // What a buffer of the user's holds anyway.
+                let held = &plan.of_loop(inst).reload;
+                let mut at = 0;
+                found.retain(|kept| {
+                    at += 1;
+                    at <= before || !held.iter().any(|(v, _)| *v == kept.value)
+                });
+            }
+        }
+    }
+
+    /// Counts from zero to a number that is known at the top of the function.
+    fn is_regular(&self, l: &ForLoop) -> bool {
+        literal(&self.defs, l.lo) == Some(0)
+            && !l.inclusive
+            && l.step.is_none()
+            && !l.body.diverges
+            && self.outermost.contains(&l.hi)
+            && self.sizes.contains(&l.hi)
+            && self.sizes.contains(&l.body.args[0])
+    }
+
+    fn is_dear(&self, inst: &Inst) -> bool {
+        match &inst.kind {
+            InstKind::Pure(op, _) => is_expensive(op),
+            InstKind::For(l) => literal(&self.defs, l.hi).is_none_or(|rounds| rounds > FEW),
+            InstKind::While { .. } | InstKind::Call(_) => true,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Which integers are known to be `usize`: indices, lengths, and what shares a type with them. (Of other integers the IR knows
+//! only that rustc knows.)
+
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+
+use crate::ir::walk::dim_values;
+use crate::ir::{Block, Cmp, Func, InstKind, Op, Type, Value};
+
+/// The integers of a function that are `usize` for sure.
+pub(crate) fn sizes(func: &Func) -> HashSet<Value> {
+    let mut classes = Classes { func, parent: HashMap::default(), known: Vec::new() };
+    for data in &func.buffers {
+        dim_values(&data.dims).for_each(|v| classes.known.push(v));
+    }
+    classes.block(&func.body);
+    let known = std::mem::take(&mut classes.known);
+    let roots: HashSet<Value> = known.iter().map(|v| classes.root(*v)).collect();
+    let all = (0..func.values.len() as u32).map(Value).filter(|v| *func.ty(*v) == Type::Int);
+    all.filter(|v| roots.contains(&classes.root(*v))).collect()
+}
+
+struct Classes<'a> {
+    func: &'a Func,
+    parent: HashMap<Value, Value>,
+    known: Vec<Value>,
+}
+
+impl Classes<'_> {
+    fn root(&mut self, v: Value) -> Value {
+        let mut at = v;
+        while let Some(up) = self.parent.get(&at) {
+            at = *up;
+        }
+        if at != v {
+            self.parent.insert(v, at);
+        }
+        at
+    }
+
+    fn join(&mut self, a: Value, b: Value) {
+        if *self.func.ty(a) != Type::Int || *self.func.ty(b) != Type::Int {
+            return;
+        }
+        let (a, b) = (self.root(a), self.root(b));
+        if a != b {
+            self.parent.insert(a, b);
+        }
+    }
+
+    fn joined(&mut self, a: &[Value], b: &[Value]) {
+        a.iter().zip(b).for_each(|(a, b)| self.join(*a, *b));
+    }
+
+    fn block(&mut self, block: &Block) {
+        for inst in &block.insts {
+            match &inst.kind {
+                InstKind::Pure(Op::Len(..), _) => self.known.push(inst.results[0]),
+                InstKind::Pure(Op::Int(text), _) if text.ends_with("usize") => {
+                    self.known.push(inst.results[0]);
+                }
+                InstKind::Pure(Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Rem, args) => {
+                    self.join(args[0], args[1]);
+                    self.join(args[0], inst.results[0]);
+                }
+                InstKind::Pure(Op::Select, args) => {
+                    self.join(args[1], args[2]);
+                    self.join(args[1], inst.results[0]);
+                }
+                InstKind::Pure(Op::Cmp(Cmp::Eq | Cmp::Ne | Cmp::Lt | Cmp::Le | Cmp::Gt | Cmp::Ge), args) => {
+                    self.join(args[0], args[1]);
+                }
+                InstKind::Load { index, .. } | InstKind::Store { index, .. } => {
+                    self.known.extend(index.iter().copied());
+                }
+                InstKind::Grow { len, .. } => self.known.push(*len),
+                InstKind::If { then_block, else_block, .. } => {
+                    for side in [then_block, else_block] {
+                        if !side.diverges {
+                            self.joined(&side.yields, &inst.results);
+                        }
+                    }
+                }
+                InstKind::For(l) => {
+                    self.join(l.lo, l.hi);
+                    self.join(l.lo, l.body.args[0]);
+                    self.joined(&l.inits, &inst.results);
+                    self.joined(&l.body.args[1..], &inst.results);
+                    if !l.body.diverges {
+                        self.joined(&l.body.yields, &inst.results);
+                    }
+                    self.known.extend(l.step);
+                }
+                InstKind::While { inits, cond_block, body } => {
+                    self.joined(inits, &inst.results);
+                    self.joined(&cond_block.args, &inst.results);
+                    self.joined(&body.args, &inst.results);
+                    if !body.diverges {
+                        self.joined(&body.yields, &inst.results);
+                    }
+                }
+                _ => {}
+            }
+            inst.kind.blocks().into_iter().for_each(|b| self.block(b));
+        }
+    }
+}
