@@ -70,6 +70,15 @@ impl Keeper {
         found
     }
 
+    /// What to keep of a loop of the whole function: if it saves its state in each round anyway.
+    pub(crate) fn of_loop(&self, func: &Func, plan: &Plan, inst: &Inst) -> Vec<Kept> {
+        let mut found = Vec::new();
+        if self.allowed && !plan.of_loop(inst).snapshots.is_empty() {
+            self.looped(func, plan, inst, &mut Vec::new(), &mut found);
+        }
+        found
+    }
+
     fn block(
         &self,
         func: &Func,
@@ -83,23 +92,33 @@ impl Keeper {
                 let floats = inst.results.iter().filter(|r| func.is_float(**r));
                 found.extend(floats.map(|r| Kept { value: *r, path: path.clone() }));
             }
-            if let InstKind::For(l) = &inst.kind
-                && plan.of_loop(inst).replay
-                && self.is_regular(l)
-            {
-                let before = found.len();
-                path.push((l.body.args[0], l.hi));
-                self.block(func, plan, &l.body, path, found);
-                path.pop();
-                // What a buffer of the user's holds anyway.
-                let held = &plan.of_loop(inst).reload;
-                let mut at = 0;
-                found.retain(|kept| {
-                    at += 1;
-                    at <= before || !held.iter().any(|(v, _)| *v == kept.value)
-                });
-            }
+            self.looped(func, plan, inst, path, found);
         }
+    }
+
+    fn looped(
+        &self,
+        func: &Func,
+        plan: &Plan,
+        inst: &Inst,
+        path: &mut Vec<(Value, Value)>,
+        found: &mut Vec<Kept>,
+    ) {
+        let InstKind::For(l) = &inst.kind else { return };
+        if !plan.of_loop(inst).replay || !self.is_regular(l) {
+            return;
+        }
+        let before = found.len();
+        path.push((l.body.args[0], l.hi));
+        self.block(func, plan, &l.body, path, found);
+        path.pop();
+        // What a buffer of the user's holds anyway.
+        let held = &plan.of_loop(inst).reload;
+        let mut at = 0;
+        found.retain(|kept| {
+            at += 1;
+            at <= before || !held.iter().any(|(v, _)| *v == kept.value)
+        });
     }
 
     /// Counts from zero to a number that is known at the top of the function.

@@ -83,7 +83,9 @@ impl<'a> Defs<'a> {
         let mut in_rounds = false;
         for inst in insts {
             match &inst.kind {
-                InstKind::Fill { buffer, .. } if *buffer == b => return true,
+                InstKind::Fill { buffer, .. } | InstKind::PopBuffer { buffer, .. } if *buffer == b => {
+                    return true;
+                }
                 InstKind::Product(p) if p.into.buffer == b && p.mode == StoreMode::Set => return true,
                 InstKind::Store { buffer, index, mode: StoreMode::Set, .. } if *buffer == b => {
                     // b[0] = ..; b[1] = ..; up to the constant length

@@ -15,7 +15,8 @@
 //! A loop can be replayed if
 //!
 //! 1. every buffer that its body both reads and writes is *private* (wholly overwritten at the start of each
-//!    iteration), declared inside, or cheap to snapshot at each iteration;
+//!    iteration), declared inside, copied when the loop is entered since each iteration has a part of it to itself, or
+//!    cheap to snapshot at each iteration;
 //! 2. every other buffer that its body reads is not written later in the scope, or is cheap to copy once when
 //!    the loop is entered.
 //!
@@ -26,7 +27,8 @@ use std::collections::BTreeSet;
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-use super::overwrite::Defs;
+use super::definitions::{Definitions, definitions};
+use super::overwrite::{Defs, part_of_round};
 use crate::ir::{Binary, Block, Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, StoreMode, Unary, Value};
 
 /// Identity of an instruction: its address in the function that was analysed, which stays borrowed.
@@ -125,7 +127,8 @@ pub(crate) fn is_expensive(op: &Op) -> bool {
 
 /// Plans the reversal of a function.
 pub(crate) fn plan(func: &Func) -> Plan {
-    let mut planner = Planner { func, defs: Defs::new(func), plan: Plan::default() };
+    let mut planner =
+        Planner { func, defs: Defs::new(func), places: definitions(func), plan: Plan::default() };
     planner.block(&func.body, &BTreeSet::new());
     planner.plan
 }
@@ -133,6 +136,7 @@ pub(crate) fn plan(func: &Func) -> Plan {
 struct Planner<'a> {
     func: &'a Func,
     defs: Defs<'a>,
+    places: Definitions,
     plan: Plan,
 }
 
@@ -201,6 +205,9 @@ impl<'a> Planner<'a> {
         for &b in writes.intersection(&reads) {
             if self.defs.overwrites_first(&body.insts, b) {
                 plan.private.push(b);
+            } else if self.has_parts(inst, b) {
+                // Each round changes a part of its own: one copy of all serves them all.
+                copies.push(b);
             } else if self.can_copy(b) && (self.is_small(b) || self.traverses(body, b)) {
                 plan.snapshots.push(b);
             } else {
@@ -231,6 +238,14 @@ impl<'a> Planner<'a> {
             self.plan.entry_copies.insert(inst, copies);
         }
         plan
+    }
+
+    /// Whether each round of a loop has a part of `b` to itself, and to copy `b` costs no more than the loop.
+    fn has_parts(&self, inst: &Inst, b: Buffer) -> bool {
+        let InstKind::For(l) = &inst.kind else { return false };
+        part_of_round(&self.places, l, b).is_some()
+            && self.can_copy(b)
+            && (self.is_small(b) || self.defs.covers(l, b, 0))
     }
 
     /// Values `v` of the only store `b[i] = v` into a buffer that keeps them until the reversal.

@@ -335,11 +335,9 @@ impl Reverse<'_> {
                 self.reloads.extend(held.map(|(v, b)| (*v, (*b, l.body.args[0]))));
             }
             self.write_only.extend(plan.write_only.iter().copied());
-            kept = self.keep_for_reversal(body);
+            kept = self.keep_for_reversal(self.keeper.of_round(self.src, &self.plan, body));
             self.forward_block(body, Mode::Augmented, true);
-            for v in &kept {
-                self.kept.entry(*v).and_modify(|place| place.stored = true);
-            }
+            self.now_kept(&kept);
         } else {
             self.restore_block(body);
         }

@@ -48,7 +48,13 @@ impl Reverse<'_> {
             }
             InstKind::For(l) => {
                 let (results, inits) = (self.fresh_all(&inst.results), self.vals(&l.inits));
+                let of_function = mode == Mode::Augmented && self.b.depth() == 1;
+                let kept = match of_function.then(|| self.keeper.of_loop(self.src, &self.plan, inst)) {
+                    Some(list) => self.keep_for_reversal(list),
+                    None => Vec::new(),
+                };
                 let body = self.forward_body(inst, &l.body, mode, repeated, None);
+                self.now_kept(&kept);
                 let kind = InstKind::For(ForLoop {
                     lo: self.val(l.lo),
                     hi: self.val(l.hi),
@@ -370,10 +376,10 @@ impl Reverse<'_> {
         copy
     }
 
-    /// Makes places for what the replay of a round keeps for its reversal; returns the values.
-    pub(super) fn keep_for_reversal(&mut self, body: &Block) -> Vec<Value> {
+    /// Makes places for what is kept between a forward sweep and its reversal; returns the values.
+    pub(super) fn keep_for_reversal(&mut self, list: Vec<Kept>) -> Vec<Value> {
         let mut values = Vec::new();
-        for Kept { value, path } in self.keeper.of_round(self.src, &self.plan, body) {
+        for Kept { value, path } in list {
             // A round further out may keep it already.
             if self.kept.contains_key(&value) {
                 continue;
@@ -386,6 +392,13 @@ impl Reverse<'_> {
             values.push(value);
         }
         values
+    }
+
+    /// From here on, what is kept is there.
+    pub(super) fn now_kept(&mut self, values: &[Value]) {
+        for v in values {
+            self.kept.entry(*v).and_modify(|place| place.stored = true);
+        }
     }
 
     /// Stores what is kept for the reversal of a round, or, in it, takes it from there.
