@@ -193,10 +193,10 @@ fn touches(inst: &Inst, b: Buffer) -> bool {
 }
 
 /// Which part of a buffer each round of a loop has to itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Part {
-    /// `b[i]`, with all that is in it.
-    First,
+    /// `b[i]`, with all that is in it, or `b[k][i]` with these indices in front.
+    Along(Vec<Value>),
     /// `b[offset + i]`
     Behind(Value),
     /// `b[i * width + r]` for `r` in `0..width`: a row of a matrix that lies flat.
@@ -222,8 +222,10 @@ pub(crate) fn part_of_round(defs: &Definitions, l: &ForLoop, buffer: Buffer) -> 
         }
     });
     let part = |index: &[Value]| -> Option<Part> {
-        if index.first() == Some(&variable) {
-            return Some(Part::First);
+        if let Some(axis) = index.iter().position(|i| *i == variable)
+            && index[..axis].iter().all(|i| !inside.contains(i))
+        {
+            return Some(Part::Along(index[..axis].to_vec()));
         }
         let ([index], false) = (index, inside.is_empty()) else { return None };
         let (Op::Add, sum) = defs.get(index)? else { return None };
