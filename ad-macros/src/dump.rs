@@ -58,7 +58,7 @@ impl Dump {
             let _ = writeln!(
                 self.ir,
                 "; ---- plan of the reverse sweep ----\n{}",
-                replay::plan(func).describe(func)
+                replay::plan(func, &|_| true).describe(func)
             );
         }
     }

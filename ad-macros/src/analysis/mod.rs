@@ -5,6 +5,7 @@
 //! - [`keep`]: what a round of a loop keeps for its reversal;
 //! - [`overwrite`]: what sets every element of a buffer;
 //! - [`sizes`]: which integers are `usize`;
+//! - [`undo`]: which buffers a reverse sweep puts back as they were;
 //! - [`replay`]: how each loop is run backwards: its body run again, or what it needs saved.
 
 pub(crate) mod activity;
@@ -13,3 +14,4 @@ pub(crate) mod keep;
 pub(crate) mod overwrite;
 pub(crate) mod replay;
 pub(crate) mod sizes;
+pub(crate) mod undo;

@@ -20,6 +20,8 @@
 //! 2. every other buffer that its body reads is not written later in the scope, or is cheap to copy once when
 //!    the loop is entered.
 //!
+//! In saved loops, buffers that are read more than written are put back as they were ([`super::undo`]): their loads are stable.
+//!
 //! Method: loop-level checkpointing with recomputation as in Tapenade's reverse of independent loops
 //! (Hascoët, Hatano, Pascual 2006, "adjoining independent computations"), decided per loop.
 
@@ -29,6 +31,7 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::definitions::{Definitions, definitions};
 use super::overwrite::{Defs, part_of_round};
+use super::undo::{Undo, undo};
 use crate::ir::{Binary, Block, Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, StoreMode, Unary, Value};
 
 /// Identity of an instruction: its address in the function that was analysed, which stays borrowed.
@@ -40,6 +43,7 @@ pub(crate) struct Plan {
     loops: HashMap<InstId, LoopPlan>,
     unstable: HashSet<InstId>,
     entry_copies: HashMap<InstId, Vec<Buffer>>,
+    undo: Undo,
 }
 
 /// The plan for one loop.
@@ -65,6 +69,10 @@ impl Plan {
     /// Whether the instruction (a load, or a verbatim read of buffers) gives the same again in the reverse sweep.
     pub(crate) fn is_stable(&self, inst: &Inst) -> bool {
         !self.unstable.contains(&std::ptr::from_ref(inst))
+    }
+    /// Whether the reverse sweep puts back what this store overwrites.
+    pub(crate) fn is_undone(&self, inst: &Inst) -> bool {
+        self.undo.stores.contains(&std::ptr::from_ref(inst))
     }
     /// Buffers to copy when this loop or call is executed, because they are overwritten before its reversal.
     pub(crate) fn entry_copies(&self, inst: &Inst) -> &[Buffer] {
@@ -125,10 +133,20 @@ pub(crate) fn is_expensive(op: &Op) -> bool {
     }
 }
 
-/// Plans the reversal of a function.
-pub(crate) fn plan(func: &Func) -> Plan {
-    let mut planner =
-        Planner { func, defs: Defs::new(func), places: definitions(func), plan: Plan::default() };
+/// Plans the reversal of a function, of which these buffers are active.
+pub(crate) fn plan(func: &Func, is_active: &dyn Fn(Buffer) -> bool) -> Plan {
+    let plan = plan_with(func, Undo::default());
+    let undo = undo(func, &plan, is_active);
+    if undo.buffers.is_empty() { plan } else { plan_with(func, undo) }
+}
+
+fn plan_with(func: &Func, undo: Undo) -> Plan {
+    let mut planner = Planner {
+        func,
+        defs: Defs::new(func),
+        places: definitions(func),
+        plan: Plan { undo, ..Plan::default() },
+    };
     planner.block(&func.body, &BTreeSet::new());
     planner.plan
 }
@@ -143,7 +161,8 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     /// Walks a block backwards; `later` holds the buffers written after the current place in the scope.
     fn block(&mut self, block: &'a Block, later: &BTreeSet<Buffer>) {
-        let mut later = later.clone();
+        // What comes after the block has been undone when the block is reversed.
+        let mut later = self.not_undone(later);
         for inst in block.insts.iter().rev() {
             self.inst(inst, &later);
             later.extend(inst.kind.writes());
@@ -151,6 +170,10 @@ impl<'a> Planner<'a> {
                 later.extend(nested.writes());
             }
         }
+    }
+
+    fn not_undone(&self, buffers: &BTreeSet<Buffer>) -> BTreeSet<Buffer> {
+        buffers.iter().copied().filter(|b| !self.plan.undo.buffers.contains(b)).collect()
     }
 
     fn inst(&mut self, inst: &'a Inst, later: &BTreeSet<Buffer>) {
@@ -161,6 +184,7 @@ impl<'a> Planner<'a> {
                 self.plan.unstable.insert(inst);
             }
             InstKind::Call(_) | InstKind::Product(_) => {
+                let later = self.not_undone(later);
                 let mut copies: Vec<Buffer> =
                     inst.kind.reads().into_iter().filter(|b| later.contains(b)).collect();
                 copies.sort_unstable();
@@ -200,6 +224,11 @@ impl<'a> Planner<'a> {
         };
         let writes = outside(body.writes());
         let reads = outside(reads(body));
+        let later = &self.not_undone(later);
+        let undone = &self.plan.undo.buffers;
+        if writes.iter().any(|b| undone.contains(b)) && self.undoes_in(body) {
+            return LoopPlan::default();
+        }
         let mut plan = LoopPlan { replay: true, ..LoopPlan::default() };
         let mut copies = Vec::new();
         for &b in writes.intersection(&reads) {
@@ -238,6 +267,13 @@ impl<'a> Planner<'a> {
             self.plan.entry_copies.insert(inst, copies);
         }
         plan
+    }
+
+    /// Whether stores in a body are undone: they are where they are.
+    fn undoes_in(&self, body: &Block) -> bool {
+        let mut found = false;
+        body.visit(&mut |inst| found |= self.plan.is_undone(inst));
+        found
     }
 
     /// Whether each round of a loop has a part of `b` to itself, and to copy `b` costs no more than the loop.

@@ -51,6 +51,7 @@ impl Reverse<'_> {
                         self.b.store(bars, index, zero, StoreMode::Set);
                     }
                 }
+                self.undo_store(inst);
             }
             InstKind::Fill { buffer, value } => {
                 if self.active.buffer(*buffer) {

@@ -39,7 +39,7 @@ pub(crate) fn reverse(func: &Func, accumulate: bool) -> Func {
 
 /// As [`reverse`], with an activity of the caller's.
 pub(crate) fn reverse_with(func: &Func, accumulate: bool, active: &Activity) -> Func {
-    let plan = replay::plan(func);
+    let plan = replay::plan(func, &|b| active.buffer(b));
     let mut reverse = Reverse {
         src: func,
         b: Builder::new(Func::new(&func.name)),
@@ -55,6 +55,7 @@ pub(crate) fn reverse_with(func: &Func, accumulate: bool, active: &Activity) -> 
         reloads: HashMap::default(),
         keeper: Keeper::new(func),
         kept: HashMap::default(),
+        undone: HashMap::default(),
         write_only: HashSet::default(),
         long_enough: HashSet::default(),
     };
@@ -120,6 +121,8 @@ struct Reverse<'a> {
     keeper: Keeper,
     /// Where values of inner loops are kept between the replay of a round and its reversal.
     kept: HashMap<Value, Place>,
+    /// What stores that are undone have overwritten.
+    undone: HashMap<InstId, Stack>,
     /// Buffers that the replays around us leave alone.
     write_only: HashSet<Buffer>,
     /// Adjoints of vectors that grow, where they are as long as these.

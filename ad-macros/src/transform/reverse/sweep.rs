@@ -35,6 +35,10 @@ impl Reverse<'_> {
             | InstKind::Grow { buffer, .. }
                 if repeated && self.is_write_only(*buffer) => {}
             InstKind::Product(p) if repeated && self.is_write_only(p.into.buffer) => {}
+            InstKind::Store { buffer, index, .. } if self.plan.is_undone(inst) => {
+                self.push_overwritten(inst, *buffer, index);
+                self.clone_inst(inst);
+            }
             InstKind::Alloc { buffer, .. } => {
                 let mut data: BufferData = self.src.buffer(*buffer).clone();
                 data.dims = self.dims(&data.dims);
@@ -374,6 +378,27 @@ impl Reverse<'_> {
         let copy = self.new_local_like(b, name);
         self.buffers.insert(b, copy);
         copy
+    }
+
+    /// Pushes what a store is going to overwrite.
+    fn push_overwritten(&mut self, inst: &Inst, buffer: Buffer, index: &[Value]) {
+        let data = self.src.buffer(buffer).clone();
+        let stack = self.new_stack(&format!("{}_before", data.name), data.elem, None);
+        let index = self.vals(index);
+        let value = self.b.load(self.buf(buffer), index);
+        self.b.effect(InstKind::Push { stack, value });
+        self.undone.insert(inst, stack);
+    }
+
+    /// Puts back what a store has overwritten.
+    pub(super) fn undo_store(&mut self, inst: &Inst) {
+        let key: super::InstId = inst;
+        if let (InstKind::Store { buffer, index, .. }, Some(stack)) = (&inst.kind, self.undone.get(&key)) {
+            let ty = self.src.buffer(*buffer).elem.clone();
+            let before = self.b.emit(InstKind::Pop { stack: *stack }, vec![ty])[0];
+            let index = self.vals(index);
+            self.b.store(self.buf(*buffer), index, before, StoreMode::Set);
+        }
     }
 
     /// Makes places for what is kept between a forward sweep and its reversal; returns the values.
