@@ -57,7 +57,7 @@ struct Raw {
     dump: Flag,
 }
 
-const WORDS: &str = "`grad`, `jvp`, `vjp`, `hvp`, `grad_hvp`, `hvp_rev`, `curvature`, `hessian`, `linearize`, `sparsity`, `calls`";
+const WORDS: &str = "`grad`, `jvp`, `vjp`, `hvp`, `hvp_block`, `grad_hvp`, `hvp_rev`, `curvature`, `hessian`, `linearize`, `sparsity`, `calls`";
 
 /// Reads the attribute.
 pub(crate) fn parse(attributes: TokenStream, diagnostics: &mut Diagnostics) -> Options {

@@ -29,9 +29,10 @@ use crate::frontend;
 use crate::frontend::signature::{Ret, Signature, is_helper};
 use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Role, Source, Storage};
-use crate::optimize::{bring_together, finish, optimize, prepare};
+use crate::optimize::{bring_together, finish, finish_shaped, optimize, prepare, shape};
 use crate::options::{self, Options};
 use crate::transform::forward::forward;
+use crate::transform::lanes::widen;
 use crate::transform::outputs::{bind_seed, keep_outputs, merge_params, without_effects};
 use crate::transform::pattern::{is_universal, pattern};
 use crate::transform::reverse::reverse;
@@ -48,6 +49,8 @@ pub(crate) enum Product {
     Vjp,
     /// `f_hvp`: forward(reverse(f)), the Hessian-vector product alone
     Hvp,
+    /// `f_hvp_block`: lanes(forward(reverse(f))), for several directions at once
+    HvpBlock,
     /// `f_grad_hvp`: forward(reverse(f)), everything it computes
     GradHvp,
     /// `f_hvp_rev`: reverse(forward(f))
@@ -63,11 +66,12 @@ pub(crate) enum Product {
 }
 
 impl Product {
-    const ALL: [Product; 10] = [
+    const ALL: [Product; 11] = [
         Product::Grad,
         Product::Jvp,
         Product::Vjp,
         Product::Hvp,
+        Product::HvpBlock,
         Product::GradHvp,
         Product::HvpRev,
         Product::Curvature,
@@ -83,6 +87,7 @@ impl Product {
             Product::Jvp => "jvp",
             Product::Vjp => "vjp",
             Product::Hvp => "hvp",
+            Product::HvpBlock => "hvp_block",
             Product::GradHvp => "grad_hvp",
             Product::HvpRev => "hvp_rev",
             Product::Curvature => "curvature",
@@ -104,6 +109,7 @@ impl Product {
                 Product::Grad,
                 Product::Jvp,
                 Product::Hvp,
+                Product::HvpBlock,
                 Product::GradHvp,
                 Product::HvpRev,
                 Product::Curvature,
@@ -183,7 +189,16 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
             out.extend(tokens);
             continue;
         }
-        let func = derivatives.product(product);
+        let func = match product {
+            Product::HvpBlock => {
+                let Some(func) = derivatives.block(&backend::lanes_name(&sig, &primal)) else {
+                    no_block(&sig, &options, diagnostics);
+                    continue;
+                };
+                func
+            }
+            _ => derivatives.product(product),
+        };
         dump.stage(product.suffix(), &func);
         let tokens = backend::emit(&sig, product, &func);
         made.insert(product, func);
@@ -245,11 +260,15 @@ fn operator(
     options: &Options,
     diagnostics: &mut Diagnostics,
 ) -> TokenStream {
+    let block = (product == Product::Hessian).then(|| {
+        let known = products.remove(&Product::HvpBlock);
+        known.or_else(|| derivatives.block(&backend::lanes_name(sig, derivatives.f)))
+    });
     let mut product_of = |p: Product| products.remove(&p).unwrap_or_else(|| derivatives.product(p));
     let made = backend::Operators::new(sig).and_then(|operators| match product {
         Product::Hessian => {
             let (hvp, grad) = (product_of(Product::Hvp), product_of(Product::Grad));
-            Some(operators.hessian(&hvp, &grad))
+            Some(operators.hessian(&hvp, block.flatten().as_ref(), &grad))
         }
         Product::Linearize => Some(operators.linearize(&derivatives.linearize()?)),
         _ => {
@@ -269,6 +288,19 @@ fn operator(
         );
     }
     made.unwrap_or_default()
+}
+
+/// An error if the product of several directions is asked for, of a function that cannot have it.
+fn no_block(sig: &Signature, options: &Options, diagnostics: &mut Diagnostics) {
+    let asked = options.only.iter().flat_map(|only| &only.products).find(|(p, _)| *p == Product::HvpBlock);
+    if let Some((_, span)) = asked {
+        diagnostics.error(
+            *span,
+            format!("`{}` cannot have `hvp_block`", sig.ident),
+            "the active parameters must be floats, or arrays, slices or vectors of floats, with rows of one length; apply \
+             `hvp` to one direction after another",
+        );
+    }
 }
 
 /// The products to generate.
@@ -296,6 +328,7 @@ pub(crate) struct Derivatives<'f> {
     tangent: OnceCell<Func>,
     second: OnceCell<Func>,
     adjoint: OnceCell<Func>,
+    hvp: OnceCell<Func>,
 }
 
 impl<'f> Derivatives<'f> {
@@ -306,6 +339,7 @@ impl<'f> Derivatives<'f> {
             tangent: OnceCell::new(),
             second: OnceCell::new(),
             adjoint: OnceCell::new(),
+            hvp: OnceCell::new(),
         }
     }
 
@@ -329,6 +363,20 @@ impl<'f> Derivatives<'f> {
         })
     }
 
+    /// forward(reverse(f)): the product alone
+    fn hvp(&self) -> &Func {
+        self.hvp.get_or_init(|| {
+            let second = self.second().clone();
+            optimized("hvp", keep_outputs(second, |role| role.marks == [Mark::Bar, Mark::Dot]))
+        })
+    }
+
+    /// `f_hvp_block`: the product for `count` directions at once, if it can be widened.
+    pub(crate) fn block(&self, count: &str) -> Option<Func> {
+        let wide = widen(&shape(self.hvp().clone()), count)?;
+        Some(finish_shaped(optimized("hvp_block", wide)))
+    }
+
     /// reverse(f) alone, its seeds given, as callers want it
     fn adjoint(&self) -> &Func {
         self.adjoint.get_or_init(|| {
@@ -348,10 +396,7 @@ impl<'f> Derivatives<'f> {
                 let vjp = keep_outputs(reverse(f, false), |role| role.marks == [Mark::Bar]);
                 bring_together(optimized("vjp", vjp))
             }
-            Product::Hvp => {
-                let second = self.second().clone();
-                optimized("hvp", keep_outputs(second, |role| role.marks == [Mark::Bar, Mark::Dot]))
-            }
+            Product::Hvp => self.hvp().clone(),
             Product::HvpRev => {
                 let slope = Role::primal(Source::Result(0)).marked(Mark::Dot);
                 let jvp = optimized("forward", keep_outputs(forward(f), |role| *role == slope));
@@ -373,8 +418,8 @@ impl<'f> Derivatives<'f> {
                     f.params.iter().filter(|p| p.active).map(|p| p.role.marked(Mark::Dot)).collect();
                 optimized("curvature", directions.iter().fold(second, merge_params))
             }
-            Product::Hessian | Product::Linearize | Product::Sparsity => {
-                unreachable!("operators are made of other products")
+            Product::HvpBlock | Product::Hessian | Product::Linearize | Product::Sparsity => {
+                unreachable!("made of other products")
             }
         };
         finish(func)

@@ -55,6 +55,13 @@ fn products_by_macro_and_by_hand() {
 }
 
 #[test]
+fn products_with_several_directions() {
+    for case in cases() {
+        agree(&case, Kind::HvpBlock, &output(&case, Kind::HvpBlock), &output(&case, Kind::HvpByHand));
+    }
+}
+
+#[test]
 fn products_and_applications_of_the_linearised_operator() {
     for case in cases() {
         let mut applied = vec![f64::NAN; case.x.len()];

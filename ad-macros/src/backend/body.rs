@@ -67,20 +67,9 @@ impl<'a> Body<'a> {
             constants: HashMap::default(),
             mutable: HashSet::default(),
         };
-        func.body.visit(&mut |inst| match &inst.kind {
-            InstKind::Pure(Op::Verbatim(v), _) | InstKind::Effect(v, _) => {
-                body.names.reserve_all(v.tokens.clone());
-            }
-            InstKind::Call(call) => body.names.reserve_all(call.callee.clone()),
-            InstKind::Pure(Op::Custom(custom), _) => body.names.reserve_all(custom.callee.clone()),
-            _ => {}
-        });
-        for buffer in &func.buffers {
-            for dim in &buffer.dims {
-                if let Dim::Fixed(n) = dim {
-                    body.names.reserve_all(n.parse().unwrap_or_default());
-                }
-            }
+        reserve_verbatim(func, &mut body.names);
+        if let Some(count) = &func.lanes {
+            body.names.reserve(count);
         }
         body.count_uses(&func.body, false);
         for o in &func.outputs {
@@ -202,16 +191,14 @@ impl<'a> Body<'a> {
     pub(super) fn stack_type(&self, s: Stack) -> TokenStream {
         let data = self.func.stack(s);
         let Some(elem) = expr::scalar_type(&data.elem) else { return TokenStream::new() };
-        let ty = match &data.contents {
-            Some(dims) if is_array(dims) => dims.iter().rev().fold(elem, |inner, dim| match dim {
-                Dim::Fixed(n) => {
-                    let n: TokenStream = n.parse().unwrap_or_default();
-                    quote!([#inner; #n])
-                }
-                _ => inner,
-            }),
-            _ => elem,
-        };
+        // Of a vector, its elements are pushed.
+        let ty = data.contents.iter().flatten().rev().fold(elem, |inner, dim| match dim {
+            Dim::Fixed(n) => {
+                let n: TokenStream = n.parse().unwrap_or_default();
+                quote!([#inner; #n])
+            }
+            _ => inner,
+        });
         quote!(: ::ad_runtime::Tape<#ty>)
     }
 
@@ -292,7 +279,9 @@ impl<'a> Body<'a> {
         let uses = self.uses.get(&v).copied().unwrap_or_default();
         let constant = operands.is_empty() && reads.is_empty();
         let generic = constant && expr::is_generic_constant(&expr);
-        if generic || constant && self.is_literal(&expr) {
+        // The number of lanes is a name.
+        let count = constant && self.func.lanes.as_deref().is_some_and(|n| expr.tokens.to_string() == n);
+        if generic || count || constant && self.is_literal(&expr) {
             self.constants.insert(v, expr);
             return;
         }
@@ -510,6 +499,24 @@ impl<'a> Body<'a> {
     /// A value as an argument.
     pub(super) fn argument(&mut self, v: Value) -> TokenStream {
         self.take(v).tokens
+    }
+}
+
+/// Takes all names that the user's own code in a function says.
+pub(super) fn reserve_verbatim(func: &Func, names: &mut Names) {
+    func.body.visit(&mut |inst| match &inst.kind {
+        InstKind::Pure(Op::Verbatim(v), _) | InstKind::Effect(v, _) => names.reserve_all(v.tokens.clone()),
+        InstKind::Call(call) => names.reserve_all(call.callee.clone()),
+        InstKind::Pure(Op::Custom(custom), _) => {
+            names.reserve_all(custom.callee.clone());
+            custom.partials.iter().for_each(|p| names.reserve_all(p.clone()));
+        }
+        _ => {}
+    });
+    for dim in func.buffers.iter().flat_map(|buffer| &buffer.dims) {
+        if let Dim::Fixed(n) = dim {
+            names.reserve_all(n.parse().unwrap_or_default());
+        }
     }
 }
 

@@ -44,6 +44,16 @@ pub(crate) fn emit(sig: &Signature, product: Product, func: &Func) -> TokenStrea
     function(sig, func, &name, &docs::of(sig, product), &sig.vis, &sig.attrs, &TokenStream::new())
 }
 
+/// A name for the number of lanes that nothing in a function, or in what is made of it, has.
+pub(crate) fn lanes_name(sig: &Signature, func: &Func) -> String {
+    let mut names = names::Names::default();
+    let (generics, types) = (&sig.generics, sig.params.iter().map(|p| &p.ty));
+    let (output, clause) = (&sig.output, &sig.generics.where_clause);
+    names.reserve_all(quote!(#generics #clause #(#types)* #output));
+    body::reserve_verbatim(func, &mut names);
+    names.fresh("LANES").to_string()
+}
+
 /// In place of products that a function cannot have: whoever asks for one is told why.
 pub(crate) fn absent(function: &syn::ItemFn, products: &[Product]) -> TokenStream {
     let (ident, vis) = (&function.sig.ident, &function.vis);
@@ -82,8 +92,12 @@ fn function(
     let written = records.written(sig, func, &mut body);
     let returned = signature::wrapped(sig, signature::returned(sig, func, |binding| body.output(binding)));
     let ret = signature::wrapped_type(sig, signature::return_type(sig, func)).map(|ty| quote!(-> #ty));
-    let generics = &sig.generics;
-    let where_clause = &generics.where_clause;
+    let mut generics = sig.generics.clone();
+    if let Some(count) = &func.lanes {
+        let count = Ident::new(count, proc_macro2::Span::call_site());
+        generics.params.push(syn::parse_quote!(const #count: usize));
+    }
+    let where_clause = generics.where_clause.take();
     let receiver = sig.receiver.as_ref().map(|r| quote!(#r,));
     let allow = allowed();
     // A wrong length is the caller's: the panic points there.

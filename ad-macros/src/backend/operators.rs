@@ -29,6 +29,13 @@ enum Kind {
     Array,
 }
 
+/// How many directions a call takes: one, or an array of them in place of each float.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Width {
+    One,
+    Block,
+}
+
 /// What both functions know of the user's.
 pub(crate) struct Operators<'s> {
     sig: &'s Signature,
@@ -91,33 +98,55 @@ impl<'s> Operators<'s> {
         Some(Operators { sig, places, float: float_type(&float?), names })
     }
 
-    /// `f_hessian`, of the product and the gradient.
-    pub(crate) fn hessian(&self, hvp: &Func, grad: &Func) -> TokenStream {
-        let (product, gradient) = (format_ident!("__ad_product"), format_ident!("__ad_gradient"));
-        let inner = [(&product, hvp), (&gradient, grad)];
-        let (inside, beside, [product, gradient]) = self.placed("hessian", inner, &quote!());
+    /// `f_hessian`, of the product, that for several directions where there is one, and the gradient.
+    pub(crate) fn hessian(&self, hvp: &Func, block: Option<&Func>, grad: &Func) -> TokenStream {
+        let (product, wide, gradient) =
+            (format_ident!("__ad_product"), format_ident!("__ad_products"), format_ident!("__ad_gradient"));
+        let inner = [Some((&product, hvp)), Some((&gradient, grad)), block.map(|block| (&wide, block))];
+        let inner: Vec<_> = inner.into_iter().flatten().collect();
+        let (inside, beside, paths) = self.placed("hessian", &inner, &quote!());
+        let generic = self.generic_arguments(None);
+        let (product, gradient) = (&paths[0], &paths[1]);
         let (float, dim, call_product, call_gradient) = (
             &self.float,
             self.dim(),
-            self.call(&product, &[], true, &quote!()),
-            self.call(&gradient, &[], false, &quote!(__ad_value)),
+            self.call(&quote!(#product #generic), &[], Some(Width::One), &quote!()),
+            self.call(&quote!(#gradient #generic), &[], None, &quote!(__ad_value)),
         );
+        let of_blocks = block.map(|_| quote!(, impl Fn(::ad_runtime::operators::Block<'_, #float>)));
         let ty = quote!(::ad_runtime::operators::Hessian<
-            #float, impl Fn(&[#float], &mut [#float]), impl Fn(&mut [#float]) -> #float
+            #float, impl Fn(&[#float], &mut [#float]), impl Fn(&mut [#float]) -> #float #of_blocks
         >);
         let docs = "The Hessian of [`{f}`] at a point as a linear operator, without storage: each application is one \
                     Hessian-vector product. Vectors hold {wrt}, one after the other.";
-        // Each of the two closures has its own.
+        // Each of the closures has its own.
         let copies: TokenStream = self
             .cloned()
             .map(|name| quote!(let #name = ::ad_runtime::__private::Kept::new(#name.again(stringify!(#name)));))
             .collect();
+        let with_blocks = block.map(|_| quote!(.with_blocks(__ad_blocks)));
+        let blocks = paths.get(2).map(|wide| {
+            let [four, eight] = [4_usize, 8].map(|lanes| {
+                let generic = self.generic_arguments(Some(lanes));
+                self.call(&quote!(#wide #generic), &[], Some(Width::Block), &quote!())
+            });
+            quote! {
+                let __ad_blocks = {
+                    #copies
+                    move |__ad_block: ::ad_runtime::operators::Block<'_, #float>| match __ad_block {
+                        ::ad_runtime::operators::Block::Four(__ad_v, __ad_out) => { #four }
+                        ::ad_runtime::operators::Block::Eight(__ad_v, __ad_out) => { #eight }
+                    }
+                };
+            }
+        });
         let function = self.function(
             "hessian",
             docs,
             &ty,
             &quote! {
                 #inside
+                #blocks
                 ::ad_runtime::operators::Hessian::new(
                     #dim,
                     {
@@ -126,6 +155,7 @@ impl<'s> Operators<'s> {
                     },
                     move |__ad_out: &mut [#float]| { #call_gradient __ad_value },
                 )
+                #with_blocks
             },
         );
         quote!(#beside #function)
@@ -135,13 +165,15 @@ impl<'s> Operators<'s> {
     pub(crate) fn linearize(&self, split: &Split) -> TokenStream {
         let (first, second) = (format_ident!("__ad_fixed"), format_ident!("__ad_varying"));
         let inner = [(&first, &split.fixed), (&second, &split.varying)];
-        let (inside, beside, [first, second]) = self.placed("linearize", inner, &quote!());
+        let (inside, beside, paths) = self.placed("linearize", &inner, &quote!());
+        let generic = self.generic_arguments(None);
+        let (first, second) = (&paths[0], &paths[1]);
         let count = split.varying.params.iter().filter(|p| matches!(p.role.of, Source::Saved(_))).count();
         let saved: Vec<Ident> = (0..count).map(|k| format_ident!("__ad_saved_{k}")).collect();
         let value = if count == 0 { quote!(__ad_value) } else { quote!((__ad_value, #(#saved),*)) };
         let (float, dim) = (&self.float, self.dim());
-        let call_first = self.call(&first, &[], false, &value);
-        let call_second = self.call(&second, &saved, true, &quote!());
+        let call_first = self.call(&quote!(#first #generic), &[], None, &value);
+        let call_second = self.call(&quote!(#second #generic), &saved, Some(Width::One), &quote!());
         let ty = quote!(::ad_runtime::operators::Linearized<#float, impl Fn(&[#float], &mut [#float])>);
         let docs = "The Hessian of [`{f}`] at a point as a linear operator: computes value and gradient, keeps what of the \
                     product does not depend on the direction, and applies only what does. Vectors hold {wrt}, one after \
@@ -171,7 +203,8 @@ impl<'s> Operators<'s> {
     pub(crate) fn sparsity(&self, sets: &Func, universal: bool) -> TokenStream {
         let (name, recorder) = (format_ident!("__ad_sets"), Ident::new(RECORDER, Span::call_site()));
         let extra = quote!(, #recorder: &::ad_runtime::__private::SetRecorder);
-        let (inside, beside, [function]) = self.placed("sparsity", [(&name, sets)], &extra);
+        let (inside, beside, paths) = self.placed("sparsity", &[(&name, sets)], &extra);
+        let (function, generic) = (&paths[0], self.generic_arguments(None));
         let mut inputs = TokenStream::new();
         let mut args: Vec<TokenStream> = self.kept();
         for (k, place) in self.places.iter().enumerate() {
@@ -199,7 +232,7 @@ impl<'s> Operators<'s> {
                 #inside
                 let #recorder = ::ad_runtime::__private::SetRecorder::new(#dim);
                 #inputs
-                #function(#(#args,)* &#recorder);
+                #function #generic(#(#args,)* &#recorder);
                 ::ad_runtime::sparse::Sparsity::new(#recorder.finish(), #universal)
             },
         );
@@ -220,8 +253,8 @@ impl<'s> Operators<'s> {
         self.sig.params.iter().zip(&self.names).filter(|(p, _)| !is_copied(&p.ty)).map(|(_, name)| name)
     }
 
-    /// `::<T, N>`, which need not follow from the arguments.
-    fn generic_arguments(&self) -> Option<TokenStream> {
+    /// `::<T, N>`, which need not follow from the arguments; with the number of lanes, where there are lanes.
+    fn generic_arguments(&self, lanes: Option<usize>) -> Option<TokenStream> {
         let names: Vec<&Ident> = self
             .sig
             .generics
@@ -233,7 +266,8 @@ impl<'s> Operators<'s> {
                 syn::GenericParam::Lifetime(_) => None,
             })
             .collect();
-        (!names.is_empty()).then(|| quote!(::<#(#names),*>))
+        let lanes = lanes.map(|n| quote!(, #n));
+        (!names.is_empty()).then(|| quote!(::<#(#names),* #lanes>))
     }
 
     fn dim(&self) -> TokenStream {
@@ -241,13 +275,13 @@ impl<'s> Operators<'s> {
         quote!(0 #(+ #lens)*)
     }
 
-    /// The functions that are called: inside or beside, and by which path.
-    fn placed<const N: usize>(
+    /// The functions that are called: inside or beside, and by which path, without generic arguments.
+    fn placed(
         &self,
         of: &str,
-        list: [(&Ident, &Func); N],
+        list: &[(&Ident, &Func)],
         extra: &TokenStream,
-    ) -> (TokenStream, TokenStream, [TokenStream; N]) {
+    ) -> (TokenStream, TokenStream, Vec<TokenStream>) {
         let f = super::plain(&self.sig.ident);
         let emit = |name: &Ident, func: &Func, hidden: bool| {
             let vis = syn::Visibility::Inherited;
@@ -257,14 +291,13 @@ impl<'s> Operators<'s> {
             let hidden = hidden.then(|| quote!(#[doc(hidden)]));
             quote!(#hidden #function)
         };
-        let generic = self.generic_arguments();
         let inside: TokenStream = list.iter().map(|(name, func)| emit(name, func, false)).collect();
         if self.sig.receiver.is_none() && !mentions_self(inside.clone()) {
-            return (inside, quote!(), list.map(|(name, _)| quote!(#name #generic)));
+            return (inside, quote!(), list.iter().map(|(name, _)| quote!(#name)).collect());
         }
-        let names = list.map(|(name, _)| format_ident!("{name}_{of}_{f}"));
+        let names: Vec<Ident> = list.iter().map(|(name, _)| format_ident!("{name}_{of}_{f}")).collect();
         let beside = list.iter().zip(&names).map(|((_, func), name)| emit(name, func, true)).collect();
-        (quote!(), beside, names.map(|name| quote!(Self::#name #generic)))
+        (quote!(), beside, names.iter().map(|name| quote!(Self::#name)).collect())
     }
 
     fn function(&self, suffix: &str, docs: &str, ty: &TokenStream, body: &TokenStream) -> TokenStream {
@@ -314,13 +347,13 @@ impl<'s> Operators<'s> {
         }
     }
 
-    /// A call with parts of `__ad_v` for directions and parts of `__ad_out` for derivatives; `value` is what comes back
-    /// beside those.
+    /// A call with parts of `__ad_v` for directions, where it takes some, and parts of `__ad_out` for derivatives; `value` is
+    /// what comes back beside those.
     fn call(
         &self,
         function: &TokenStream,
         saved: &[Ident],
-        directions: bool,
+        directions: Option<Width>,
         value: &TokenStream,
     ) -> TokenStream {
         let mut before = TokenStream::new();
@@ -328,7 +361,7 @@ impl<'s> Operators<'s> {
         args.extend(saved.iter().map(|s| quote!(&#s)));
         let span = Span::call_site();
         let part = |what: &str, k: usize| Ident::new(&format!("__ad_{what}_{k}"), span);
-        if directions {
+        if let Some(width) = directions {
             let mut rest = quote!(__ad_v);
             for (k, place) in self.places.iter().enumerate() {
                 let (dot, len) = (part("dot", k), &place.len);
@@ -337,7 +370,7 @@ impl<'s> Operators<'s> {
                 args.push(match place.kind {
                     Kind::Scalar => quote!(#dot[0]),
                     Kind::Slice => match place.param.class {
-                        Class::RefVec { .. } => quote!(&#dot.to_vec()),
+                        Class::RefVec { .. } if width == Width::One => quote!(&#dot.to_vec()),
                         _ => quote!(#dot),
                     },
                     Kind::RefArray => quote!(::ad_runtime::__private::array(#dot)),

@@ -248,6 +248,15 @@ fn parameter_type(sig: &Signature, func: &Func, p: &Param) -> TokenStream {
         Source::Result(_) | Source::Leaf(..) | Source::Saved(_) => None,
     };
     match (p.binding, written) {
+        // Each float is an array of lanes.
+        (Binding::Buffer(b), Some(_)) if is_wide(func, b) => {
+            let shape = shape_of(func, b);
+            match func.buffer(b).storage {
+                Storage::Output => quote!(&mut #shape),
+                Storage::Shared => quote!(& #shape),
+                _ => shape,
+            }
+        }
         (Binding::Buffer(b), Some(param)) => {
             let storage = func.buffer(b).storage;
             let ty = &param.ty;
@@ -301,6 +310,11 @@ fn parameter_type(sig: &Signature, func: &Func, p: &Param) -> TokenStream {
             if func.buffer(b).storage == Storage::Shared { quote!(& #shape) } else { shape }
         }
     }
+}
+
+/// Whether the last axis of a buffer is that of the lanes.
+fn is_wide(func: &Func, b: crate::ir::Buffer) -> bool {
+    matches!((func.buffer(b).dims.last(), &func.lanes), (Some(Dim::Fixed(n)), Some(count)) if n == count)
 }
 
 /// What stands behind a reference.

@@ -63,6 +63,11 @@ impl Builder {
         buffer
     }
 
+    /// The open blocks, outermost first.
+    pub(crate) fn open_blocks(&mut self) -> &mut [Block] {
+        &mut self.open
+    }
+
     /// How many blocks are open: 1 is the function's body.
     pub(crate) fn depth(&self) -> usize {
         self.open.len()

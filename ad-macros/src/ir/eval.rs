@@ -49,6 +49,19 @@ impl<N: Num> Item<N> {
     pub(crate) fn floats(xs: &[N]) -> Item<N> {
         Item::Tensor(Tensor { dims: vec![xs.len()], data: xs.iter().map(|x| Scalar::F(*x)).collect() })
     }
+    /// Each float as an array of `factors.len()` lanes, each lane a multiple of it.
+    pub(crate) fn widened(&self, factors: &[N]) -> Item<N> {
+        let lanes = |s: &Scalar<N>| match *s {
+            Scalar::F(x) => factors.iter().map(|c| Scalar::F(c.mul(x))).collect(),
+            other => vec![other; factors.len()],
+        };
+        let (mut dims, data) = match self {
+            Item::Scalar(s) => (Vec::new(), lanes(s)),
+            Item::Tensor(t) => (t.dims.clone(), t.data.iter().flat_map(lanes).collect()),
+        };
+        dims.push(factors.len());
+        Item::Tensor(Tensor { dims, data })
+    }
     /// All floats in it, in order.
     pub(crate) fn to_floats(&self) -> Vec<N> {
         let of = |s: &Scalar<N>| match s {

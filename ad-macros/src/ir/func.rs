@@ -149,6 +149,8 @@ pub(crate) struct Func {
     pub(crate) values: Vec<ValueData>,
     pub(crate) buffers: Vec<BufferData>,
     pub(crate) stacks: Vec<StackData>,
+    /// For how many directions at once it is: the constant parameter that says so.
+    pub(crate) lanes: Option<Rc<str>>,
 }
 
 impl Func {
@@ -161,6 +163,7 @@ impl Func {
             values: Vec::new(),
             buffers: Vec::new(),
             stacks: Vec::new(),
+            lanes: None,
         }
     }
     pub(crate) fn new_value(&mut self, ty: Type, name: Option<Rc<str>>) -> Value {

@@ -89,15 +89,27 @@ const LEVELS: usize = 4;
 
 /// The last passes, on a function that is printed next: they shape loops for the machine.
 pub(crate) fn finish(func: Func) -> Func {
-    if !has_loops(&func) {
-        let func = checked(&Pass { name: "first_store", run: first_store::first_store }, func);
+    let straight = !has_loops(&func);
+    let func = shape(func);
+    if straight {
         let func = checked(&Pass { name: "flatten", run: flatten::flatten }, func);
         return checked(&Pass { name: "dce", run: dce::dce }, func);
     }
+    finish_shaped(checked(&Pass { name: "lanes", run: lanes::lanes }, func))
+}
+
+/// The first of the last passes: how loops run, sum and store.
+pub(crate) fn shape(func: Func) -> Func {
+    if !has_loops(&func) {
+        return checked(&Pass { name: "first_store", run: first_store::first_store }, func);
+    }
     let func = checked(&Pass { name: "unflip", run: unflip::unflip }, func);
     let func = checked(&Pass { name: "accumulate", run: accumulate::accumulate }, func);
-    let func = checked(&Pass { name: "first_store", run: first_store::first_store }, func);
-    let func = checked(&Pass { name: "lanes", run: lanes::lanes }, optimize(func));
+    optimize(checked(&Pass { name: "first_store", run: first_store::first_store }, func))
+}
+
+/// The last of the last passes.
+pub(crate) fn finish_shaped(func: Func) -> Func {
     let func = checked(&Pass { name: "flatten", run: flatten::flatten }, func);
     let func = checked(&Pass { name: "windows", run: windows::windows }, optimize(func));
     checked(&Pass { name: "dce", run: dce::dce }, func)

@@ -186,6 +186,40 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// Each lane of the product for several directions is the product with that direction: lane 0 with this point's, and
+    /// the product is linear in it.
+    fn lanes(&self, f: &Func, product: &[f64]) -> Checked<()> {
+        let Some(func) = Derivatives::of(f).block("3") else {
+            return if self.text.contains("g(") { Ok(()) } else { fail(format!("not widened\n{}", self.text)) };
+        };
+        if let Err(e) = verify(&func) {
+            return fail(format!("hvp_block: {e}\n{}\n{func}", self.text));
+        }
+        const FACTORS: [f64; 3] = [1.0, -2.0, 0.5];
+        let mut seen = std::collections::HashMap::new();
+        let args: Vec<Item<f64>> = func
+            .params
+            .iter()
+            .map(|p| {
+                let single = self.point.arg(&func, p, &mut seen, &self.seed);
+                if p.role.marks.is_empty() {
+                    return single;
+                }
+                single.widened(&FACTORS)
+            })
+            .collect();
+        let outcome = match eval_in(self.module, &func, &args) {
+            Ok(outcome) => outcome,
+            Err(e) => return fail(format!("hvp_block: {e:?}\n{}\n{func}", self.text)),
+        };
+        let wanted: Vec<f64> = product.iter().flat_map(|x| FACTORS.map(|c| c * x)).collect();
+        self.agree("hvp_block", &func, &in_order(&outcome, &[Mark::Bar, Mark::Dot]), &wanted)?;
+        if outcome.left > 0 {
+            return fail(format!("hvp_block: {} left on stacks\n{}\n{func}", outcome.left, self.text));
+        }
+        Ok(())
+    }
+
     /// Both halves of the product: what the first gives, and what the second makes of what it has saved.
     fn linearized(&self, f: &Func, wanted: &[(&[Mark], &[f64])], product: &[f64]) -> Checked<()> {
         let Some(split) = Derivatives::of(f).linearize() else {
@@ -321,6 +355,7 @@ fn check_value(choices: &[u8], at: usize, len: i64) -> Checked<()> {
     check.product(Product::Grad, &f, &[primal, (&[Bar], &gradient)])?;
     check.product(Product::Jvp, &f, &[primal, slope])?;
     check.product(Product::Hvp, &f, &[(&[Bar, Dot], &product)])?;
+    check.lanes(&f, &product)?;
     check.product(Product::GradHvp, &f, &[primal, (&[Bar], &gradient), (&[Bar, Dot], &product)])?;
     check.product(Product::HvpRev, &f, &[(&[Bar], &product)])?;
     check.product(Product::Curvature, &f, &[primal, slope, (&[Dot, Dot], &[curvature])])?;

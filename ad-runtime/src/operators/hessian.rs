@@ -1,9 +1,9 @@
-//! The Hessian of a function at a point, as the macro's `f_hessian` and `f_linearize` give it.
+//! The Hessian of a function at a point, as the macro's `f_hessian` and `f_linearize` give it; blocks of directions.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{HessianOperator, Properties, Scalar, check_operand};
+use super::{HessianOperator, Properties, Scalar, check_block, check_operand};
 
 /// The Hessian at a point, without storage: each application is one Hessian-vector product, `f_hvp`.
 ///
@@ -23,21 +23,68 @@ use super::{HessianOperator, Properties, Scalar, check_operand};
 /// assert_eq!(hv, [10.0, 6.0]);
 /// assert_eq!(hessian.value(), 45.0);
 /// ```
+///
+/// [`apply_block`](HessianOperator::apply_block) of what `f_hessian` gives takes eight or four directions at a time, by
+/// `f_hvp_block`, so that they share all that does not depend on them. It allocates `16 · dim` numbers for the time of
+/// the call.
 #[derive(Clone, Debug)]
-pub struct Hessian<T, P, G> {
+pub struct Hessian<T, P, G, B = OneByOne> {
     dim: usize,
     product: P,
     gradient: G,
+    blocks: B,
     scalar: core::marker::PhantomData<T>,
+}
+
+/// Directions to apply to at once, and where the products go, which are overwritten: component after component, with
+/// the lanes (one for each direction) of a component side by side.
+#[derive(Debug)]
+pub enum Block<'a, T> {
+    /// Four directions.
+    Four(&'a [[T; 4]], &'a mut [[T; 4]]),
+    /// Eight directions.
+    Eight(&'a [[T; 8]], &'a mut [[T; 8]]),
+}
+
+/// Products with several directions at once: a closure on [`Block`]s, or [`OneByOne`].
+pub trait Blocks<T> {
+    /// Whether there are such products.
+    const SOME: bool;
+    /// Applies to a block. Not called where there are none.
+    fn apply(&self, block: Block<'_, T>);
+}
+
+/// Of a [`Hessian`] without products for several directions at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OneByOne;
+
+impl<T> Blocks<T> for OneByOne {
+    const SOME: bool = false;
+    fn apply(&self, _: Block<'_, T>) {}
+}
+
+impl<T, F: Fn(Block<'_, T>)> Blocks<T> for F {
+    const SOME: bool = true;
+    fn apply(&self, block: Block<'_, T>) {
+        self(block);
+    }
 }
 
 impl<T: Scalar, P: Fn(&[T], &mut [T]), G: Fn(&mut [T]) -> T> Hessian<T, P, G> {
     /// From `product`, which overwrites its second argument with `H v`, and `gradient`, which overwrites its argument with
     /// the gradient and returns the value.
     pub fn new(dim: usize, product: P, gradient: G) -> Self {
-        Self { dim, product, gradient, scalar: core::marker::PhantomData }
+        Self { dim, product, gradient, blocks: OneByOne, scalar: core::marker::PhantomData }
     }
 
+    /// With products for several directions at once, which must be those of `product`.
+    pub fn with_blocks<B: Fn(Block<'_, T>)>(self, blocks: B) -> Hessian<T, P, G, B> {
+        let Self { dim, product, gradient, scalar, .. } = self;
+        Hessian { dim, product, gradient, blocks, scalar }
+    }
+}
+
+impl<T: Scalar, P: Fn(&[T], &mut [T]), G: Fn(&mut [T]) -> T, B> Hessian<T, P, G, B> {
     /// Writes the gradient to `out`, which is overwritten, and returns the value. Costs one gradient.
     ///
     /// # Panics
@@ -53,7 +100,7 @@ impl<T: Scalar, P: Fn(&[T], &mut [T]), G: Fn(&mut [T]) -> T> Hessian<T, P, G> {
     }
 }
 
-impl<T: Scalar, P: Fn(&[T], &mut [T]), G> HessianOperator for Hessian<T, P, G> {
+impl<T: Scalar, P: Fn(&[T], &mut [T]), G, B: Blocks<T>> HessianOperator for Hessian<T, P, G, B> {
     type Scalar = T;
 
     fn dim(&self) -> usize {
@@ -66,8 +113,71 @@ impl<T: Scalar, P: Fn(&[T], &mut [T]), G> HessianOperator for Hessian<T, P, G> {
         (self.product)(v, out);
     }
 
+    fn apply_block(&self, directions: &[T], out: &mut [T]) {
+        check_block(self.dim, directions, out);
+        if self.dim == 0 {
+            return;
+        }
+        let (mut eight, mut four) = (Room::new(), Room::new());
+        let mut first = 0;
+        while first < directions.len() {
+            let left = (directions.len() - first) / self.dim;
+            // A block with an empty lane or two costs less than what it holds, one by one.
+            let width = match left {
+                _ if !B::SOME => 1,
+                0..=2 => 1,
+                3..=5 => 4,
+                _ => 8,
+            };
+            let part = first..first + self.dim * width.min(left);
+            let (v, out) = (&directions[part.clone()], &mut out[part.clone()]);
+            match width {
+                8 => eight.apply(self.dim, v, out, |v, out| self.blocks.apply(Block::Eight(v, out))),
+                4 => four.apply(self.dim, v, out, |v, out| self.blocks.apply(Block::Four(v, out))),
+                _ => (self.product)(v, out),
+            }
+            first = part.end;
+        }
+    }
+
     fn properties(&self) -> Properties {
         Properties::SYMMETRIC
+    }
+}
+
+/// Room for a block, allocated when there is the first.
+struct Room<T, const LANES: usize> {
+    directions: Vec<[T; LANES]>,
+    products: Vec<[T; LANES]>,
+}
+
+impl<T: Scalar, const LANES: usize> Room<T, LANES> {
+    fn new() -> Self {
+        Self { directions: Vec::new(), products: Vec::new() }
+    }
+
+    /// Applies to up to `LANES` directions, which stand one after another.
+    fn apply(
+        &mut self,
+        dim: usize,
+        directions: &[T],
+        out: &mut [T],
+        block: impl FnOnce(&[[T; LANES]], &mut [[T; LANES]]),
+    ) {
+        self.directions.resize(dim, [T::zero(); LANES]);
+        self.products.resize(dim, [T::zero(); LANES]);
+        let lanes = directions.len() / dim;
+        for (i, component) in self.directions.iter_mut().enumerate() {
+            for (lane, x) in component.iter_mut().enumerate() {
+                *x = if lane < lanes { directions[lane * dim + i] } else { T::zero() };
+            }
+        }
+        block(&self.directions, &mut self.products);
+        for (lane, out) in out.chunks_exact_mut(dim).enumerate() {
+            for (out, component) in out.iter_mut().zip(&self.products) {
+                *out = component[lane];
+            }
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub use diagonal::{Diagonal, Identity};
 pub use finite_difference::FiniteDifference;
 pub use fisher::{EmpiricalFisher, Fisher, Likelihood, LikelihoodCurvature};
 pub use gauss_newton::GaussNewton;
-pub use hessian::{Hessian, Linearized};
+pub use hessian::{Block, Blocks, Hessian, Linearized, OneByOne};
 pub use kronecker::Kronecker;
 pub use low_rank::LowRank;
 #[cfg(feature = "ndarray")]

@@ -1,6 +1,6 @@
 //! The table: which ratios it shows, and how.
 
-use crate::functions::{COLUMNS, Case, Kind};
+use crate::functions::{COLUMNS, Case, Kind, LANES};
 use allocation_counter::measure;
 
 /// A column of ratios.
@@ -17,6 +17,7 @@ pub(crate) const RATIOS: &[Ratio] = &[
     Ratio { title: "H/primal", of: Kind::Hvp, over: Kind::Primal },
     Ratio { title: "H/g", of: Kind::Hvp, over: Kind::Gradient },
     Ratio { title: "H/hand", of: Kind::Hvp, over: Kind::HvpByHand },
+    Ratio { title: "block/H", of: Kind::HvpBlock, over: Kind::Hvp },
     Ratio { title: "H/num-dual", of: Kind::Hvp, over: Kind::DualSweep },
 ];
 
@@ -36,6 +37,8 @@ impl Row {
         let sweeps = case.x.len().div_ceil(COLUMNS) as f64;
         let dual = place(Kind::DualSweep);
         costs[dual] = costs[dual].map(|s| s * sweeps);
+        let block = place(Kind::HvpBlock);
+        costs[block] = costs[block].map(|s| s / LANES as f64);
         let mut out = vec![0.0; case.x.len()];
         let memory = [Kind::Gradient, Kind::Hvp].map(|kind| {
             let info = measure(|| {
@@ -83,6 +86,7 @@ pub(crate) fn print_row(row: &Row, unit: f64) {
 pub(crate) fn print_legend() {
     println!(
         "g: value and gradient; H: Hessian-vector product alone; hand: plain loops by hand, g with the value too.\n\
+         block: products with {LANES} directions at once, for each direction.\n\
          num-dual: one sweep of {COLUMNS} components, times the number of sweeps. Peak: the most bytes that a call holds on\n\
          the heap at a time."
     );

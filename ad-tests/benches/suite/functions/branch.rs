@@ -1,6 +1,6 @@
 //! A scalar function of two branches: nothing but call overhead and the functions of the standard library.
 
-use super::{Case, Linearization, Number, Problem};
+use super::{Case, LANES, Linearization, Number, Problem};
 use ad_runtime::differentiable;
 
 #[differentiable]
@@ -25,6 +25,9 @@ impl Problem for Branch {
     }
     fn hvp(&self, x: &[f64], v: &[f64], hv: &mut [f64]) {
         (hv[0], hv[1]) = branch_hvp(x[0], x[1], v[0], v[1]);
+    }
+    fn hvp_block(&self, x: &[f64], v: &[[f64; LANES]], hv: &mut [[f64; LANES]]) {
+        (hv[0], hv[1]) = branch_hvp_block(x[0], x[1], v[0], v[1]);
     }
     fn linearize<'a>(&'a self, x: &'a [f64]) -> Linearization<'a> {
         Linearization::new(branch_linearize(x[0], x[1]))

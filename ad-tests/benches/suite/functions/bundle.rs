@@ -1,7 +1,7 @@
 //! Reprojection error of bundle adjustment (the camera of "Bundle Adjustment in the Large", Agarwal et al., 2010): long straight-line
 //! code, gathered and scattered by indices from data.
 
-use super::{Case, Linearization, Number, Problem, uniform};
+use super::{Case, LANES, Linearization, Number, Problem, uniform};
 use ad_runtime::differentiable;
 use std::hint::black_box;
 
@@ -119,6 +119,9 @@ impl Problem for Bundle {
     }
     fn hvp(&self, p: &[f64], v: &[f64], hv: &mut [f64]) {
         bundle_hvp(p, self.cameras, &self.camera_of, &self.point_of, &self.seen, v, hv);
+    }
+    fn hvp_block(&self, p: &[f64], v: &[[f64; LANES]], hv: &mut [[f64; LANES]]) {
+        bundle_hvp_block(p, self.cameras, &self.camera_of, &self.point_of, &self.seen, v, hv);
     }
     fn linearize<'a>(&'a self, p: &'a [f64]) -> Linearization<'a> {
         Linearization::new(bundle_linearize(p, self.cameras, &self.camera_of, &self.point_of, &self.seen))

@@ -1,6 +1,6 @@
 //! Log-determinant of a kernel matrix by a Cholesky factorisation in place: a triangular nest that reads what it has overwritten.
 
-use super::{Case, Linearization, Number, Problem, axpy, dot, uniform};
+use super::{Case, LANES, Linearization, Number, Problem, axpy, dot, uniform};
 use ad_runtime::differentiable;
 use std::hint::black_box;
 
@@ -101,6 +101,9 @@ impl Problem for Cholesky {
     }
     fn hvp(&self, x: &[f64], v: &[f64], hv: &mut [f64]) {
         log_determinant_hvp(x, self.noise, v, hv);
+    }
+    fn hvp_block(&self, x: &[f64], v: &[[f64; LANES]], hv: &mut [[f64; LANES]]) {
+        log_determinant_hvp_block(x, self.noise, v, hv);
     }
     fn linearize<'a>(&'a self, x: &'a [f64]) -> Linearization<'a> {
         Linearization::new(log_determinant_linearize(x, self.noise))

@@ -1,6 +1,6 @@
 //! Softmax regression, mean cross-entropy with a quadratic penalty: a vector of logits that is overwritten for each sample.
 
-use super::{Case, Linearization, Number, Problem, axpy, dot, dual, softmax, uniform};
+use super::{Case, LANES, Linearization, Number, Problem, axpy, dot, dual, softmax, uniform};
 use ad_runtime::differentiable;
 use std::hint::black_box;
 
@@ -65,6 +65,9 @@ impl Problem for CrossEntropy {
     }
     fn hvp(&self, w: &[f64], v: &[f64], hv: &mut [f64]) {
         cross_entropy_hvp(w, &self.features, &self.labels, self.classes, self.lambda, v, hv);
+    }
+    fn hvp_block(&self, w: &[f64], v: &[[f64; LANES]], hv: &mut [[f64; LANES]]) {
+        cross_entropy_hvp_block(w, &self.features, &self.labels, self.classes, self.lambda, v, hv);
     }
     fn linearize<'a>(&'a self, w: &'a [f64]) -> Linearization<'a> {
         Linearization::new(cross_entropy_linearize(

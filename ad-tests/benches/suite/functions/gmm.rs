@@ -1,7 +1,7 @@
 //! Negative log-likelihood of a Gaussian mixture with a Wishart prior (the objective of ADBench): scratch arrays that are
 //! overwritten in the loops, and a running index.
 
-use super::{Case, Linearization, Number, Problem, axpy, dot, softmax, uniform};
+use super::{Case, LANES, Linearization, Number, Problem, axpy, dot, softmax, uniform};
 use ad_runtime::differentiable;
 use std::hint::black_box;
 
@@ -136,6 +136,10 @@ impl Problem for Gmm {
     fn hvp(&self, p: &[f64], v: &[f64], hv: &mut [f64]) {
         let [d, k, n] = self.sizes;
         gmm_hvp(p, &self.xs, d, k, n, self.gamma, self.wishart_m, v, hv);
+    }
+    fn hvp_block(&self, p: &[f64], v: &[[f64; LANES]], hv: &mut [[f64; LANES]]) {
+        let [d, k, n] = self.sizes;
+        gmm_hvp_block(p, &self.xs, d, k, n, self.gamma, self.wishart_m, v, hv);
     }
     fn linearize<'a>(&'a self, p: &'a [f64]) -> Linearization<'a> {
         let [d, k, n] = self.sizes;

@@ -1,6 +1,6 @@
 //! Negative log-likelihood of a series by a scalar Kalman filter: a long loop with a carried state of two numbers.
 
-use super::{Case, Linearization, Number, Problem, uniform};
+use super::{Case, LANES, Linearization, Number, Problem, uniform};
 use ad_runtime::differentiable;
 use std::hint::black_box;
 
@@ -45,6 +45,9 @@ impl Problem for Kalman {
     }
     fn hvp(&self, p: &[f64], v: &[f64], hv: &mut [f64]) {
         kalman_hvp(p, &self.observations, v, hv);
+    }
+    fn hvp_block(&self, p: &[f64], v: &[[f64; LANES]], hv: &mut [[f64; LANES]]) {
+        kalman_hvp_block(p, &self.observations, v, hv);
     }
     fn linearize<'a>(&'a self, p: &'a [f64]) -> Linearization<'a> {
         Linearization::new(kalman_linearize(p, &self.observations))

@@ -1,6 +1,6 @@
 //! Lennard-Jones energy of all pairs: a triangular nest of loops.
 
-use super::{Case, Linearization, Number, Problem, uniform};
+use super::{Case, LANES, Linearization, Number, Problem, uniform};
 use ad_runtime::differentiable;
 use std::hint::black_box;
 
@@ -49,6 +49,9 @@ impl Problem for LennardJones {
     }
     fn hvp(&self, q: &[f64], v: &[f64], hv: &mut [f64]) {
         lennard_jones_hvp(q, v, hv);
+    }
+    fn hvp_block(&self, q: &[f64], v: &[[f64; LANES]], hv: &mut [[f64; LANES]]) {
+        lennard_jones_hvp_block(q, v, hv);
     }
     fn linearize<'a>(&'a self, q: &'a [f64]) -> Linearization<'a> {
         Linearization::new(lennard_jones_linearize(q))

@@ -1,6 +1,6 @@
 //! Log-sum-exp with the largest element taken out: three passes over one vector.
 
-use super::{Case, Linearization, Number, Problem, dual, softmax, uniform};
+use super::{Case, LANES, Linearization, Number, Problem, dual, softmax, uniform};
 use ad_runtime::differentiable;
 use std::hint::black_box;
 
@@ -34,6 +34,9 @@ impl Problem for LogSumExp {
     }
     fn hvp(&self, x: &[f64], v: &[f64], hv: &mut [f64]) {
         log_sum_exp_hvp(x, v, hv);
+    }
+    fn hvp_block(&self, x: &[f64], v: &[[f64; LANES]], hv: &mut [[f64; LANES]]) {
+        log_sum_exp_hvp_block(x, v, hv);
     }
     fn linearize<'a>(&'a self, x: &'a [f64]) -> Linearization<'a> {
         Linearization::new(log_sum_exp_linearize(x))

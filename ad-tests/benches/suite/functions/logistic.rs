@@ -1,6 +1,6 @@
 //! Logistic regression with a quadratic penalty: a reduction over rows of reductions over features.
 
-use super::{Case, Linearization, Number, Problem, axpy, dot, uniform};
+use super::{Case, LANES, Linearization, Number, Problem, axpy, dot, uniform};
 use ad_runtime::differentiable;
 use std::hint::black_box;
 
@@ -49,6 +49,9 @@ impl Problem for Logistic {
     }
     fn hvp(&self, w: &[f64], v: &[f64], hv: &mut [f64]) {
         logistic_hvp(w, &self.features, &self.labels, self.lambda, v, hv);
+    }
+    fn hvp_block(&self, w: &[f64], v: &[[f64; LANES]], hv: &mut [[f64; LANES]]) {
+        logistic_hvp_block(w, &self.features, &self.labels, self.lambda, v, hv);
     }
     fn linearize<'a>(&'a self, w: &'a [f64]) -> Linearization<'a> {
         Linearization::new(logistic_linearize(w, &self.features, &self.labels, self.lambda))

@@ -1,7 +1,7 @@
 //! The Lorenz system by the classical Runge-Kutta method, squared distance of the last state from a target: a long loop whose
 //! state is carried.
 
-use super::{Case, Linearization, Number, Problem};
+use super::{Case, LANES, Linearization, Number, Problem};
 use ad_runtime::differentiable;
 use std::hint::black_box;
 
@@ -132,6 +132,9 @@ impl Problem for Lorenz {
     }
     fn hvp(&self, p: &[f64], v: &[f64], hv: &mut [f64]) {
         lorenz_hvp(p, &self.target, self.steps, self.dt, v, hv);
+    }
+    fn hvp_block(&self, p: &[f64], v: &[[f64; LANES]], hv: &mut [[f64; LANES]]) {
+        lorenz_hvp_block(p, &self.target, self.steps, self.dt, v, hv);
     }
     fn linearize<'a>(&'a self, p: &'a [f64]) -> Linearization<'a> {
         Linearization::new(lorenz_linearize(p, &self.target, self.steps, self.dt))

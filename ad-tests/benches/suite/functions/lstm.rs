@@ -1,7 +1,7 @@
 //! A small LSTM over a sequence, mean squared error of a linear read-out: a carried state of two vectors, dense products in each
 //! step.
 
-use super::{Case, Linearization, Number, Problem, axpy, dot, uniform};
+use super::{Case, LANES, Linearization, Number, Problem, axpy, dot, uniform};
 use ad_runtime::differentiable;
 use std::hint::black_box;
 
@@ -172,6 +172,9 @@ impl Problem for Lstm {
     }
     fn hvp(&self, p: &[f64], v: &[f64], hv: &mut [f64]) {
         lstm_hvp(p, &self.xs, &self.ys, self.ni, self.nh, v, hv);
+    }
+    fn hvp_block(&self, p: &[f64], v: &[[f64; LANES]], hv: &mut [[f64; LANES]]) {
+        lstm_hvp_block(p, &self.xs, &self.ys, self.ni, self.nh, v, hv);
     }
     fn linearize<'a>(&'a self, p: &'a [f64]) -> Linearization<'a> {
         Linearization::new(lstm_linearize(p, &self.xs, &self.ys, self.ni, self.nh))

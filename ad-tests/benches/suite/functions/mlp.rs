@@ -1,6 +1,6 @@
 //! A network with one hidden layer, mean squared error over a batch: a vector that is overwritten for each sample.
 
-use super::{Case, Linearization, Number, Problem, axpy, dot, uniform};
+use super::{Case, LANES, Linearization, Number, Problem, axpy, dot, uniform};
 use ad_runtime::differentiable;
 use std::hint::black_box;
 
@@ -83,6 +83,10 @@ impl Problem for Mlp {
     fn hvp(&self, p: &[f64], v: &[f64], hv: &mut [f64]) {
         let [ni, nh, no, nb] = self.sizes;
         mlp_hvp(p, &self.xs, &self.ys, ni, nh, no, nb, v, hv);
+    }
+    fn hvp_block(&self, p: &[f64], v: &[[f64; LANES]], hv: &mut [[f64; LANES]]) {
+        let [ni, nh, no, nb] = self.sizes;
+        mlp_hvp_block(p, &self.xs, &self.ys, ni, nh, no, nb, v, hv);
     }
     fn linearize<'a>(&'a self, p: &'a [f64]) -> Linearization<'a> {
         let [ni, nh, no, nb] = self.sizes;

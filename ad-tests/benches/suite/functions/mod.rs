@@ -20,8 +20,12 @@ mod surface;
 pub(crate) use dual::{COLUMNS, Number};
 
 use ad_runtime::operators::{HessianOperator, Linearized};
+use std::cell::{LazyCell, RefCell};
 use std::hint::black_box;
 use std::rc::Rc;
+
+/// Directions of one product of a block.
+pub(crate) const LANES: usize = 8;
 
 /// A function with data, its derivatives by the macro and by hand, and itself over a generic number.
 pub(crate) trait Problem: 'static {
@@ -31,6 +35,8 @@ pub(crate) trait Problem: 'static {
     fn gradient(&self, x: &[f64], g: &mut [f64]) -> f64;
     /// `f_hvp`.
     fn hvp(&self, x: &[f64], v: &[f64], hv: &mut [f64]);
+    /// `f_hvp_block`.
+    fn hvp_block(&self, x: &[f64], v: &[[f64; LANES]], hv: &mut [[f64; LANES]]);
     /// `f_linearize`.
     fn linearize<'a>(&'a self, x: &'a [f64]) -> Linearization<'a>;
     /// Value and gradient, by hand.
@@ -71,6 +77,8 @@ pub(crate) enum Kind {
     Primal,
     Gradient,
     Hvp,
+    /// Products with [`LANES`] directions at once; the output is that of the last.
+    HvpBlock,
     GradientByHand,
     HvpByHand,
     /// One sweep of dual numbers: the first [`COLUMNS`] components of the Hessian-vector product.
@@ -78,8 +86,15 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 6] =
-        [Kind::Primal, Kind::Gradient, Kind::Hvp, Kind::GradientByHand, Kind::HvpByHand, Kind::DualSweep];
+    pub(crate) const ALL: [Kind; 7] = [
+        Kind::Primal,
+        Kind::Gradient,
+        Kind::Hvp,
+        Kind::HvpBlock,
+        Kind::GradientByHand,
+        Kind::HvpByHand,
+        Kind::DualSweep,
+    ];
 }
 
 /// So many calls with the arguments `x`, `v` and the output; the loop is inside, so that what is run is inlined into it.
@@ -106,6 +121,7 @@ impl Case {
             p.hvp(x, v, hv);
             f64::NAN
         });
+        case.add_block(&problem);
         case.add(Kind::GradientByHand, &problem, |p, x, _, g| p.gradient_by_hand(x, g));
         case.add(Kind::HvpByHand, &problem, |p, x, v, hv| {
             p.hvp_by_hand(x, v, hv);
@@ -134,6 +150,30 @@ impl Case {
             value
         };
         self.runs.push((kind, Box::new(run)));
+    }
+
+    /// Adds the block of products: the last direction is `v`, those before it multiples of `v` turned round.
+    fn add_block<P: Problem>(&mut self, problem: &Rc<P>) {
+        let (problem, v) = (Rc::clone(problem), self.v.clone());
+        let blocks = LazyCell::new(move || {
+            let lane = |i: usize, k: usize| v[(i + k + 1) % v.len()] * (0.5 + k as f64);
+            let block: Vec<[f64; LANES]> = (0..v.len())
+                .map(|i| core::array::from_fn(|k| if k + 1 == LANES { v[i] } else { lane(i, k) }))
+                .collect();
+            (block, RefCell::new(vec![[0.0; LANES]; v.len()]))
+        });
+        let run = move |calls, x: &[f64], _: &[f64], out: &mut [f64]| {
+            let (v, products) = &*blocks;
+            let mut products = products.borrow_mut();
+            for _ in 0..calls {
+                black_box(&problem).hvp_block(black_box(x), black_box(v), black_box(&mut products));
+            }
+            for (out, lanes) in out.iter_mut().zip(products.iter()) {
+                *out = lanes[LANES - 1];
+            }
+            f64::NAN
+        };
+        self.runs.push((Kind::HvpBlock, Box::new(run)));
     }
 
     fn without(mut self, kind: Kind) -> Self {

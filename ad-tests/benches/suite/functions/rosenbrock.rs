@@ -1,6 +1,6 @@
 //! The chained Rosenbrock function: a stencil of width two.
 
-use super::{Case, Linearization, Number, Problem, uniform};
+use super::{Case, LANES, Linearization, Number, Problem, uniform};
 use ad_runtime::differentiable;
 use std::hint::black_box;
 
@@ -30,6 +30,9 @@ impl Problem for Rosenbrock {
     }
     fn hvp(&self, x: &[f64], v: &[f64], hv: &mut [f64]) {
         rosenbrock_hvp(x, v, hv);
+    }
+    fn hvp_block(&self, x: &[f64], v: &[[f64; LANES]], hv: &mut [[f64; LANES]]) {
+        rosenbrock_hvp_block(x, v, hv);
     }
     fn linearize<'a>(&'a self, x: &'a [f64]) -> Linearization<'a> {
         Linearization::new(rosenbrock_linearize(x))

@@ -1,6 +1,6 @@
 //! Area of a surface over a square grid (the minimal-surface problem): a stencil in two dimensions, with a banded Hessian.
 
-use super::{Case, Linearization, Number, Problem, uniform};
+use super::{Case, LANES, Linearization, Number, Problem, uniform};
 use ad_runtime::differentiable;
 use std::hint::black_box;
 
@@ -37,6 +37,9 @@ impl Problem for Surface {
     }
     fn hvp(&self, u: &[f64], v: &[f64], hv: &mut [f64]) {
         surface_hvp(u, self.m, v, hv);
+    }
+    fn hvp_block(&self, u: &[f64], v: &[[f64; LANES]], hv: &mut [[f64; LANES]]) {
+        surface_hvp_block(u, self.m, v, hv);
     }
     fn linearize<'a>(&'a self, u: &'a [f64]) -> Linearization<'a> {
         Linearization::new(surface_linearize(u, self.m))
