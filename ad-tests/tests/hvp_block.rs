@@ -111,8 +111,9 @@ fn arrays(a: &[f64; 3], m: [[f64; 2]; 3], c: f64) -> f64 {
 fn arrays_by_reference_and_by_value() {
     let (a, m, c) = ([0.1, -0.4, 0.7], [[0.2, 0.3], [-0.5, 1.1], [0.9, 0.6]], 0.8);
     let da: [[f64; 3]; 3] = std::array::from_fn(|i| std::array::from_fn(|k| direction(i, k)));
-    let dm: [[[f64; 3]; 2]; 3] =
-        std::array::from_fn(|i| std::array::from_fn(|j| std::array::from_fn(|k| direction(3 + 2 * i + j, k))));
+    let dm: [[[f64; 3]; 2]; 3] = std::array::from_fn(|i| {
+        std::array::from_fn(|j| std::array::from_fn(|k| direction(3 + 2 * i + j, k)))
+    });
     let dc = std::array::from_fn(|k| direction(20, k));
     let mut ha = [[f64::NAN; 3]; 3];
     let (hm, hc) = arrays_hvp_block(&a, m, c, &da, dm, dc, &mut ha);
@@ -141,11 +142,7 @@ fn rows(rows: &[[f64; 2]]) -> f64 {
 #[test]
 fn vectors_and_rows() {
     let (x, scale) = (vec![0.5, -0.2, 0.9], [1.0, 2.0, 3.0]);
-    check_widths!(
-        3,
-        |v, hv| vector_hvp(&x, &scale, &v.to_vec(), hv),
-        vector_hvp_block(&x, &scale, v, hv)
-    );
+    check_widths!(3, |v, hv| vector_hvp(&x, &scale, &v.to_vec(), hv), vector_hvp_block(&x, &scale, v, hv));
     let x = [[0.3, 0.4], [1.0, -0.5]];
     let v = [[[1.0, 2.0, 0.0], [0.5, -1.0, 0.0]], [[0.0, 0.25, 1.0], [3.0, 0.0, 0.0]]];
     let mut hv = [[[f64::NAN; 3]; 2]; 2];
@@ -301,7 +298,11 @@ fn named<const N: usize>(x: &[f64; N]) -> f64 {
 #[test]
 fn methods_and_names() {
     let scale = Scale { by: 0.7 };
-    check_widths!(2, |v, hv| scale.energy_hvp(&[0.3, 0.4], v, hv), scale.energy_hvp_block(&[0.3, 0.4], v, hv));
+    check_widths!(
+        2,
+        |v, hv| scale.energy_hvp(&[0.3, 0.4], v, hv),
+        scale.energy_hvp_block(&[0.3, 0.4], v, hv)
+    );
     let mut hv = [[0.0; 2]; 2];
     named_hvp_block::<2, 2>(&[1.0, 2.0], &[[1.0, 0.0], [0.0, 1.0]], &mut hv);
     assert_eq!(hv, [[6.0, 0.0], [0.0, 12.0]]);

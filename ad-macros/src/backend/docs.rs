@@ -63,7 +63,9 @@ pub(super) fn of(sig: &Signature, product: Product) -> Vec<String> {
         Product::Curvature => "about three evaluations, no storage",
     };
     let directions = match product {
-        Product::HvpBlock => "Directions (`_dot`) are as what they belong to, with an array of lanes in place of each float",
+        Product::HvpBlock => {
+            "Directions (`_dot`) are as what they belong to, with an array of lanes in place of each float"
+        }
         _ => "Directions (`_dot`) have the type and length of what they belong to",
     };
     let mut lines = vec![

@@ -39,6 +39,11 @@ fn arrays_behind_references() {
                 f_hvp(&at(p), &at(v), &mut hv);
                 hv.to_vec()
             },
+            hvp_block: &|p, v| {
+                let mut hv = [[0.0; 3]; 3];
+                f_hvp_block(&at(p), &[v[0], v[1], v[2]], &mut hv);
+                hv.to_vec()
+            },
             hvp_rev: &|p, v| {
                 let mut hv = [0.0; 3];
                 f_hvp_rev(&at(p), &at(v), &mut hv);
@@ -72,6 +77,7 @@ fn arrays_by_value() {
             },
             jvp: &|p, v| f_jvp(at(p), at(v)),
             hvp: &|p, v| f_hvp(at(p), at(v)).to_vec(),
+            hvp_block: &|p, v| f_hvp_block(at(p), [v[0], v[1]]).to_vec(),
             hvp_rev: &|p, v| f_hvp_rev(at(p), at(v)).to_vec(),
             grad_hvp: &|p, v| {
                 let (value, g, hv) = f_grad_hvp(at(p), at(v));

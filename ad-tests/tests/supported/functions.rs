@@ -22,6 +22,29 @@ fn several_active_parameters() {
 }
 
 #[test]
+fn several_directions() {
+    #[differentiable(wrt(x, c))]
+    fn f(x: &[f64], c: f64, n: usize) -> f64 {
+        let mut s = c;
+        for _ in 0..n {
+            s += x.iter().map(|x| (x * s).sin()).sum::<f64>();
+        }
+        s
+    }
+    let (x, c) = ([0.3, -0.7], 0.9);
+    let directions = [[1.0, 0.0, 0.0, 2.0], [0.0, 1.0, 0.0, -1.0]];
+    let of_c = [0.0, 0.0, 1.0, 0.5];
+    let mut products = [[f64::NAN; 4]; 2];
+    let products_of_c = f_hvp_block(&x, c, 3, &directions, of_c, &mut products);
+    for k in 0..4 {
+        let mut hv = [0.0; 2];
+        let hc = f_hvp(&x, c, 3, &directions.map(|lanes| lanes[k]), of_c[k], &mut hv);
+        crate::supported::close("a lane", &products.map(|lanes| lanes[k]), &hv, 1e-12);
+        crate::supported::close("a lane of c", &[products_of_c[k]], &[hc], 1e-12);
+    }
+}
+
+#[test]
 fn wrt() {
     #[differentiable(wrt(w))]
     fn f(w: &[f64], features: &[f64], label: f64) -> f64 {

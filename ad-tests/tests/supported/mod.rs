@@ -18,6 +18,10 @@ macro_rules! check_xy {
                 },
                 jvp: &|p, v| f_jvp(p[0], p[1], v[0], v[1]),
                 hvp: &|p, v| crate::supported::pair(f_hvp(p[0], p[1], v[0], v[1])),
+                hvp_block: &|p, v| {
+                    let (x, y) = f_hvp_block(p[0], p[1], v[0], v[1]);
+                    vec![x, y]
+                },
                 hvp_rev: &|p, v| crate::supported::pair(f_hvp_rev(p[0], p[1], v[0], v[1])),
                 grad_hvp: &|p, v| {
                     let (value, (x, y), hv) = f_grad_hvp(p[0], p[1], v[0], v[1]);
@@ -48,6 +52,11 @@ macro_rules! check_slice {
                 hvp: &|p, v| {
                     let mut hv = vec![f64::NAN; p.len()];
                     f_hvp(p $(, $data)*, v, &mut hv);
+                    hv
+                },
+                hvp_block: &|p, v| {
+                    let mut hv = vec![[f64::NAN; 3]; p.len()];
+                    f_hvp_block(p $(, $data)*, v, &mut hv);
                     hv
                 },
                 hvp_rev: &|p, v| {
@@ -83,6 +92,7 @@ pub(crate) struct Generated<'a> {
     pub(crate) grad: &'a dyn Fn(&[f64]) -> (f64, Vec<f64>),
     pub(crate) jvp: &'a dyn Fn(&[f64], &[f64]) -> (f64, f64),
     pub(crate) hvp: &'a dyn Fn(&[f64], &[f64]) -> Vec<f64>,
+    pub(crate) hvp_block: &'a dyn Fn(&[f64], &[[f64; 3]]) -> Vec<[f64; 3]>,
     pub(crate) hvp_rev: &'a dyn Fn(&[f64], &[f64]) -> Vec<f64>,
     pub(crate) grad_hvp: &'a dyn Fn(&[f64], &[f64]) -> (f64, Vec<f64>, Vec<f64>),
     pub(crate) curvature: &'a dyn Fn(&[f64], &[f64]) -> (f64, f64, f64),
@@ -117,6 +127,13 @@ pub(crate) fn check(x: &[f64], f: &Generated<'_>) {
             BY_DIFFERENCES,
         );
         close("hvp and hvp_rev", &hv, &(f.hvp_rev)(x, &v), BY_ROUNDING);
+        let lanes: Vec<[f64; 3]> = v.iter().zip(v.iter().rev()).map(|(v, u)| [*v, *u, -2.0 * v]).collect();
+        let block = (f.hvp_block)(x, &lanes);
+        for k in 0..3 {
+            let direction: Vec<f64> = lanes.iter().map(|lanes| lanes[k]).collect();
+            let found: Vec<f64> = block.iter().map(|lanes| lanes[k]).collect();
+            close("a lane of hvp_block", &found, &(f.hvp)(x, &direction), BY_ROUNDING);
+        }
         let (value_3, g_3, hv_3) = (f.grad_hvp)(x, &v);
         close("value of grad_hvp", &[value_3], &[value], BY_ROUNDING);
         close("gradient of grad_hvp", &g_3, &g, BY_ROUNDING);

@@ -15,6 +15,8 @@
 //!
 //! (The optimiser's pass of a similar name, `optimize/lanes`, runs eight rounds of *one* direction's loop side by side.)
 
+mod calls;
+
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap as HashMap;
@@ -29,6 +31,8 @@ use crate::ir::{
 /// marked `[Dot]`; their type `T`, and that of the outputs that depend on them, becomes `[T; count]`. `None` if something
 /// of it cannot have lanes: parameters that are structs or arrays of a library, rows of differing lengths.
 pub(crate) fn widen(func: &Func, count: &str) -> Option<Func> {
+    let split = calls::split_calls(func.clone());
+    let func = &split;
     let varies = depends(func);
     if !all_nested(func, &varies) {
         return None;
@@ -323,7 +327,8 @@ impl Widen<'_> {
         let pairs = values.iter().zip(arrays).filter_map(|(v, array)| Some((*v, (*array)?)));
         // What stays as it is needs no copy.
         let moved = pairs.filter(|(v, array)| self.arrays.get(v) != Some(array)).collect::<Vec<_>>();
-        let read: Vec<(Value, Buffer)> = moved.into_iter().map(|(v, array)| (self.operand(v), array)).collect();
+        let read: Vec<(Value, Buffer)> =
+            moved.into_iter().map(|(v, array)| (self.operand(v), array)).collect();
         for (value, buffer) in read {
             let index = vec![self.group().lane];
             self.gather(effect(InstKind::Store { buffer, index, value, mode: StoreMode::Set }));
@@ -345,7 +350,8 @@ impl Widen<'_> {
             self.group = None;
         } else {
             self.store_all(&block.yields, arrays);
-            let kept = block.yields.iter().enumerate().filter(|(k, _)| arrays.get(*k).is_none_or(Option::is_none));
+            let kept =
+                block.yields.iter().enumerate().filter(|(k, _)| arrays.get(*k).is_none_or(Option::is_none));
             yields = kept.map(|(_, v)| self.fixed(*v)).collect::<Option<_>>()?;
         }
         self.flush();
@@ -454,7 +460,8 @@ impl Widen<'_> {
                 self.b.push(inst.clone());
             }
             InstKind::If { .. } | InstKind::For(_) | InstKind::While { .. } => self.control(inst)?,
-            InstKind::Call(_) | InstKind::Effect(..) | InstKind::Window { .. } => return None,
+            InstKind::Call(call) => self.call(inst, call)?,
+            InstKind::Effect(..) | InstKind::Window { .. } => return None,
         }
         Some(())
     }
