@@ -1,5 +1,5 @@
 //! `f_hvp_block::<K>`: each lane is the product with that lane's direction, for every kind of parameter that can have it.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::ptr_arg)]
 #![forbid(unsafe_code)]
 
 use ad_runtime::differentiable;

@@ -287,20 +287,15 @@ impl<N: Num> Machine<'_, N> {
     }
     /// Where an element, or the part that fewer indices name, starts.
     fn offset(&self, b: Buffer, index: &[Value]) -> Result<usize, EvalError> {
-        if let Some((_, start, len)) = self.windows.get(&b) {
-            let at = self.int(index[0])?;
-            return match usize::try_from(at) {
-                Ok(at) if at < *len => Ok(start + at),
-                _ => wrong(format!("index {at} into the window {b} of length {len}")),
-            };
-        }
         let dims = &self.tensor(b)?.dims;
+        let window = self.windows.get(&b).map(|(_, start, len)| (*start, *len));
         let mut offset = 0;
-        for (i, dim) in index.iter().zip(dims) {
+        for (axis, (i, dim)) in index.iter().zip(dims).enumerate() {
             let at = self.int(*i)?;
+            let (start, len) = if axis == 0 { window.unwrap_or((0, *dim)) } else { (0, *dim) };
             match usize::try_from(at) {
-                Ok(at) if at < *dim => offset = offset * dim + at,
-                _ => return wrong(format!("index {at} into {b} of {dims:?}")),
+                Ok(at) if at < len => offset = offset * dim + start + at,
+                _ => return wrong(format!("index {at} into {b} of {dims:?}, window {window:?}")),
             }
         }
         Ok(offset * dims[index.len()..].iter().product::<usize>())
@@ -399,7 +394,7 @@ impl<N: Num> Machine<'_, N> {
             }
             InstKind::Window { window, of, start, len, .. } => {
                 let (start, len) = (self.int(*start)?, self.int(*len)?);
-                let whole = self.tensor(*of)?.data.len();
+                let whole = self.tensor(*of)?.dims[0];
                 match (usize::try_from(start), usize::try_from(len)) {
                     (Ok(start), Ok(len)) if start + len <= whole => {
                         self.windows.insert(*window, (*of, start, len));

@@ -199,7 +199,8 @@ impl Verifier<'_> {
             }
             self.declare(buffer)?;
         } else if let InstKind::Window { window, of, .. } = inst.kind {
-            if self.func.buffer(window).storage != Storage::Window || self.func.buffer(of).dims.len() != 1 {
+            let axes = |b: Buffer| self.func.buffer(b).dims.len();
+            if self.func.buffer(window).storage != Storage::Window || axes(of) != axes(window) {
                 return Err(format!("{window} is no window into {of}"));
             }
             self.touched(of)?;

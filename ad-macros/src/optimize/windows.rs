@@ -3,7 +3,8 @@
 //! Where every round of `for i in lo..hi` touches `x[i + a]`, with `a` the same in all rounds, the loop is given the
 //! window `x[lo + a ..][.. hi - lo]` and runs over `0..hi - lo`: rustc sees that index and length belong together, and
 //! what keeps no checks can be vectorised. Between literals (the eight lanes of a block) places `x[s * i + a]` have a window
-//! too: where the last of them lies is known.
+//! too: where the last of them lies is known. In functions of several directions, the loops over the lanes count as straight
+//! code, and what has a window there are rows of lanes, `x[i + a][lane]`.
 //!
 //! Sound because
 //!
@@ -53,8 +54,8 @@ struct Access {
     /// The index, which is `stride * i + fixed`.
     index: Value,
     stride: u64,
-    /// Where in the body.
-    at: Vec<usize>,
+    /// Where in the body, and where in the loop over lanes that stands there.
+    at: Vec<(usize, Option<usize>)>,
     written: bool,
 }
 
@@ -84,7 +85,7 @@ impl Pass<'_> {
     }
 
     fn in_loop(&mut self, l: &mut ForLoop, out: &mut Vec<Inst>) {
-        if l.step.is_some() || l.inclusive || !is_innermost(&l.body) {
+        if l.step.is_some() || l.inclusive || !self.is_innermost(&l.body) {
             return;
         }
         let rounds = self.rounds(l);
@@ -118,22 +119,22 @@ impl Pass<'_> {
         for (access, start) in accesses.iter().zip(starts) {
             let (place, len) = strided[&access.stride];
             let data = self.func.buffer(access.buffer);
-            let data = BufferData::new(
-                format!("{}_part", data.name).into(),
-                data.elem.clone(),
-                vec![Dim::Slice],
-                Storage::Window,
-            );
+            let mut dims = data.dims.clone();
+            dims[0] = Dim::Slice;
+            let name = format!("{}_part", data.name).into();
+            let data = BufferData::new(name, data.elem.clone(), dims, Storage::Window);
             let window = self.func.new_buffer(data);
             let (of, mutable) = (access.buffer, access.written);
             out.push(effect(InstKind::Window { window, of, start, len, mutable }));
-            for at in &access.at {
+            for (at, in_lane) in &access.at {
                 // The body may have got the loop variable's new definition in front.
-                match &mut l.body.insts[at + usize::from(!from_zero)].kind {
-                    InstKind::Load { buffer, index } | InstKind::Store { buffer, index, .. } => {
-                        (*buffer, *index) = (window, vec![place]);
-                    }
-                    _ => {}
+                let mut kind = &mut l.body.insts[at + usize::from(!from_zero)].kind;
+                if let (InstKind::For(lanes), Some(at)) = (&mut *kind, in_lane) {
+                    kind = &mut lanes.body.insts[*at].kind;
+                }
+                if let InstKind::Load { buffer, index } | InstKind::Store { buffer, index, .. } = kind {
+                    *buffer = window;
+                    index[0] = place;
                 }
             }
         }
@@ -148,38 +149,73 @@ impl Pass<'_> {
         let declared = body.allocs();
         let mut found: Vec<Access> = Vec::new();
         for (at, inst) in body.insts.iter().enumerate() {
-            let (InstKind::Load { buffer, index } | InstKind::Store { buffer, index, .. }) = &inst.kind
-            else {
-                continue;
-            };
-            let [index] = index[..] else { continue };
-            if declared.contains(buffer)
-                || self.func.buffer(*buffer).field.is_some()
-                || self.func.buffer(*buffer).layout != crate::ir::Layout::Nested
-                || self.is_length(this.hi, *buffer) && index == this.variable
-                // rustc knows all about places in arrays between literals.
-                || this.known && index == this.variable
-            {
-                continue;
-            }
-            let Some(Form::Strided(stride)) = self.form(this, index, 0) else { continue };
-            // Where the number of rounds is not known, neither is where the last place is.
-            if stride > 1 && !(this.known && self.is_zero(this.lo)) {
-                continue;
-            }
-            match found.iter_mut().find(|a| a.buffer == *buffer && a.index == index) {
-                Some(access) => access.at.push(at),
-                None => found.push(Access {
-                    buffer: *buffer,
-                    index,
-                    stride,
-                    at: vec![at],
-                    written: writes.contains(buffer),
-                }),
+            let lanes = self.lane_loop(inst).map_or(&[][..], |l| &l.body.insts);
+            let own = std::iter::once((None, inst));
+            for (in_lane, inst) in own.chain(lanes.iter().enumerate().map(|(k, inst)| (Some(k), inst))) {
+                self.access(this, (at, in_lane), inst, (&writes, &declared), &mut found);
             }
         }
         found.retain(|a| !a.written || mentions.get(&a.buffer) == Some(&a.at.len()));
         found
+    }
+
+    /// Adds what an instruction accesses, if it can go through a window.
+    fn access(
+        &self,
+        this: &Loop,
+        at: (usize, Option<usize>),
+        inst: &Inst,
+        (writes, declared): (&[Buffer], &[Buffer]),
+        found: &mut Vec<Access>,
+    ) {
+        let (InstKind::Load { buffer, index } | InstKind::Store { buffer, index, .. }) = &inst.kind else {
+            return;
+        };
+        let index = match (&index[..], at.1) {
+            ([index], None) | ([index, _], Some(_)) => *index,
+            _ => return,
+        };
+        if declared.contains(buffer)
+            || self.func.buffer(*buffer).field.is_some()
+            || self.func.buffer(*buffer).layout != crate::ir::Layout::Nested
+            || self.is_length(this.hi, *buffer) && index == this.variable
+            // rustc knows all about places in arrays between literals.
+            || this.known && index == this.variable
+        {
+            return;
+        }
+        let Some(Form::Strided(stride)) = self.form(this, index, 0) else { return };
+        // Where the number of rounds is not known, neither is where the last place is.
+        if stride > 1 && !(this.known && self.is_zero(this.lo)) {
+            return;
+        }
+        match found.iter_mut().find(|a| a.buffer == *buffer && a.index == index) {
+            Some(access) => access.at.push(at),
+            None => found.push(Access {
+                buffer: *buffer,
+                index,
+                stride,
+                at: vec![at],
+                written: writes.contains(buffer),
+            }),
+        }
+    }
+
+    /// A loop over the lanes of straight code.
+    fn lane_loop<'i>(&self, inst: &'i Inst) -> Option<&'i ForLoop> {
+        let (InstKind::For(l), Some(count)) = (&inst.kind, &self.func.lanes) else { return None };
+        let over_lanes = matches!(self.defs.get(&l.hi), Some((Op::Int(text), _)) if text == count);
+        (over_lanes && l.body.insts.iter().all(|inst| inst.kind.blocks().is_empty())).then_some(l)
+    }
+
+    /// Whether there is no loop in a block (but over lanes), no statement of the user's, and no way out.
+    fn is_innermost(&self, body: &Block) -> bool {
+        !body.diverges
+            && body.insts.iter().all(|inst| match &inst.kind {
+                InstKind::For(_) => self.lane_loop(inst).is_some(),
+                InstKind::While { .. } | InstKind::Effect(..) => false,
+                kind => kind.blocks().into_iter().all(|b| self.is_innermost(b)),
+            })
     }
 
     fn form(&self, this: &Loop, v: Value, depth: usize) -> Option<Form> {
@@ -337,14 +373,4 @@ impl Pass<'_> {
 
 fn effect(kind: InstKind) -> Inst {
     Inst { results: Vec::new(), kind }
-}
-
-/// Whether there is no loop in a block, no statement of the user's, and no way out.
-fn is_innermost(body: &Block) -> bool {
-    let mut plain = !body.diverges;
-    body.visit(&mut |inst| {
-        plain &= !matches!(inst.kind, InstKind::For(_) | InstKind::While { .. } | InstKind::Effect(..))
-            && inst.kind.blocks().iter().all(|b| !b.diverges);
-    });
-    plain
 }
