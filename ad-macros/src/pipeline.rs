@@ -374,7 +374,8 @@ impl<'f> Derivatives<'f> {
     /// `f_hvp_block`: the product for `count` directions at once, if it can be widened.
     pub(crate) fn block(&self, count: &str) -> Option<Func> {
         let wide = widen(&shape(self.hvp().clone()), count)?;
-        Some(finish_shaped(optimized("hvp_block", wide)))
+        verified("hvp_block", &wide);
+        Some(finish_shaped(wide))
     }
 
     /// reverse(f) alone, its seeds given, as callers want it
@@ -459,10 +460,15 @@ fn directions_inactive(mut func: Func) -> Func {
 
 /// Verifies and optimises.
 fn optimized(stage: &str, func: Func) -> Func {
+    verified(stage, &func);
+    optimize(func)
+}
+
+/// Verifies, where that is on.
+fn verified(stage: &str, func: &Func) {
     if crate::ir::verify::is_on()
-        && let Err(e) = verify(&func)
+        && let Err(e) = verify(func)
     {
         panic!("after {stage}: {e}\n{func}");
     }
-    optimize(func)
 }

@@ -128,10 +128,10 @@ impl Pass<'_> {
             out.push(effect(InstKind::Window { window, of, start, len, mutable }));
             for (at, in_lane) in &access.at {
                 // The body may have got the loop variable's new definition in front.
-                let mut kind = &mut l.body.insts[at + usize::from(!from_zero)].kind;
-                if let (InstKind::For(lanes), Some(at)) = (&mut *kind, in_lane) {
-                    kind = &mut lanes.body.insts[*at].kind;
-                }
+                let kind = match (&mut l.body.insts[at + usize::from(!from_zero)].kind, in_lane) {
+                    (InstKind::For(lanes), Some(at)) => &mut lanes.body.insts[*at].kind,
+                    (kind, _) => kind,
+                };
                 if let InstKind::Load { buffer, index } | InstKind::Store { buffer, index, .. } = kind {
                     *buffer = window;
                     index[0] = place;

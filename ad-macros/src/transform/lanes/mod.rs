@@ -16,6 +16,7 @@
 //! (The optimiser's pass of a similar name, `optimize/lanes`, runs eight rounds of *one* direction's loop side by side.)
 
 mod calls;
+mod products;
 
 use std::rc::Rc;
 
@@ -42,6 +43,9 @@ pub(crate) fn widen(func: &Func, count: &str) -> Option<Func> {
     for (k, data) in b.func.buffers.iter_mut().enumerate() {
         if varies.buffer(buffer_at(k)) {
             data.dims.push(Dim::Fixed(count.into()));
+            if data.layout == Layout::Flat {
+                data.layout = Layout::Nested;
+            }
         }
     }
     for (k, data) in b.func.stacks.iter_mut().enumerate() {
@@ -120,7 +124,7 @@ fn all_nested(func: &Func, varies: &Activity) -> bool {
     let mut buffers = func.buffers.iter().enumerate().filter(|(k, _)| varies.buffer(buffer_at(*k)));
     let nested = buffers.all(|(_, data)| {
         let ragged = data.is_ragged() && data.storage != Storage::Local;
-        data.layout == Layout::Nested && data.field.is_none() && !ragged
+        matches!(data.layout, Layout::Nested | Layout::Flat) && data.field.is_none() && !ragged
     });
     let roles = func.params.iter().map(|p| &p.role).chain(func.outputs.iter().map(|o| &o.role));
     nested
@@ -461,6 +465,7 @@ impl Widen<'_> {
             }
             InstKind::If { .. } | InstKind::For(_) | InstKind::While { .. } => self.control(inst)?,
             InstKind::Call(call) => self.call(inst, call)?,
+            InstKind::Product(p) => self.product(p)?,
             InstKind::Effect(..) | InstKind::Window { .. } => return None,
         }
         Some(())
@@ -510,7 +515,7 @@ impl Widen<'_> {
         let mut heads = Vec::new();
         for axis in 0..axes {
             let lo = self.b.int("0_usize");
-            let hi = self.b.op(Op::Len(buffer, axis), &[]);
+            let hi = self.extent(buffer, axis);
             let i = self.b.func.new_value(Type::Int, Some("i".into()));
             self.b.open(vec![i]);
             heads.push((lo, hi));
