@@ -27,7 +27,7 @@ use crate::ir::{
 };
 
 /// From how many float operations on a round is worth the arrays.
-const HEAVY: usize = 24;
+const HEAVY: usize = 12;
 /// Lanes of a block.
 const WIDTH: usize = 8;
 
