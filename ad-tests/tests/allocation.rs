@@ -73,6 +73,46 @@ fn carried(x: &[f64], steps: usize) -> f64 {
     s * s
 }
 
+/// The largest is looked up, and the exponentials are parked in the gradient.
+#[differentiable]
+fn log_sum_exp(x: &[f64]) -> f64 {
+    let mut largest = x[0];
+    for &v in x {
+        if v > largest {
+            largest = v;
+        }
+    }
+    let mut s = 0.0;
+    for &v in x {
+        s += (v - largest).exp();
+    }
+    largest + s.ln()
+}
+
+/// A matrix that is factored in place.
+#[differentiable]
+fn factored(x: &[f64], n: usize) -> f64 {
+    let mut a = x.to_vec();
+    let mut s = 0.0;
+    for j in 0..n {
+        let mut d = a[j * n + j];
+        for k in 0..j {
+            d -= a[j * n + k] * a[j * n + k];
+        }
+        let d = d.sqrt();
+        a[j * n + j] = d;
+        s += d.ln();
+        for i in j + 1..n {
+            let mut t = a[i * n + j];
+            for k in 0..j {
+                t -= a[i * n + k] * a[j * n + k];
+            }
+            a[i * n + j] = t / d;
+        }
+    }
+    2.0 * s
+}
+
 fn allocations(f: impl FnOnce()) -> (u64, u64) {
     let info = measure(f);
     (info.count_total, info.bytes_total)
@@ -133,4 +173,42 @@ fn carried_state_is_kept_once_a_step() {
     // The state and its tangent, in vectors that grow by doubling.
     assert!(count <= 40, "{count} allocations");
     assert!(bytes <= 2 * 4 * 8 * steps as u64, "{bytes} bytes for {steps} steps");
+}
+
+#[test]
+fn extremes_and_normalised_sums_without_allocation() {
+    let n = 50;
+    let x: Vec<f64> = (0..n).map(|i| (f64::from(i) * 0.37).sin()).collect();
+    let v: Vec<f64> = (0..n).map(|i| (f64::from(i) * 0.71).cos()).collect();
+    let (mut g, mut hv) = (vec![f64::NAN; 50], vec![f64::NAN; 50]);
+    let mut value = f64::NAN;
+    assert_eq!(allocations(|| value = log_sum_exp_grad(&x, &mut g)), (0, 0));
+    assert_eq!(allocations(|| log_sum_exp_hvp(&x, &v, &mut hv)), (0, 0));
+    assert_eq!(value, log_sum_exp(&x));
+    // The gradient is the softmax p, the Hessian diag(p) - p pᵀ.
+    let p: Vec<f64> = x.iter().map(|x| (x - value).exp()).collect();
+    let mean: f64 = p.iter().zip(&v).map(|(p, v)| p * v).sum();
+    for i in 0..50 {
+        assert!((g[i] - p[i]).abs() < 1e-14, "{} {}", g[i], p[i]);
+        let wanted = p[i] * (v[i] - mean);
+        assert!((hv[i] - wanted).abs() < 1e-14, "{} {wanted}", hv[i]);
+    }
+}
+
+#[test]
+fn a_factorisation_keeps_what_it_overwrites() {
+    let bytes = |n: usize| {
+        // A diagonal that dominates.
+        let at = |i: usize, j: usize| if i == j { 4.0 } else { 1.0 / (1.0 + i.abs_diff(j) as f64).powi(2) };
+        let x: Vec<f64> = (0..n * n).map(|k| at(k / n, k % n)).collect();
+        let v: Vec<f64> = (0..n * n).map(|k| (k as f64 * 0.3).cos()).collect();
+        let mut hv = vec![f64::NAN; n * n];
+        let (_, bytes) = allocations(|| factored_hvp(&x, n, &v, &mut hv));
+        let mut other = vec![f64::NAN; n * n];
+        factored_hvp_rev(&x, n, &v, &mut other);
+        assert!(hv.iter().zip(&other).all(|(a, b)| (a - b).abs() < 1e-10), "{n}");
+        bytes
+    };
+    // n² numbers, not n³: four times as much for twice the rows (and a vector that just had to double).
+    assert!(bytes(64) <= 5 * bytes(32), "{} {}", bytes(64), bytes(32));
 }

@@ -133,6 +133,13 @@ impl Fold<'_> {
             _ => None,
         }
     }
+    /// Whether a value is this literal, of whatever type.
+    fn is_int(&self, v: Value, n: u64) -> bool {
+        match self.op(v) {
+            Some(Op::Int(text)) => text.trim_end_matches("usize").trim_end_matches('_').parse() == Ok(n),
+            _ => false,
+        }
+    }
     fn negated(&self, v: Value) -> Option<Value> {
         match self.defs.get(&v) {
             Some((Op::Neg, args)) => Some(args[0]),
@@ -225,10 +232,10 @@ impl Fold<'_> {
                     return small.then(|| Becomes(Op::Int(c.to_string().into()), Vec::new()));
                 }
                 match op {
-                    Op::Add if i(0) == Some(0) => Some(Same(args[1])),
-                    Op::Add | Op::Sub if i(1) == Some(0) => Some(Same(args[0])),
-                    Op::Mul if i(0) == Some(1) => Some(Same(args[1])),
-                    Op::Mul if i(1) == Some(1) => Some(Same(args[0])),
+                    Op::Add if self.is_int(args[0], 0) => Some(Same(args[1])),
+                    Op::Add | Op::Sub if self.is_int(args[1], 0) => Some(Same(args[0])),
+                    Op::Mul if self.is_int(args[0], 1) => Some(Same(args[1])),
+                    Op::Mul if self.is_int(args[1], 1) => Some(Same(args[0])),
                     _ => None,
                 }
             }

@@ -58,7 +58,7 @@ fn partner(func: &Func, defs: &Definitions, block: &Block, first: usize) -> Opti
     })
 }
 
-fn same_rounds(a: &ForLoop, b: &ForLoop) -> bool {
+pub(super) fn same_rounds(a: &ForLoop, b: &ForLoop) -> bool {
     a.lo == b.lo
         && a.hi == b.hi
         && a.step == b.step

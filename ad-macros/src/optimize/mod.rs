@@ -14,6 +14,7 @@ pub(crate) mod gvn;
 pub(crate) mod hoist;
 pub(crate) mod induction;
 pub(crate) mod lanes;
+pub(crate) mod parked;
 pub(crate) mod selection;
 pub(crate) mod twins;
 pub(crate) mod unflip;
@@ -95,6 +96,7 @@ pub(crate) fn finish(func: Func) -> Func {
         let func = checked(&Pass { name: "flatten", run: flatten::flatten }, func);
         return checked(&Pass { name: "dce", run: dce::dce }, func);
     }
+    let func = checked(&Pass { name: "parked", run: parked::parked }, func);
     finish_shaped(checked(&Pass { name: "lanes", run: lanes::lanes }, func))
 }
 

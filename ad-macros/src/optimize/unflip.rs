@@ -116,31 +116,43 @@ fn scattered(l: &ForLoop, b: Buffer) -> bool {
 fn only_sums(body: &Block) -> bool {
     let mut uses: HashMap<Value, usize> = HashMap::default();
     body.each_use(&mut |v| *uses.entry(v).or_default() += 1);
-    body.args[1..].iter().zip(&body.yields).all(|(arg, y)| {
-        if uses.get(arg) != Some(&1) {
+    body.args[1..].iter().zip(&body.yields).all(|(arg, y)| is_sum(body, &uses, *arg, *y))
+}
+
+/// Whether `y` is `arg` plus or minus something, here or in loops inside, and nothing else looks at the sum on its way.
+fn is_sum(body: &Block, uses: &HashMap<Value, usize>, arg: Value, y: Value) -> bool {
+    if uses.get(&arg) != Some(&1) {
+        return false;
+    }
+    // Down a chain of sums to the argument; each link is used once.
+    let mut at = y;
+    loop {
+        if at == arg {
+            return true;
+        }
+        if uses.get(&at) != Some(&1) {
             return false;
         }
-        // Down a chain of sums to the argument; each link is used once.
-        let mut at = *y;
-        loop {
-            if at == *arg {
-                return true;
+        let Some(def) = body.insts.iter().find(|i| i.results.contains(&at)) else { return false };
+        match &def.kind {
+            InstKind::Pure(op @ (Op::Add | Op::Sub), args) => {
+                let reaches = |v: Value| reaches(body, v, arg, 0);
+                at = match (reaches(args[0]), reaches(args[1])) {
+                    (true, false) => args[0],
+                    (false, true) if matches!(op, Op::Add) => args[1],
+                    _ => return false,
+                };
             }
-            if uses.get(&at) != Some(&1) {
-                return false;
+            InstKind::For(l) if !l.body.diverges => {
+                let Some(k) = def.results.iter().position(|r| *r == at) else { return false };
+                if !is_sum(&l.body, uses, l.body.args[k + 1], l.body.yields[k]) {
+                    return false;
+                }
+                at = l.inits[k];
             }
-            let def = body.insts.iter().find(|i| i.results.contains(&at));
-            let Some(InstKind::Pure(op @ (Op::Add | Op::Sub), args)) = def.map(|d| &d.kind) else {
-                return false;
-            };
-            let reaches = |v: Value| reaches(body, v, *arg, 0);
-            at = match (reaches(args[0]), reaches(args[1])) {
-                (true, false) => args[0],
-                (false, true) if matches!(op, Op::Add) => args[1],
-                _ => return false,
-            };
+            _ => return false,
         }
-    })
+    }
 }
 
 fn reaches(body: &Block, from: Value, to: Value, depth: usize) -> bool {
@@ -153,6 +165,10 @@ fn reaches(body: &Block, from: Value, to: Value, depth: usize) -> bool {
     let Some(def) = body.insts.iter().find(|i| i.results.contains(&from)) else { return false };
     match &def.kind {
         InstKind::Pure(Op::Add | Op::Sub, args) => args.iter().any(|a| reaches(body, *a, to, depth + 1)),
+        InstKind::For(l) => {
+            let k = def.results.iter().position(|r| *r == from);
+            k.is_some_and(|k| reaches(body, l.inits[k], to, depth + 1))
+        }
         _ => false,
     }
 }

@@ -20,7 +20,7 @@ use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
 use crate::optimize::{
     PASSES, accumulate, bring_together, finish, first_store, flatten, fuse, hoist, induction, lanes,
-    optimize, prepare, selection, unflip,
+    optimize, parked, prepare, selection, unflip,
 };
 use crate::options;
 use crate::pipeline::{Derivatives, Product};
@@ -287,6 +287,7 @@ impl Check<'_> {
         self.same(&format!("{what}, optimised"), func, &optimised)?;
         self.same(&format!("{what}, lanes"), func, &lanes::lanes_from(optimised.clone(), 1))?;
         let stored = first_store::first_store(optimised.clone());
+        self.same(&format!("{what}, first_store, parked"), func, &parked::parked(stored.clone()))?;
         self.same(&format!("{what}, first_store, lanes"), func, &lanes::lanes_from(stored, 1))?;
         self.same(&format!("{what}, finished"), func, &finish(optimised))
     }

@@ -107,3 +107,84 @@ fn network_of_two_layers() {
     }
     insta::assert_snapshot!(generated_with(quote!(wrt(w1, b1, w2), only(grad)), network));
 }
+
+#[test]
+fn log_sum_exp() {
+    insta::assert_snapshot!(generated(
+        quote!(grad),
+        quote! {
+            fn f(x: &[f64]) -> f64 {
+                let mut largest = x[0];
+                for &v in x {
+                    if v > largest {
+                        largest = v;
+                    }
+                }
+                let mut s = 0.0;
+                for &v in x {
+                    s += (v - largest).exp();
+                }
+                largest + s.ln()
+            }
+        }
+    ));
+}
+
+#[test]
+fn layer_that_is_replayed() {
+    insta::assert_snapshot!(generated(
+        quote!(grad),
+        quote! {
+            fn f(w: &[f64], x: f64, n: usize) -> f64 {
+                let mut h = vec![0.0; n];
+                let mut total = 0.0;
+                for t in 0..n {
+                    let mut o = 0;
+                    for i in 0..n {
+                        let mut a = x;
+                        for j in 0..n {
+                            a += w[o] * (j + t) as f64;
+                            o += 1;
+                        }
+                        h[i] = a * a;
+                    }
+                    let mut s = 0.0;
+                    for i in 0..n {
+                        s += h[i];
+                    }
+                    total += s.sin();
+                }
+                total
+            }
+        }
+    ));
+}
+
+#[test]
+fn factorised_in_place() {
+    insta::assert_snapshot!(generated(
+        quote!(grad),
+        quote! {
+            fn f(x: &[f64], n: usize) -> f64 {
+                let mut a = x.to_vec();
+                let mut s = 0.0;
+                for j in 0..n {
+                    let mut d = a[j * n + j];
+                    for k in 0..j {
+                        d -= a[j * n + k] * a[j * n + k];
+                    }
+                    a[j * n + j] = d.sqrt();
+                    s += d.ln();
+                    for i in j + 1..n {
+                        let mut t = a[i * n + j];
+                        for k in 0..j {
+                            t -= a[i * n + k] * a[j * n + k];
+                        }
+                        a[i * n + j] = t / d.sqrt();
+                    }
+                }
+                s
+            }
+        }
+    ));
+}
