@@ -111,7 +111,7 @@ fn pairs(func: &Func, a: &ForLoop, b: &ForLoop, places: &[Own], between: &[Inst]
     for (first, second) in twins {
         let ty = func.ty(b.body.insts[second].results[0]);
         let fits = |own: &&Own| own.at > second && func.buffer(own.buffer).elem == *ty;
-        if let Some(place) = free.iter().position(|own| fits(own)) {
+        if let Some(place) = free.iter().position(fits) {
             parks.push(Park { first, second, buffer: free.remove(place).buffer });
         }
     }
