@@ -24,6 +24,8 @@ mod documents {
     struct DerivativeConventions;
     #[doc = include_str!("../../docs/src/how-it-works.md")]
     struct HowItWorks;
+    #[doc = include_str!("../../docs/src/cost.md")]
+    struct Cost;
     #[doc = include_str!("../../docs/src/reading-dumps.md")]
     struct ReadingDumps;
     #[doc = include_str!("../../docs/src/supported-rust.md")]
