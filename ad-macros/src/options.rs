@@ -9,6 +9,7 @@ use syn::spanned::Spanned;
 
 use crate::diagnostics::Diagnostics;
 use crate::pipeline::Product;
+use crate::transform::checkpoint::Every;
 
 /// What the user asked for.
 #[derive(Default)]
@@ -21,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) partials: Option<Partials>,
     /// Points at which tests of the derivatives are to be made.
     pub(crate) checks: Vec<Check>,
+    /// Loops that carry state are reversed segment by segment: of how many rounds, and the word.
+    pub(crate) checkpoint: Option<(Every, Span)>,
     /// Write IR and generated code to files.
     pub(crate) dump: bool,
 }
@@ -54,10 +57,31 @@ struct Raw {
     partials: Option<syn::Meta>,
     #[darling(multiple)]
     check: Vec<syn::Meta>,
+    checkpoint: Option<syn::Meta>,
     dump: Flag,
 }
 
 const WORDS: &str = "`grad`, `jvp`, `vjp`, `hvp`, `hvp_block`, `grad_hvp`, `hvp_rev`, `curvature`, `hessian`, `linearize`, `sparsity`, `calls`";
+
+/// `checkpoint` or `checkpoint = 1000`
+fn every(meta: &syn::Meta, diagnostics: &mut Diagnostics) -> Option<(Every, Span)> {
+    let span = meta.path().span();
+    if let syn::Meta::Path(_) = meta {
+        return Some((Every::Root, span));
+    }
+    if let syn::Meta::NameValue(pair) = meta
+        && let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(n), .. }) = &pair.value
+        && let Ok(n @ 1..) = n.base10_parse::<usize>()
+    {
+        return Some((Every::Rounds(n), span));
+    }
+    diagnostics.error(
+        span,
+        "`checkpoint` takes a number of rounds above zero",
+        "write `checkpoint = 1000` for segments of a thousand rounds, or `checkpoint` alone for the square root of all",
+    );
+    None
+}
 
 /// Reads the attribute.
 pub(crate) fn parse(attributes: TokenStream, diagnostics: &mut Diagnostics) -> Options {
@@ -120,7 +144,8 @@ pub(crate) fn parse(attributes: TokenStream, diagnostics: &mut Diagnostics) -> O
         Partials { paths, span: meta.path().span() }
     });
     let checks = raw.check.iter().filter_map(|meta| check(meta, diagnostics)).collect();
-    Options { wrt, only, partials, checks, dump: raw.dump.is_present() }
+    let checkpoint = raw.checkpoint.and_then(|meta| every(&meta, diagnostics));
+    Options { wrt, only, partials, checks, checkpoint, dump: raw.dump.is_present() }
 }
 
 /// Reads `check(x = 1.0, n = 3)`.

@@ -31,6 +31,7 @@ use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Role, Source, Storage};
 use crate::optimize::{bring_together, finish, finish_shaped, optimize, prepare, shape};
 use crate::options::{self, Options};
+use crate::transform::checkpoint::in_segments;
 use crate::transform::forward::forward;
 use crate::transform::lanes::widen;
 use crate::transform::outputs::{bind_seed, keep_outputs, merge_params, without_effects};
@@ -175,7 +176,18 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
     let frontend::Lowered { sig, func: primal, assumptions } = lowered;
     let mut dump = Dump::new(&sig, options.dump);
     dump.stage("primal", &primal);
-    let primal = prepare(optimized("primal", primal));
+    let mut primal = prepare(optimized("primal", primal));
+    if let Some((every, span)) = options.checkpoint {
+        match in_segments(primal.clone(), every) {
+            Some(cut) => primal = optimized("checkpoint", cut),
+            None => diagnostics.error(
+                span,
+                format!("`{}` has no loop that can be cut into segments", sig.ident),
+                "a loop is cut that hands floats on from round to round, and runs over `lo..hi`; leave out `checkpoint` where \
+                 there is none",
+            ),
+        }
+    }
     dump.stage("primal, optimised", &primal);
     dump.plan(&primal);
 

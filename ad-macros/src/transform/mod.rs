@@ -1,4 +1,5 @@
 //! Differentiation: IR in, IR out. None of these knows `syn`, nor any other of them.
+pub(crate) mod checkpoint;
 pub(crate) mod forward;
 pub(crate) mod lanes;
 pub(crate) mod outputs;
