@@ -9,7 +9,7 @@
 //! ```
 //!
 //! becomes blocks of eight rounds: gather the loads into arrays, do the arithmetic in a loop over the lanes of the
-//! arrays, scatter the stores; then the rounds that are left, as they were; then the lanes of each sum are added up.
+//! arrays, scatter the stores; then the lanes of each sum are added up; then the rounds that are left, as they were.
 //! Sums that the primal value is made of are added up lane after lane, in the order of the rounds: the value stays what
 //! the user's function returns, bit for bit.
 //!
@@ -210,7 +210,7 @@ impl Widen<'_> {
         let ordered = std::mem::take(&mut self.plan.ordered);
         let mut insts = Vec::new();
         let (fixed, lane_gather) = self.invariant();
-        // In here the loop has at least one round: what is the same in all of them may be computed before them.
+        // In here the loop has at least eight rounds: what is the same in all of them may be computed before them.
         let mut map: HashMap<Value, Value> = HashMap::default();
         self.clone_insts(&fixed, &mut map, &mut insts);
 
@@ -374,57 +374,38 @@ impl Widen<'_> {
         };
         insts.push(Inst { results: totals_in_order, kind: InstKind::For(blocks_loop) });
 
-        // The rounds that are left.
-        let done = self.op(Op::Mul, vec![blocks, width], Type::Int, &mut insts);
-        let from = self.op(Op::Add, vec![l.lo, done], Type::Int, &mut insts);
-        let mut map: HashMap<Value, Value> = HashMap::default();
-        let args: Vec<Value> = l
-            .body
-            .args
-            .iter()
-            .map(|a| {
-                let data = self.func.value(*a).clone();
-                let new = self.func.new_value(data.ty, data.name);
-                map.insert(*a, new);
-                new
-            })
-            .collect();
-        let all: Vec<usize> = (0..l.body.insts.len()).collect();
-        let mut rest = Vec::new();
-        self.clone_insts(&all, &mut map, &mut rest);
-        let yields = l.body.yields.iter().map(|y| *map.get(y).unwrap_or(y)).collect();
-        let ends: Vec<Value> = results.iter().map(|r| self.value(self.func.ty(*r).clone(), None)).collect();
-        insts.push(Inst {
-            results: ends.clone(),
-            kind: InstKind::For(ForLoop {
-                lo: from,
-                body: Block { args, insts: rest, yields, diverges: false },
-                inits: l.inits.iter().zip(&values).map(|(init, so_far)| so_far.unwrap_or(*init)).collect(),
-                ..l.clone()
-            }),
-        });
         let mut totals = Vec::new();
-        for (end, b) in ends.iter().zip(&sums) {
-            let mut sum = *end;
-            let Some(b) = b else {
-                totals.push(sum);
-                continue;
-            };
-            for lane in 0..WIDTH {
-                let index = self.int(lane, &mut insts);
-                let part = self.load(*b, index, *end, &mut insts);
-                let ty = self.func.ty(sum).clone();
-                sum = self.op(Op::Add, vec![sum, part], ty, &mut insts);
+        for ((init, so_far), b) in l.inits.iter().zip(&values).zip(&sums) {
+            let mut sum = so_far.unwrap_or(*init);
+            if let Some(b) = b {
+                for lane in 0..WIDTH {
+                    let index = self.int(lane, &mut insts);
+                    let part = self.load(*b, index, *init, &mut insts);
+                    let ty = self.func.ty(sum).clone();
+                    sum = self.op(Op::Add, vec![sum, part], ty, &mut insts);
+                }
             }
             totals.push(sum);
         }
+        let done = self.op(Op::Mul, vec![blocks, width], Type::Int, &mut insts);
+        totals.push(self.op(Op::Add, vec![l.lo, done], Type::Int, &mut insts));
 
-        let cond = self.value(Type::Bool, None);
+        // A loop that is too short for a block makes no arrays.
         let mut out = std::mem::take(&mut self.out);
-        out.push(Inst { results: vec![cond], kind: InstKind::Pure(Op::Cmp(Cmp::Lt), vec![l.lo, l.hi]) });
+        let width = self.int(WIDTH, &mut out);
+        let first = self.op(Op::Add, vec![l.lo, width], Type::Int, &mut out);
+        let cond = self.op(Op::Cmp(Cmp::Le), vec![first, l.hi], Type::Bool, &mut out);
         let then_block = Block { insts, yields: totals, ..Block::default() };
-        let else_block = Block { yields: l.inits.clone(), ..Block::default() };
-        out.push(Inst { results: results.to_vec(), kind: InstKind::If { cond, then_block, else_block } });
+        let mut yields = l.inits.clone();
+        yields.push(l.lo);
+        let else_block = Block { yields, ..Block::default() };
+        let starts: Vec<Value> = results.iter().map(|r| self.value(self.func.ty(*r).clone(), None)).collect();
+        let from = self.value(Type::Int, None);
+        let so_far = starts.iter().copied().chain([from]).collect();
+        out.push(Inst { results: so_far, kind: InstKind::If { cond, then_block, else_block } });
+        // The rounds that are left.
+        let rest = ForLoop { lo: from, inits: starts, ..l.clone() };
+        out.push(Inst { results: results.to_vec(), kind: InstKind::For(rest) });
         out
     }
 
