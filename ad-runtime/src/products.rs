@@ -22,7 +22,7 @@ mod library;
 
 pub use blocked::multiply_any;
 #[cfg(feature = "ndarray")]
-pub use library::{Whole1, Whole2, array1, array2, write_array1, write_array2};
+pub use library::{Whole1, Whole2, WholeMut, array1, array2, rows_of_array2, write_array1, write_array2};
 
 /// What elements are.
 pub trait Element: Copy + Zero + Mul<Output = Self> + Add<Output = Self> {}

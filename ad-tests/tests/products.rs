@@ -254,11 +254,11 @@ fn strided_views() {
     let (n, k, m) = (5, 4, 3);
     let (x, y) = (matrix(1, n, k), matrix(2, n, m));
     let (w, v) = (matrix(3, k, m), matrix(4, k, m));
-    let wanted = x.t().dot(&x.dot(&v));
+    let wanted = x.t().dot(&x.dot(&v)) + 2.0 * &v;
     #[differentiable(wrt(w))]
     fn f(w: ArrayView2<f64>, x: ArrayView2<f64>, y: ArrayView2<f64>) -> f64 {
         let e = x.dot(&w) - y;
-        0.5 * e.mapv(|e| e * e).sum()
+        0.5 * e.mapv(|e| e * e).sum() + w.mapv(|w| w * w).sum()
     }
     // Every other element of larger arrays; columns first.
     let spread = |a: &Array2<f64>| {
@@ -375,4 +375,29 @@ fn wrong_shapes_panic() {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| least_squares_grad(&w, &x, &y, &mut g)));
     let message = *error.expect_err("the shapes do not fit").downcast::<String>().expect("a message");
     assert!(message.contains("as many columns in the first as rows in the second"), "{message}");
+}
+
+#[test]
+fn generic_floats() {
+    #[differentiable(wrt(w))]
+    fn f<T: num_traits::Float + 'static>(w: &Array2<T>, x: &Array2<T>, y: &Array1<T>) -> T {
+        let e = x.dot(w).dot(y);
+        e.dot(&e) * T::from(0.5).unwrap()
+    }
+    let (x, w, y) = (matrix(1, 5, 4), matrix(2, 4, 3), vector(3, 3));
+    let (v, mut g, mut hv) = (matrix(4, 4, 3), w.clone(), w.clone());
+    let outer = |e: &Array1<f64>| {
+        let column = x.t().dot(e);
+        Array2::from_shape_fn((4, 3), |(i, j)| column[i] * y[j])
+    };
+    f_grad(&w, &x, &y, &mut g);
+    close("gradient", &g, &outer(&x.dot(&w).dot(&y)), 1e-12);
+    f_hvp(&w, &x, &y, &v, &mut hv);
+    close("hvp", &hv, &outer(&x.dot(&v).dot(&y)), 1e-12);
+    f_hvp_rev(&w, &x, &y, &v, &mut g);
+    close("hvp_rev", &g, &hv, 1e-12);
+    let single = |a: &Array2<f64>| a.mapv(|a| a as f32);
+    let mut g = single(&w);
+    f_hvp(&single(&w), &single(&x), &y.mapv(|a| a as f32), &single(&v), &mut g);
+    close("f32", &g.mapv(f64::from), &hv, 1e-5);
 }

@@ -117,7 +117,7 @@ impl Keeper {
         let mut at = 0;
         found.retain(|kept| {
             at += 1;
-            at <= before || !held.iter().any(|(v, _)| *v == kept.value)
+            at <= before || !held.iter().any(|(v, ..)| *v == kept.value)
         });
     }
 

@@ -115,6 +115,27 @@ impl<'a> Defs<'a> {
         in_rounds && constants.is_empty()
     }
 
+    /// Whether a loop (nest) does nothing with `b` but set a place by its variables, in each round.
+    pub(crate) fn sets_each(&self, l: &ForLoop, b: Buffer) -> bool {
+        let mut variables = Vec::new();
+        let mut body = &l.body;
+        let mut variable = l.body.args[0];
+        loop {
+            variables.push(variable);
+            let mut touching = body.insts.iter().filter(|inst| inst.touches(b));
+            match (touching.next().map(|inst| &inst.kind), touching.next()) {
+                (Some(InstKind::Store { index, mode: StoreMode::Set, .. }), None) => {
+                    return *index == variables;
+                }
+                (Some(InstKind::For(inner)), None) => {
+                    body = &inner.body;
+                    variable = inner.body.args[0];
+                }
+                _ => return false,
+            }
+        }
+    }
+
     /// Whether a loop (nest) sets every element of `b` and reads none before: `for i in 0..len { b[i] = .. }`.
     fn overwrites(&self, l: &ForLoop, b: Buffer, variables: &mut Vec<Value>) -> bool {
         let axis = variables.len();

@@ -58,8 +58,9 @@ pub(crate) struct LoopPlan {
     pub(crate) snapshots: Vec<Buffer>,
     /// Buffers that the body writes but never reads: the replay leaves them alone.
     pub(crate) write_only: Vec<Buffer>,
-    /// Stored values that need not be computed again, since `buffer[loop variable]` still holds them.
-    pub(crate) reload: Vec<(Value, Buffer)>,
+    /// Stored values that need not be computed again, since the buffer still holds them, at the place that the variables of this
+    /// loop and of loops in it name.
+    pub(crate) reload: Vec<(Value, Buffer, Vec<Value>)>,
 }
 
 impl Plan {
@@ -284,27 +285,47 @@ impl<'a> Planner<'a> {
             && (self.is_small(b) || self.defs.covers(l, b, 0))
     }
 
-    /// Values `v` of the only store `b[i] = v` into a buffer that keeps them until the reversal.
-    fn reloads(&self, l: &ForLoop, write_only: &[Buffer], later: &BTreeSet<Buffer>) -> Vec<(Value, Buffer)> {
+    /// Values `v` of the only store `b[i] = v`, or `b[i][j] = v` in a nest, into a buffer that keeps them until the reversal.
+    fn reloads(
+        &self,
+        l: &ForLoop,
+        write_only: &[Buffer],
+        later: &BTreeSet<Buffer>,
+    ) -> Vec<(Value, Buffer, Vec<Value>)> {
         let mut found = Vec::new();
         for &b in write_only.iter().filter(|b| !later.contains(b)) {
             let mut writers = 0;
             l.body.visit(&mut |inst| writers += usize::from(inst.kind.writes().contains(&b)));
-            if writers != 1 {
-                continue;
-            }
-            for inst in &l.body.insts {
-                if let InstKind::Store { buffer, index, value, mode: StoreMode::Set } = &inst.kind
-                    && *buffer == b
-                    && *index == [l.body.args[0]]
-                    && self.func.is_float(*value)
-                    && self.costs(&l.body, *value)
-                {
-                    found.push((*value, b));
-                }
+            if writers == 1 {
+                self.kept(l, b, &mut Vec::new(), &mut found);
             }
         }
         found
+    }
+
+    fn kept(
+        &self,
+        l: &ForLoop,
+        b: Buffer,
+        variables: &mut Vec<Value>,
+        found: &mut Vec<(Value, Buffer, Vec<Value>)>,
+    ) {
+        variables.push(l.body.args[0]);
+        for inst in &l.body.insts {
+            match &inst.kind {
+                InstKind::Store { buffer, index, value, mode: StoreMode::Set }
+                    if *buffer == b
+                        && index == variables
+                        && self.func.is_float(*value)
+                        && self.costs(&l.body, *value) =>
+                {
+                    found.push((*value, b, variables.clone()));
+                }
+                InstKind::For(inner) => self.kept(inner, b, variables, found),
+                _ => {}
+            }
+        }
+        variables.pop();
     }
 
     /// Whether a value is made in this block by something dearer than a load.

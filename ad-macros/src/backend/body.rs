@@ -435,8 +435,13 @@ impl<'a> Body<'a> {
                 }
                 let (start, len) = (self.take(*start).tokens, self.take_at(*len, Prec::Add));
                 self.declare(*window);
+                let whole = *of;
                 let (name, of) = (self.buffer_name(*window), self.buffer_name(*of));
                 let borrow = if *mutable { quote!(&mut) } else { quote!(&) };
+                if self.func.buffer(whole).layout != Layout::Nested {
+                    self.slice_of(whole, &name, *mutable, out);
+                    return;
+                }
                 let part = if start.to_string() == "0_usize" {
                     quote!([..#len])
                 } else {

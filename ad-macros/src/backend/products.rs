@@ -1,11 +1,11 @@
 //! Products as calls into `ad_runtime`. The factors are slices; what a library's array is made of, the run time finds out.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use super::body::Body;
 use super::expr;
-use crate::ir::{Factor, Layout, Product, StoreMode, Value};
+use crate::ir::{Buffer, Factor, Layout, Product, StoreMode, Value};
 
 impl Body<'_> {
     pub(super) fn product(&mut self, p: &Product, out: &mut TokenStream) {
@@ -55,6 +55,28 @@ impl Body<'_> {
                 };
                 let call = call(quote!(#path::MatrixMut::by_rows(#n, #m, #data)));
                 quote!(#call;)
+            }
+        });
+    }
+
+    /// A library's array as a slice of this name.
+    pub(super) fn slice_of(&mut self, of: Buffer, name: &Ident, mutable: bool, out: &mut TokenStream) {
+        let data = self.func.buffer(of);
+        let array = self.buffer_name(of);
+        let path = quote!(::ad_runtime::__private::products);
+        if data.layout == Layout::Nalgebra {
+            let slice = if mutable { quote!(as_mut_slice) } else { quote!(as_slice) };
+            return out.extend(quote!(let #name = #array.#slice();));
+        }
+        let whole = self.fresh(&format!("{}_whole", data.name));
+        out.extend(match (data.dims.len(), mutable) {
+            (1, false) => quote!(let #whole = #path::array1(#array.view()); let #name = &#whole[..];),
+            (_, false) => quote!(let #whole = #path::rows_of_array2(#array.view()); let #name = &#whole[..];),
+            (1, true) => {
+                quote!(let mut #whole = #path::WholeMut::of_array1(#array.view_mut()); let #name = &mut #whole[..];)
+            }
+            (_, true) => {
+                quote!(let mut #whole = #path::WholeMut::of_array2(#array.view_mut()); let #name = &mut #whole[..];)
             }
         });
     }

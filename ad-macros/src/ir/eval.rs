@@ -287,7 +287,11 @@ impl<N: Num> Machine<'_, N> {
     }
     /// Where an element, or the part that fewer indices name, starts.
     fn offset(&self, b: Buffer, index: &[Value]) -> Result<usize, EvalError> {
-        let dims = &self.tensor(b)?.dims;
+        let tensor = self.tensor(b)?;
+        let all = [tensor.data.len()];
+        // The window of a whole array of two axes has one.
+        let array = tensor.dims.len() > self.func.buffer(b).dims.len();
+        let dims = if array { &all[..] } else { &tensor.dims };
         let window = self.windows.get(&b).map(|(_, start, len)| (*start, *len));
         let mut offset = 0;
         for (axis, (i, dim)) in index.iter().zip(dims).enumerate() {
@@ -394,10 +398,13 @@ impl<N: Num> Machine<'_, N> {
             }
             InstKind::Window { window, of, start, len, .. } => {
                 let (start, len) = (self.int(*start)?, self.int(*len)?);
-                let whole = self.tensor(*of)?.dims[0];
+                let tensor = self.tensor(*of)?;
+                let array = tensor.dims.len() > self.func.buffer(*window).dims.len();
+                let all = (*of, 0, if array { tensor.data.len() } else { tensor.dims[0] });
+                let (of, from, whole) = self.windows.get(of).copied().unwrap_or(all);
                 match (usize::try_from(start), usize::try_from(len)) {
                     (Ok(start), Ok(len)) if start + len <= whole => {
-                        self.windows.insert(*window, (*of, start, len));
+                        self.windows.insert(*window, (of, from + start, len));
                     }
                     _ => return wrong(format!("{start} for {len} of {whole}")),
                 }

@@ -219,7 +219,8 @@ pub(crate) enum InstKind {
     Call(Call),
     /// Borrows `of[start .. start + len]` as the buffer `window`, for the loop that comes next. While a window that is
     /// written (`mutable`) is in use, nothing else touches `of`; while another is, nothing writes it. Made by the last
-    /// of all passes, so that no transform ever meets it.
+    /// of all passes, so that no transform ever meets it. Of a library's array it is the whole, row by row, for the rest of
+    /// the function.
     Window {
         window: Buffer,
         of: Buffer,

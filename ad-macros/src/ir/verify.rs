@@ -200,7 +200,8 @@ impl Verifier<'_> {
             self.declare(buffer)?;
         } else if let InstKind::Window { window, of, .. } = inst.kind {
             let axes = |b: Buffer| self.func.buffer(b).dims.len();
-            if self.func.buffer(window).storage != Storage::Window || axes(of) != axes(window) {
+            let array = self.func.buffer(of).layout == Layout::Ndarray && axes(window) == 1 && axes(of) == 2;
+            if self.func.buffer(window).storage != Storage::Window || axes(of) != axes(window) && !array {
                 return Err(format!("{window} is no window into {of}"));
             }
             self.touched(of)?;

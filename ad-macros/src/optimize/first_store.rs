@@ -68,6 +68,12 @@ impl Pass<'_> {
             && data.field.is_none()
             && data.layout == crate::ir::Layout::Nested
             && data.storage != Storage::Window;
+        if !fills && data.dims.len() > 1 {
+            if let InstKind::For(l) = &mut block.insts[first].kind {
+                set_each(l, buffer);
+            }
+            return None;
+        }
         if !plain {
             return None;
         }
@@ -185,5 +191,27 @@ impl Pass<'_> {
 
     fn int(&mut self, n: u64, out: &mut Vec<Inst>) -> Value {
         self.op(Op::Int(format!("{n}_usize").into()), Vec::new(), Type::Int, out)
+    }
+}
+
+/// If all that a loop nest does with a buffer is to add to the place of its variables, once for each: it sets it.
+fn set_each(l: &mut ForLoop, buffer: Buffer) {
+    let mut variables = vec![l.body.args[0]];
+    let mut body = &mut l.body;
+    loop {
+        let mut touching = body.insts.iter_mut().filter(|inst| inst.touches(buffer));
+        match (touching.next().map(|inst| &mut inst.kind), touching.next()) {
+            (Some(InstKind::Store { index, mode, .. }), None) => {
+                if *index == variables {
+                    *mode = StoreMode::Set;
+                }
+                return;
+            }
+            (Some(InstKind::For(inner)), None) => {
+                variables.push(inner.body.args[0]);
+                body = &mut inner.body;
+            }
+            _ => return,
+        }
     }
 }

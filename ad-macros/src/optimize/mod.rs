@@ -16,6 +16,7 @@ pub(crate) mod induction;
 pub(crate) mod lanes;
 pub(crate) mod parked;
 pub(crate) mod selection;
+pub(crate) mod slices;
 pub(crate) mod twins;
 pub(crate) mod unflip;
 pub(crate) mod windows;
@@ -94,6 +95,7 @@ pub(crate) fn finish(func: Func) -> Func {
     let func = shape(func);
     if straight {
         let func = checked(&Pass { name: "flatten", run: flatten::flatten }, func);
+        let func = checked(&Pass { name: "slices", run: slices::slices }, func);
         return checked(&Pass { name: "dce", run: dce::dce }, func);
     }
     let func = checked(&Pass { name: "parked", run: parked::parked }, func);
@@ -113,6 +115,7 @@ pub(crate) fn shape(func: Func) -> Func {
 /// The last of the last passes.
 pub(crate) fn finish_shaped(func: Func) -> Func {
     let func = checked(&Pass { name: "flatten", run: flatten::flatten }, func);
+    let func = checked(&Pass { name: "slices", run: slices::slices }, func);
     let func = checked(&Pass { name: "windows", run: windows::windows }, optimize(func));
     checked(&Pass { name: "dce", run: dce::dce }, func)
 }

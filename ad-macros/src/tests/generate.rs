@@ -17,8 +17,10 @@ pub(super) fn program(choices: &[u8], len: i64, outputs: bool) -> Program {
         buffers: vec![(X, vec![len]), (W, vec![len])],
         labels: Vec::new(),
         outputs,
+        arrays: false,
         statements: 0,
     };
+    g.arrays = g.chance(4);
     let mut body = Vec::new();
     if outputs {
         // What is in `out` before is not known to an adjoint.
@@ -41,9 +43,9 @@ pub(super) fn program(choices: &[u8], len: i64, outputs: bool) -> Program {
     let value = g.everything();
     if outputs {
         body.push(Stmt::Store(OUT, vec![Int::Lit(1)], Assign::Add, value));
-        return Program { len, body, value: None };
+        return Program { len, arrays: g.arrays, body, value: None };
     }
-    Program { len, body, value: Some(value) }
+    Program { len, arrays: g.arrays, body, value: Some(value) }
 }
 
 struct Generator<'a> {
@@ -60,6 +62,8 @@ struct Generator<'a> {
     buffers: Vec<(usize, Vec<i64>)>,
     labels: Vec<usize>,
     outputs: bool,
+    /// x and w are arrays: they are not passed on as slices.
+    arrays: bool,
     statements: usize,
 }
 
@@ -161,8 +165,13 @@ impl Generator<'_> {
                 _ => Expr::FromInt(self.index(5)),
             },
             15 => {
-                let vectors = self.buffers.iter().filter(|(b, d)| d.len() == 1 && *b < ARRAYS);
+                let slices = if self.arrays { OUT } else { X };
+                let vectors =
+                    self.buffers.iter().filter(|(b, d)| d.len() == 1 && (slices..ARRAYS).contains(b));
                 let vectors: Vec<(usize, i64)> = vectors.map(|(b, d)| (*b, d[0])).collect();
+                if vectors.is_empty() {
+                    return self.constant();
+                }
                 let (b, n) = vectors[self.pick(vectors.len())];
                 let part = self.chance(2).then(|| {
                     let start = self.pick(n as usize) as i64;

@@ -190,6 +190,10 @@ impl Check<'_> {
     /// the product is linear in it.
     fn lanes(&self, f: &Func, product: &[f64]) -> Checked<()> {
         let Some(func) = Derivatives::of(f).block("3") else {
+            // Arrays of a library have no lanes.
+            if f.buffers.iter().any(|b| b.layout == crate::ir::Layout::Ndarray) {
+                return Ok(());
+            }
             return fail(format!("not widened\n{}", self.text));
         };
         if let Err(e) = verify(&func) {

@@ -120,6 +120,8 @@ pub(super) enum Stmt {
 pub(super) struct Program {
     /// Length of x, w and out, and what `n` is.
     pub(super) len: i64,
+    /// x and w are arrays of `ndarray`.
+    pub(super) arrays: bool,
     pub(super) body: Vec<Stmt>,
     pub(super) value: Option<Expr>,
 }
@@ -298,9 +300,10 @@ fn stmt(s: &Stmt, depth: usize, f: &mut Formatter<'_>) -> fmt::Result {
 
 impl Display for Program {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let ty = if self.arrays { "&Array1<f64>" } else { "&[f64]" };
         match &self.value {
-            Some(_) => writeln!(f, "fn f(x: &[f64], a: f64, w: &[f64], n: usize) -> f64 {{")?,
-            None => writeln!(f, "fn f(x: &[f64], a: f64, w: &[f64], n: usize, out: &mut [f64]) {{")?,
+            Some(_) => writeln!(f, "fn f(x: {ty}, a: f64, w: {ty}, n: usize) -> f64 {{")?,
+            None => writeln!(f, "fn f(x: {ty}, a: f64, w: {ty}, n: usize, out: &mut [f64]) {{")?,
         }
         writeln!(f, "    let mut a = a;")?;
         block(&self.body, 1, f)?;

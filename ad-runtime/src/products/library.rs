@@ -2,10 +2,13 @@
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
-use core::ops::Deref;
+use core::ops::{Deref, DerefMut};
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, LinalgScalar, ShapeBuilder};
+use ndarray::{
+    ArrayView1, ArrayView2, ArrayViewMut, ArrayViewMut1, ArrayViewMut2, Dimension, Ix1, Ix2, LinalgScalar,
+    ShapeBuilder,
+};
 
 use super::{Matrix, MatrixMut};
 
@@ -78,6 +81,73 @@ pub fn array2<F: Copy>(x: ArrayView2<'_, F>) -> Whole2<'_, F> {
         return Whole2 { data: Cow::Borrowed(slice), rows, columns, by_columns: true };
     }
     Whole2 { data: Cow::Owned(x.iter().copied().collect()), rows, columns, by_columns: false }
+}
+
+/// The elements of an array of two axes, row by row.
+pub fn rows_of_array2<F: Copy>(x: ArrayView2<'_, F>) -> Whole1<'_, F> {
+    Whole1(match x.to_slice() {
+        Some(slice) => Cow::Borrowed(slice),
+        None => Cow::Owned(x.iter().copied().collect()),
+    })
+}
+
+/// The elements of an array as a slice to write to, row by row: its own, or a copy that is written back at the end.
+#[derive(Debug)]
+pub struct WholeMut<'a, F: Copy, D: Dimension> {
+    array: ArrayViewMut<'a, F, D>,
+    /// Where elements lie apart.
+    copy: Option<Vec<F>>,
+}
+
+impl<'a, F: Copy, D: Dimension> WholeMut<'a, F, D> {
+    fn new(mut array: ArrayViewMut<'a, F, D>) -> Self {
+        let copy = match array.as_slice_mut() {
+            Some(_) => None,
+            None => Some(array.iter().copied().collect()),
+        };
+        WholeMut { array, copy }
+    }
+}
+
+impl<'a, F: Copy> WholeMut<'a, F, Ix1> {
+    /// Of one axis.
+    pub fn of_array1(array: ArrayViewMut1<'a, F>) -> Self {
+        WholeMut::new(array)
+    }
+}
+
+impl<'a, F: Copy> WholeMut<'a, F, Ix2> {
+    /// Of two axes.
+    pub fn of_array2(array: ArrayViewMut2<'a, F>) -> Self {
+        WholeMut::new(array)
+    }
+}
+
+impl<F: Copy, D: Dimension> Deref for WholeMut<'_, F, D> {
+    type Target = [F];
+    fn deref(&self) -> &[F] {
+        match &self.copy {
+            Some(copy) => copy,
+            None => self.array.as_slice().unwrap_or_default(),
+        }
+    }
+}
+
+impl<F: Copy, D: Dimension> DerefMut for WholeMut<'_, F, D> {
+    fn deref_mut(&mut self) -> &mut [F] {
+        match &mut self.copy {
+            Some(copy) => copy,
+            None => self.array.as_slice_mut().unwrap_or_default(),
+        }
+    }
+}
+
+impl<F: Copy, D: Dimension> Drop for WholeMut<'_, F, D> {
+    fn drop(&mut self) {
+        if let Some(copy) = &self.copy {
+            self.array.iter_mut().zip(copy).for_each(|(x, c)| *x = *c);
+        }
+    }
 }
 
 /// Runs `f` on an array of one axis as a slice: on itself, or on a copy that is written back.

@@ -15,7 +15,7 @@ impl<N: Num> Machine<'_, N> {
     fn grid(&self, f: &Factor, as_row: bool) -> Result<Grid<N>, EvalError> {
         let tensor = self.tensor(f.buffer)?;
         let extents = match (f.shape, tensor.dims.as_slice()) {
-            (Some([n, m]), [_]) => [n, m].map(|v| self.int(v).map(|n| n as usize)),
+            (Some([n, m]), _) => [n, m].map(|v| self.int(v).map(|n| n as usize)),
             (None, [n]) if as_row => [Ok(1), Ok(*n)],
             (None, [n]) => [Ok(*n), Ok(1)],
             (None, [n, m]) => [Ok(*n), Ok(*m)],

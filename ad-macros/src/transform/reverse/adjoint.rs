@@ -21,6 +21,14 @@ impl Reverse<'_> {
         for (at, inst) in block.insts.iter().enumerate().rev() {
             match &inst.kind {
                 InstKind::Product(p) => self.reverse_product(inst, p, &block.insts[..at]),
+                InstKind::For(l) => {
+                    let made = self.makes(inst, l, &block.insts[..at]);
+                    self.made.extend(&made);
+                    self.reverse_inst(inst);
+                    made.iter().for_each(|b| {
+                        self.made.remove(b);
+                    });
+                }
                 _ => self.reverse_inst(inst),
             }
         }
@@ -46,7 +54,7 @@ impl Reverse<'_> {
                         let bar = self.b.load(bars, index.clone());
                         self.add_bar(*value, bar);
                     }
-                    if *mode == StoreMode::Set {
+                    if *mode == StoreMode::Set && !self.made.contains(buffer) {
                         let zero = self.b.float(0.0, self.src.buffer(*buffer).elem.clone());
                         self.b.store(bars, index, zero, StoreMode::Set);
                     }
@@ -78,6 +86,13 @@ impl Reverse<'_> {
                 unreachable!("the reverse of a reverse sweep is never taken: HVPs are forward over reverse")
             }
         }
+    }
+
+    /// New buffers that a loop nest sets, each place once and without a look at it: their adjoints need not be cleared.
+    fn makes(&self, inst: &Inst, l: &ForLoop, before: &[Inst]) -> Vec<Buffer> {
+        let mut list = inst.kind.blocks().iter().flat_map(|b| b.writes()).collect::<Vec<_>>();
+        list.retain(|b| self.active.buffer(*b) && is_new(*b, before) && self.defs.sets_each(l, *b));
+        list
     }
 
     /// `before`: the instructions in front of the product, in its block.
@@ -330,13 +345,15 @@ impl Reverse<'_> {
             self.b.effect(InstKind::PopBuffer { stack, buffer });
         }
         if plan.replay {
-            if let Some(l) = l {
+            if l.is_some() {
                 // What a replay around us left alone does not hold this round's values.
-                let held = plan.reload.iter().filter(|(_, b)| !self.write_only.contains(b));
-                self.reloads.extend(held.map(|(v, b)| (*v, (*b, l.body.args[0]))));
+                let held = plan.reload.iter().filter(|(_, b, _)| !self.write_only.contains(b));
+                self.reloads.extend(held.map(|(v, b, index)| (*v, (*b, index.clone()))));
             }
             self.write_only.extend(plan.write_only.iter().copied());
-            kept = self.keep_for_reversal(self.keeper.of_round(self.src, &self.plan, body));
+            let mut list = self.keeper.of_round(self.src, &self.plan, body);
+            list.retain(|of| !self.reloads.contains_key(&of.value));
+            kept = self.keep_for_reversal(list);
             self.forward_block(body, Mode::Augmented, true);
             self.now_kept(&kept);
         } else {

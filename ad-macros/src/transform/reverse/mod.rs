@@ -21,6 +21,7 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::analysis::activity::{self, Activity};
 use crate::analysis::keep::Keeper;
+use crate::analysis::overwrite::Defs;
 use crate::analysis::replay::{self, InstId, Plan};
 use crate::ir::{
     Binding, Block, Buffer, BufferData, Builder, Dim, ForLoop, Func, Inst, InstKind, Layout, Mark, Op,
@@ -58,6 +59,8 @@ pub(crate) fn reverse_with(func: &Func, accumulate: bool, active: &Activity) -> 
         undone: HashMap::default(),
         write_only: HashSet::default(),
         long_enough: HashSet::default(),
+        made: HashSet::default(),
+        defs: Defs::new(func),
     };
     reverse.function(accumulate);
     reverse.b.finish()
@@ -116,8 +119,8 @@ struct Reverse<'a> {
     carried: HashMap<InstId, (Vec<Stack>, Vec<(Buffer, Stack)>)>,
     /// Stacks of buffers copied when a loop or call was entered.
     copies: HashMap<InstId, Vec<(Buffer, Stack)>>,
-    /// Values of replayed loops that a buffer still holds, and the loop variable that finds them there.
-    reloads: HashMap<Value, (Buffer, Value)>,
+    /// Values of replayed loops that a buffer still holds, and the loop variables that find them there.
+    reloads: HashMap<Value, (Buffer, Vec<Value>)>,
     keeper: Keeper,
     /// Where values of inner loops are kept between the replay of a round and its reversal.
     kept: HashMap<Value, Place>,
@@ -127,6 +130,9 @@ struct Reverse<'a> {
     write_only: HashSet<Buffer>,
     /// Adjoints of vectors that grow, where they are as long as these.
     long_enough: HashSet<Buffer>,
+    /// Source buffers whose first contents the loops around us make: what they held before is of no use.
+    made: HashSet<Buffer>,
+    defs: Defs<'a>,
 }
 
 impl Reverse<'_> {

@@ -451,10 +451,10 @@ impl Reverse<'_> {
     /// Takes stored values from the buffer that still holds them, instead of computing them again.
     fn reload(&mut self, inst: &Inst) {
         for result in &inst.results {
-            if let Some((buffer, index)) = self.reloads.get(result).copied() {
-                let index = self.val(index);
+            if let Some((buffer, index)) = self.reloads.get(result).cloned() {
+                let index = self.vals(&index);
                 let buffer = self.buf(buffer);
-                let value = self.b.load(buffer, vec![index]);
+                let value = self.b.load(buffer, index);
                 let name = self.src.value(*result).name.clone();
                 if let Some(name) = name {
                     self.b.name(value, || name);
