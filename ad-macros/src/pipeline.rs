@@ -244,12 +244,15 @@ fn helper(function: &syn::ItemFn, options: &Options, diagnostics: &mut Diagnosti
              other parameters; without `only(..)`, other `#[differentiable]` functions can call it",
         );
     }
+    // What is active, its callers say; what is named here must be there all the same.
     for word in options.wrt.iter().flatten() {
-        diagnostics.error(
-            word.span(),
-            format!("`{name}` has no derivatives of its own, and so none with respect to `{word}`"),
-            "leave out `wrt(..)`: its callers say what is active",
-        );
+        if !frontend::signature::has_param(&function.sig, word) {
+            diagnostics.error(
+                word.span(),
+                format!("there is no parameter `{word}`"),
+                "name parameters; or leave out `wrt(..)`: a function without derivatives of its own has them as its callers say",
+            );
+        }
     }
     for check in &options.checks {
         diagnostics.error(

@@ -83,3 +83,54 @@ pub const fn same_text(a: &str, b: &str) -> bool {
     }
     true
 }
+
+/// What `?` asks of an `Option` or a `Result`, of which the macro does not know which it is.
+pub trait Outcome {
+    /// What it holds.
+    type Good;
+    /// Why it holds nothing.
+    type Failure;
+    /// Whether it holds a value.
+    fn is_good(&self) -> bool;
+    /// The value.
+    ///
+    /// # Panics
+    /// If there is none.
+    fn good(self) -> Self::Good;
+    /// The error, where there is one.
+    fn failure(self) -> Option<Self::Failure>;
+}
+
+impl<T> Outcome for Option<T> {
+    type Good = T;
+    type Failure = ();
+    fn is_good(&self) -> bool {
+        self.is_some()
+    }
+    fn good(self) -> T {
+        match self {
+            Some(value) => value,
+            None => panic!("`None` holds no value"),
+        }
+    }
+    fn failure(self) -> Option<()> {
+        None
+    }
+}
+
+impl<T, E> Outcome for Result<T, E> {
+    type Good = T;
+    type Failure = E;
+    fn is_good(&self) -> bool {
+        self.is_ok()
+    }
+    fn good(self) -> T {
+        match self {
+            Ok(value) => value,
+            Err(_) => panic!("`Err` holds no value"),
+        }
+    }
+    fn failure(self) -> Option<E> {
+        self.err()
+    }
+}

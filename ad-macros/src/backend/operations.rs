@@ -53,7 +53,15 @@ impl Body<'_> {
             }
             Op::Select => {
                 let c = self.take(args[0]).tokens;
-                let (a, b) = (self.take(args[1]).tokens, self.take(args[2]).tokens);
+                let (mut a, b) = (self.take(args[1]).tokens, self.take(args[2]).tokens);
+                // Two literals do not tell a method which float they are.
+                let literal = |tokens: &TokenStream| float_literal(tokens).is_some();
+                if let Type::Float(kind) = self.func.ty(args[1])
+                    && literal(&b)
+                    && let Some(c) = float_literal(&a)
+                {
+                    a = expr::float(c, kind, true).tokens;
+                }
                 // An `if` at the start of a statement would end it: parentheses keep it an expression.
                 Expr::atom(quote!((if #c { #a } else { #b })))
             }
@@ -136,22 +144,26 @@ impl Body<'_> {
     /// A float that a method is called on: a literal needs its suffix.
     pub(super) fn receiver(&mut self, v: Value) -> Expr {
         let expr = self.take(v);
-        let literal = match syn::parse2::<syn::Lit>(expr.tokens.clone()) {
-            Ok(syn::Lit::Float(f)) if f.suffix().is_empty() => f.base10_parse::<f64>().ok(),
-            _ => match syn::parse2::<syn::ExprUnary>(expr.tokens.clone()) {
-                Ok(syn::ExprUnary { op: syn::UnOp::Neg(_), expr, .. }) => match *expr {
-                    syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Float(f), .. }) if f.suffix().is_empty() => {
-                        f.base10_parse::<f64>().ok().map(|c| -c)
-                    }
-                    _ => None,
-                },
-                Err(_) => None,
-                Ok(_) => None,
-            },
-        };
+        let literal = float_literal(&expr.tokens);
         match (literal, self.func.ty(v)) {
             (Some(c), Type::Float(kind)) => expr::float(c, kind, true),
             _ => expr,
         }
+    }
+}
+
+/// The number that tokens are, if they are a float literal without a suffix.
+fn float_literal(tokens: &TokenStream) -> Option<f64> {
+    match syn::parse2::<syn::Expr>(tokens.clone()).ok()? {
+        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Float(f), .. }) if f.suffix().is_empty() => {
+            f.base10_parse().ok()
+        }
+        syn::Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), expr, .. }) => match *expr {
+            syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Float(f), .. }) if f.suffix().is_empty() => {
+                f.base10_parse::<f64>().ok().map(|c| -c)
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }

@@ -100,7 +100,7 @@ impl Lower<'_> {
 
     /// An argument for a parameter of a function that is written out: a vector by `&mut` stands for its variable, so that
     /// it can grow.
-    fn argument(&mut self, a: &syn::Expr, param: Option<&syn::Pat>) -> Val {
+    pub(super) fn argument(&mut self, a: &syn::Expr, param: Option<&syn::Pat>) -> Val {
         let outer = self.expected.take();
         let val = self.argument_itself(a, param);
         self.expected = outer;

@@ -108,6 +108,8 @@ impl Lower<'_> {
         let slot = self.new_var("result", true, Val::Unset);
         let return_value = std::mem::replace(&mut self.return_value, slot);
         let tail = std::mem::replace(&mut self.tail, true);
+        let no_exits = std::mem::replace(&mut self.no_exits, false);
+        let refutable = std::mem::replace(&mut self.refutable, false);
         let output = std::mem::replace(&mut self.output, wanted.clone().or_else(|| c.output.clone()));
         let expected = std::mem::replace(&mut self.expected, wanted);
         self.depth += 1;
@@ -125,6 +127,8 @@ impl Lower<'_> {
         self.expected = expected;
         self.output = output;
         self.tail = tail;
+        self.no_exits = no_exits;
+        self.refutable = refutable;
         self.return_value = return_value;
         self.returned = returned;
         self.loops = loops;

@@ -18,7 +18,9 @@ impl Lower<'_> {
             );
             return self.s.b.boolean(false);
         }
+        let no_exits = std::mem::replace(&mut self.no_exits, true);
         let (val, _) = self.expr(e);
+        self.no_exits = no_exits;
         let val = self.deref(val);
         match self.scalar(val, e.span()) {
             Some(v) => v,
@@ -156,7 +158,7 @@ impl Lower<'_> {
 }
 
 /// Whether a condition has a `let` in it.
-fn has_let(e: &syn::Expr) -> bool {
+pub(super) fn has_let(e: &syn::Expr) -> bool {
     match e {
         syn::Expr::Let(_) => true,
         syn::Expr::Paren(p) => has_let(&p.expr),

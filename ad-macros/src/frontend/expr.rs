@@ -16,7 +16,19 @@ impl Lower<'_> {
     /// Lowers an expression: what it is, and how control goes on.
     pub(super) fn expr(&mut self, e: &syn::Expr) -> (Val, Flow) {
         let falls = |val: Val| (val, Flow::Falls);
+        if let Some(block) = self.hoisted(e) {
+            return self.block(&block);
+        }
         match e {
+            syn::Expr::Return(_) | syn::Expr::Break(_) | syn::Expr::Continue(_) if self.no_exits => {
+                self.misplaced_exit(e.span())
+            }
+            syn::Expr::Try(t) if self.depth > 0 => {
+                if self.no_exits {
+                    return self.misplaced_exit(t.question_token.span());
+                }
+                self.try_inside(t)
+            }
             syn::Expr::Paren(p) => self.expr(&p.expr),
             syn::Expr::Group(g) => self.expr(&g.expr),
             syn::Expr::Block(b) => {
@@ -39,12 +51,14 @@ impl Lower<'_> {
             }
             _ => {
                 let tail = std::mem::replace(&mut self.tail, false);
+                let no_exits = std::mem::replace(&mut self.no_exits, true);
                 let outer = self.expected.clone();
                 if tail && self.output.is_some() {
                     self.expected.clone_from(&self.output);
                 }
                 let result = if tail && self.ends_wrapped() { self.settle(e) } else { falls(self.plain(e)) };
                 self.tail = tail;
+                self.no_exits = no_exits;
                 self.expected = outer;
                 result
             }
@@ -74,7 +88,9 @@ impl Lower<'_> {
             syn::Expr::Closure(c) => self.closure(c),
             syn::Expr::Try(t) => self.try_expr(t),
             syn::Expr::Struct(s) => self.struct_expr(s),
-            syn::Expr::Range(r) if r.start.is_some() => self.range(r).unwrap_or(Val::Never),
+            syn::Expr::Range(r) if r.start.is_some() || r.end.is_some() => {
+                self.range(r).unwrap_or(Val::Never)
+            }
             syn::Expr::Lit(l) => self.literal(l),
             syn::Expr::Path(p) => self.path(p),
             syn::Expr::Unary(u) => self.unary_expr(u),
@@ -335,18 +351,30 @@ impl Lower<'_> {
                 {
                     return Val::Scalar(self.op(Op::Cmp(is), &[*x, *y]));
                 }
+                let whole = |v: &Val| {
+                    matches!(
+                        v,
+                        Val::Tuple(_)
+                            | Val::View(_)
+                            | Val::Struct(..)
+                            | Val::Columns(_)
+                            | Val::Ragged(_)
+                            | Val::Maybe(_)
+                    )
+                };
+                // The answer is a bool, which has no derivative, whatever is compared.
+                if matches!(op, Op::Cmp(_)) && (whole(&a) || whole(&b)) {
+                    let Some(found) = self.verbatim_operands(quote::quote!((#e)), e.span()) else {
+                        return Val::Never;
+                    };
+                    return Val::Scalar(self.s.b.op_typed(
+                        Op::Verbatim(found.verbatim),
+                        &found.args,
+                        Type::Bool,
+                    ));
+                }
                 if matches!(a, Val::Struct(..)) || matches!(b, Val::Struct(..)) {
                     return self.own_operator(&op, a, b, e.op.span());
-                }
-                let whole =
-                    |v: &Val| matches!(v, Val::Tuple(_) | Val::View(_) | Val::Struct(..) | Val::Columns(_));
-                if matches!(op, Op::Cmp(_)) && (whole(&a) || whole(&b)) {
-                    return self.verbatim(
-                        e.to_token_stream(),
-                        e.span(),
-                        "whole arrays of active values cannot be compared",
-                        "compare the elements",
-                    );
                 }
                 match (self.scalar(a, e.left.span()), self.scalar(b, e.right.span())) {
                     (Some(a), Some(b)) => Val::Scalar(self.op(op, &[a, b])),

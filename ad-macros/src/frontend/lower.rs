@@ -105,6 +105,10 @@ pub(super) struct Lower<'a> {
     pub(super) assumptions: Vec<TokenStream>,
     /// Whether the value of the code that is lowered is the function's: there `return` is a value.
     pub(super) tail: bool,
+    /// Whether a pattern that is bound may not hold: there an upper-case name is a constant.
+    pub(super) refutable: bool,
+    /// Whether what is lowered is an operand of an expression without exits.
+    pub(super) no_exits: bool,
     /// How many closures the code that is lowered is in.
     pub(super) depth: usize,
     /// How many trials are under way.
@@ -191,6 +195,8 @@ fn attempt(
         consts: HashMap::default(),
         assumptions: Vec::new(),
         tail: true,
+        refutable: false,
+        no_exits: false,
         depth: 0,
         trials: 0,
         inlined: Vec::new(),

@@ -92,6 +92,12 @@ impl Lower<'_> {
     }
 
     fn bind(&mut self, pat: &syn::Pat, scrutinee: &Scrutinee) {
+        let refutable = std::mem::replace(&mut self.refutable, true);
+        self.bind_names(pat, scrutinee);
+        self.refutable = refutable;
+    }
+
+    fn bind_names(&mut self, pat: &syn::Pat, scrutinee: &Scrutinee) {
         match scrutinee {
             Scrutinee::Known(val) => self.bind_pattern(pat, val.clone(), true),
             Scrutinee::Behind(v) if matches!(pat, syn::Pat::Ident(_)) => {
@@ -145,7 +151,12 @@ impl Lower<'_> {
         let mut run = |this: &mut Self| -> (Val, Flow) {
             this.bind(pat, scrutinee);
             this.tail = tail;
-            this.expr(&arm.body)
+            let no_exits = std::mem::replace(&mut this.no_exits, false);
+            let result = this.expr(&arm.body);
+            this.no_exits = no_exits;
+            // The guards of the other arms end nothing.
+            this.tail = false;
+            result
         };
         let last = rest.is_empty() && guard.is_none();
         if last {

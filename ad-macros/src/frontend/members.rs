@@ -116,6 +116,26 @@ impl Lower<'_> {
         }
     }
 
+    /// `data.method(..)` with an active argument, of data whose type's `impl` block the macro has seen. `None` if it is
+    /// anything else.
+    pub(super) fn method_of_data(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
+        if !self.is_foreign(&e.receiver) || self.is_passive(e.to_token_stream()) {
+            return None;
+        }
+        let receiver = self.expr(&e.receiver).0;
+        let Val::Scalar(v) = receiver else { return None };
+        if !self.s.types.contains_key(&v) {
+            return None;
+        }
+        let member = self.method_of(&receiver, &e.method.to_string(), e.method.span())?;
+        let mut args = vec![receiver];
+        for (a, p) in e.args.iter().zip(member.params.iter().skip(1).map(Some).chain(std::iter::repeat(None)))
+        {
+            args.push(self.argument(a, p));
+        }
+        Some(self.inline(&member, args))
+    }
+
     /// `receiver.method(..)`
     pub(super) fn method_of_struct(&mut self, receiver: Val, e: &syn::ExprMethodCall) -> Val {
         let span = e.method.span();

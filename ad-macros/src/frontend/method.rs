@@ -46,6 +46,9 @@ impl Lower<'_> {
                 return self.call(&call);
             }
         }
+        if let Some(val) = self.method_of_data(e) {
+            return val;
+        }
         // What the macro does not look into stays one piece, but for iterators that something active joins or that a
         // variable holds.
         if self.is_foreign(&e.receiver) && !(self.is_float_method(&name) && self.any_float(&e.args)) {
@@ -268,10 +271,9 @@ impl Lower<'_> {
             },
             syn::Expr::Field(f) => self.is_foreign(&f.base),
             syn::Expr::Reference(r) => self.is_foreign(&r.expr),
-            // What a method gives for active arguments is not.
+            // What a method gives is not, where something active is in it.
             syn::Expr::MethodCall(m) => {
-                self.is_foreign(&m.receiver)
-                    && (is_chain(e) || m.args.iter().all(|a| self.is_passive(a.to_token_stream())))
+                self.is_foreign(&m.receiver) && (is_chain(e) || self.is_passive(e.to_token_stream()))
             }
             syn::Expr::Index(i) => self.is_foreign(&i.expr),
             syn::Expr::Paren(p) => self.is_foreign(&p.expr),

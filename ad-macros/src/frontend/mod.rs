@@ -3,7 +3,7 @@
 //! - [`signature`]: parameters, activity, results; [`records`]: parameters that consist of parts;
 //! - [`lower`]: the state of lowering: variables and scopes; [`value`]: what they can be; [`join`]: what becomes of them where control flow joins;
 //! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`]: code that runs from top to bottom;
-//! - [`control`], [`matches`], [`loops`], [`homes`], [`iterators`]: code that does not;
+//! - [`exits`], [`control`], [`matches`], [`loops`], [`homes`], [`iterators`]: code that does not;
 //! - [`closures`], [`members`], [`patterns`], [`options`], [`slices`], [`shifts`], [`sorting`], [`vectors`]: what people write numbers in;
 //! - [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
 //! - [`generic`]: what stands for constants and functions of generic floats;
@@ -18,6 +18,7 @@ mod calls;
 mod closures;
 mod control;
 mod custom;
+mod exits;
 mod expr;
 mod generic;
 mod homes;

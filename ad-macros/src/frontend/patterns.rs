@@ -18,7 +18,8 @@ impl Lower<'_> {
                     self.bind_pattern(sub, val.clone(), copy);
                 }
                 // A constant or a variant without fields binds nothing.
-                if is_constant(&id.ident) && id.mutability.is_none() && id.subpat.is_none() {
+                if self.refutable && is_constant(&id.ident) && id.mutability.is_none() && id.subpat.is_none()
+                {
                     return;
                 }
                 let name = id.ident.to_string();
@@ -40,6 +41,21 @@ impl Lower<'_> {
             | syn::Pat::Lit(_)
             | syn::Pat::Range(_)
             | syn::Pat::Path(_) => {}
+            // Taken apart where it stands: it may not be moved.
+            syn::Pat::Reference(r)
+                if let Val::Scalar(v) = &val
+                    && self.s.refs.contains(v)
+                    && matches!(
+                        &*r.pat,
+                        syn::Pat::Struct(_)
+                            | syn::Pat::Tuple(_)
+                            | syn::Pat::TupleStruct(_)
+                            | syn::Pat::Slice(_)
+                    )
+                    && !has_reference(&r.pat) =>
+            {
+                self.bind_behind(&r.pat, *v);
+            }
             syn::Pat::Reference(r) => {
                 let val = self.unreference(val);
                 self.bind_pattern(&r.pat, val, copy);
@@ -183,11 +199,11 @@ impl Lower<'_> {
     fn bind_foreign(&mut self, pattern: &syn::Pat, v: Value) {
         let is_ref = self.s.refs.contains(&v);
         // `&(a, b)`: what is bound is no reference.
-        let mut names = Names::default();
+        let mut names = Names::of(self.refutable);
         syn::visit::Visit::visit_pat(&mut names, pattern);
         let simple = matches!(pattern, syn::Pat::Tuple(_));
         for (name, mutable) in names.0 {
-            let only = keep_only(pattern, Some(&name));
+            let only = keep_only(pattern, Some(&name), self.refutable);
             let hole = hole();
             let tokens = if simple {
                 quote!({ let #only = #hole; #name })
@@ -219,7 +235,7 @@ impl Lower<'_> {
         let (mut refs, mut by_reference) = (Refs(Vec::new()), pattern.clone());
         syn::visit_mut::VisitMut::visit_pat_mut(&mut refs, &mut by_reference);
         self.bind_pattern(&by_reference, Val::Scalar(v), true);
-        let mut names = Names::default();
+        let mut names = Names::of(self.refutable);
         syn::visit::Visit::visit_pat(&mut names, pattern);
         for (name, _) in names.0 {
             if !refs.0.contains(&name)
@@ -459,7 +475,7 @@ impl Lower<'_> {
             }
             (_, Val::Scalar(v)) => {
                 let hole = hole();
-                let mut tokens = keep_only(pat, None).to_token_stream();
+                let mut tokens = keep_only(pat, None, true).to_token_stream();
                 // A literal behind a reference.
                 if self.s.refs.contains(v) && matches!(pat, syn::Pat::Lit(_) | syn::Pat::Range(_)) {
                     tokens = quote!(&#tokens);
@@ -514,9 +530,22 @@ fn is_irrefutable(pat: &syn::Pat) -> bool {
     }
 }
 
+/// Whether there is a `&` in a pattern.
+fn has_reference(pat: &syn::Pat) -> bool {
+    struct Finder(bool);
+    impl syn::visit::Visit<'_> for Finder {
+        fn visit_pat_reference(&mut self, _: &syn::PatReference) {
+            self.0 = true;
+        }
+    }
+    let mut finder = Finder(false);
+    syn::visit::Visit::visit_pat(&mut finder, pat);
+    finder.0
+}
+
 /// Whether a pattern binds anything.
 pub(super) fn binds(pat: &syn::Pat) -> bool {
-    let mut names = Names::default();
+    let mut names = Names::of(true);
     syn::visit::Visit::visit_pat(&mut names, pat);
     !names.0.is_empty()
 }
@@ -540,13 +569,18 @@ fn behind_and(pat: &syn::Pat, name: &syn::Ident) -> bool {
     finder.2
 }
 
-/// The names that a pattern binds.
-#[derive(Default)]
-struct Names(Vec<(syn::Ident, bool)>);
+/// The names that a pattern binds, and whether upper-case ones are constants.
+struct Names(Vec<(syn::Ident, bool)>, bool);
+
+impl Names {
+    fn of(refutable: bool) -> Names {
+        Names(Vec::new(), refutable)
+    }
+}
 
 impl syn::visit::Visit<'_> for Names {
     fn visit_pat_ident(&mut self, p: &syn::PatIdent) {
-        if !is_constant(&p.ident) && !self.0.iter().any(|(n, _)| *n == p.ident) {
+        if !(self.1 && is_constant(&p.ident)) && !self.0.iter().any(|(n, _)| *n == p.ident) {
             self.0.push((p.ident.clone(), p.mutability.is_some()));
         }
         syn::visit::visit_pat_ident(self, p);
@@ -554,12 +588,12 @@ impl syn::visit::Visit<'_> for Names {
 }
 
 /// A pattern that binds only one of its names, or none.
-fn keep_only(pat: &syn::Pat, name: Option<&syn::Ident>) -> syn::Pat {
-    struct Strip<'n>(Option<&'n syn::Ident>);
+fn keep_only(pat: &syn::Pat, name: Option<&syn::Ident>, refutable: bool) -> syn::Pat {
+    struct Strip<'n>(Option<&'n syn::Ident>, bool);
     impl syn::visit_mut::VisitMut for Strip<'_> {
         fn visit_pat_mut(&mut self, pat: &mut syn::Pat) {
             if let syn::Pat::Ident(id) = pat
-                && !is_constant(&id.ident)
+                && !(self.1 && is_constant(&id.ident))
                 && self.0 != Some(&id.ident)
             {
                 *pat = match id.subpat.take() {
@@ -585,13 +619,13 @@ fn keep_only(pat: &syn::Pat, name: Option<&syn::Ident>) -> syn::Pat {
     if let syn::Pat::Guard(g) = pat {
         pat = *g.pat;
     }
-    syn::visit_mut::VisitMut::visit_pat_mut(&mut Strip(name), &mut pat);
+    syn::visit_mut::VisitMut::visit_pat_mut(&mut Strip(name, refutable), &mut pat);
     pat
 }
 
 /// A pattern that asks the same and binds nothing.
 pub(super) fn without_names(pat: &syn::Pat) -> syn::Pat {
-    keep_only(pat, None)
+    keep_only(pat, None, true)
 }
 
 /// Whether nothing at all has been put into a variant yet, as in the first trials of a loop: it is not there.

@@ -337,6 +337,11 @@ impl Lower<'_> {
                 (*lo, end)
             }
             super::iterators::Iter::From { lo } => (*lo, self.len(view)),
+            super::iterators::Iter::Below { hi, inclusive } => {
+                let one = self.s.b.int("1");
+                let end = if *inclusive { self.op(Op::Add, &[*hi, one]) } else { *hi };
+                (self.s.b.int("0"), end)
+            }
             _ => return None,
         };
         self.check_range(view, Some(start), end);

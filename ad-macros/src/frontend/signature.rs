@@ -289,6 +289,14 @@ pub(crate) fn is_helper(item: &syn::ItemFn) -> bool {
     in_place || other_place || returns || takes_functions || nests
 }
 
+/// Whether a function has a parameter of this name.
+pub(crate) fn has_param(sig: &syn::Signature, name: &syn::Ident) -> bool {
+    sig.inputs.iter().any(|input| match input {
+        syn::FnArg::Typed(p) => matches!(&*p.pat, syn::Pat::Ident(id) if id.ident == *name),
+        syn::FnArg::Receiver(_) => name == "self",
+    })
+}
+
 /// Whether a function takes others: `f: impl Fn(f64) -> f64`, or `F: Fn(f64) -> f64`.
 fn has_functions(sig: &syn::Signature) -> bool {
     let mut found = FindsFunctions(false);

@@ -31,6 +31,13 @@ impl Lower<'_> {
     }
 
     fn stmts(&mut self, stmts: &[syn::Stmt]) -> (Val, Flow) {
+        let no_exits = std::mem::replace(&mut self.no_exits, false);
+        let result = self.each_stmt(stmts);
+        self.no_exits = no_exits;
+        result
+    }
+
+    fn each_stmt(&mut self, stmts: &[syn::Stmt]) -> (Val, Flow) {
         let tail = self.tail;
         for (i, stmt) in stmts.iter().enumerate() {
             let rest = &stmts[i + 1..];
@@ -51,6 +58,15 @@ impl Lower<'_> {
                 && let Some(init) = &local.init
                 && let Some((_, leave)) = &init.diverge
             {
+                if let Some((mut all, init)) = self.hoisted_init(&init.expr) {
+                    let mut local = local.clone();
+                    if let Some(old) = &mut local.init {
+                        *old.expr = init;
+                    }
+                    all.push(syn::Stmt::Local(local));
+                    all.extend_from_slice(rest);
+                    return self.each_stmt(&all);
+                }
                 self.tail = false;
                 let (pat, ty) = annotation(&local.pat);
                 let _ = ty;
@@ -72,6 +88,16 @@ impl Lower<'_> {
                 });
                 self.tail = tail;
                 return result;
+            }
+            if let syn::Stmt::Expr(e @ syn::Expr::If(_), semi) = stmt
+                && let Some(block) = self.hoisted(e)
+            {
+                let mut all = block.stmts;
+                if let Some(syn::Stmt::Expr(_, last)) = all.last_mut() {
+                    *last = *semi;
+                }
+                all.extend_from_slice(rest);
+                return self.each_stmt(&all);
             }
             // `if c { ..; exit }` and then the rest: the rest is the other branch.
             if let syn::Stmt::Expr(syn::Expr::If(e), _) = stmt
@@ -133,6 +159,9 @@ impl Lower<'_> {
     }
 
     fn expr_stmt(&mut self, e: &syn::Expr) -> Flow {
+        if let Some(block) = self.hoisted(e) {
+            return self.block(&block).1;
+        }
         match e {
             syn::Expr::Macro(m) => self.macro_stmt(&m.mac),
             // A call for its effect.

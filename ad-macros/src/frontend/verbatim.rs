@@ -41,6 +41,12 @@ impl Lower<'_> {
         let mut bound = Bound::default();
         let mut tokens = tokens;
         if let Ok(mut expr) = syn::parse2::<syn::Expr>(tokens.clone()) {
+            // `P { x }` is `P { x: x }`: the value may go by another name here.
+            let mut shorthand = Shorthand(false);
+            shorthand.visit_expr_mut(&mut expr);
+            if shorthand.0 {
+                tokens = quote!(#expr);
+            }
             bound.visit_expr(&expr);
             // A closure's parameter may have the name of a variable, which is used beside the closure.
             let clashes: HashSet<String> =
@@ -134,6 +140,19 @@ impl Visit<'_> for Bound {
     fn visit_pat_ident(&mut self, p: &syn::PatIdent) {
         self.names.insert(p.ident.to_string());
         syn::visit::visit_pat_ident(self, p);
+    }
+}
+
+/// Writes out the fields of struct expressions that stand for a field and a variable, and notes whether there are any.
+struct Shorthand(bool);
+
+impl VisitMut for Shorthand {
+    fn visit_field_value_mut(&mut self, field: &mut syn::FieldValue) {
+        if field.colon_token.is_none() {
+            field.colon_token = Some(syn::Token![:](Span::call_site()));
+            self.0 = true;
+        }
+        syn::visit_mut::visit_field_value_mut(self, field);
     }
 }
 

@@ -239,6 +239,22 @@ impl Fold<'_> {
                     _ => None,
                 }
             }
+            Op::Cmp(c) if let (Some(a), Some(b)) = (self.float(args[0]), self.float(args[1])) => {
+                // Of floats whose type is not f64 only what is the same in all types.
+                let plain = self.func.ty(args[0]) == &Type::Float(FloatKind::F64);
+                if !plain && [a, b].into_iter().any(|c| f64::from(c as f32) != c) {
+                    return None;
+                }
+                let holds = match c {
+                    Cmp::Eq => a == b,
+                    Cmp::Ne => a != b,
+                    Cmp::Lt => a < b,
+                    Cmp::Le => a <= b,
+                    Cmp::Gt => a > b,
+                    Cmp::Ge => a >= b,
+                };
+                Some(Becomes(Op::Bool(holds), Vec::new()))
+            }
             Op::Cmp(c) => {
                 let (a, b) = both()?;
                 let holds = match c {

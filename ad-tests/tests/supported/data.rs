@@ -534,3 +534,55 @@ fn queues() {
     }
     check_slice!(vec![0.7, -1.3, 0.4]);
 }
+
+#[test]
+fn wholes_compared() {
+    #[derive(Clone, Copy, PartialEq, PartialOrd, Differentiable)]
+    struct Pair {
+        a: f64,
+        b: f64,
+    }
+    #[differentiable]
+    fn f(x: f64, y: f64) -> f64 {
+        let (p, q) = (Pair { a: x, b: y }, Pair { a: y, b: x });
+        let (list, twice) = (vec![x, y], [x, x]);
+        let mut s = if p == q {
+            p.a
+        } else if p < q {
+            p.a * q.b
+        } else {
+            q.a.sin()
+        };
+        if (x, 1) != (y, 1) {
+            s *= p.b;
+        }
+        if twice == [y, y] {
+            s += 1.0
+        } else {
+            s += twice[0] * twice[1]
+        }
+        if list == vec![1.0, 2.0] { s } else { s * s }
+    }
+    check_xy!(0.7, 0.4);
+    check_xy!(0.4, 0.7);
+}
+
+#[test]
+fn references_taken_apart_where_they_stand() {
+    struct Image {
+        width: usize,
+        pixels: Vec<f64>,
+    }
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], image: &Image, limits: &(f64, Vec<f64>)) -> f64 {
+        let &Image { width, ref pixels } = image;
+        let &(limit, ref others) = limits;
+        (0..width).map(|i| (x[i] * pixels[i] - limit).powi(2) * others[i]).sum()
+    }
+    let image = Image { width: 2, pixels: vec![2.0, 3.0] };
+    let mut g = [f64::NAN; 2];
+    f_grad(&[1.0, 2.0], &image, &(0.5, vec![1.0, 10.0]), &mut g);
+    assert_eq!(g, [2.0 * 1.5 * 2.0, 20.0 * 5.5 * 3.0]);
+    f_hvp(&[1.0, 2.0], &image, &(0.5, vec![1.0, 10.0]), &[1.0, 0.0], &mut g);
+    assert_eq!(g, [8.0, 0.0]);
+}

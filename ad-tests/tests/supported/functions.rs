@@ -524,3 +524,50 @@ fn methods_and_operators_of_own_structs() {
     }
     check_slice!(vec![0.7, -1.3, 0.4]);
 }
+
+#[test]
+fn methods_of_data_that_take_functions() {
+    struct Rule {
+        nodes: Vec<(f64, f64)>,
+    }
+    #[differentiable]
+    impl Rule {
+        fn place(x: f64, a: f64, b: f64) -> f64 {
+            0.5 * ((b - a) * x + (b + a))
+        }
+        fn integrate<F>(&self, a: f64, b: f64, f: F) -> f64
+        where
+            F: Fn(f64) -> f64,
+        {
+            let sum: f64 = self.nodes.iter().map(|(x, w)| f(Self::place(*x, a, b)) * w).sum();
+            0.5 * (b - a) * sum
+        }
+    }
+    #[differentiable(wrt(x, y))]
+    fn with_rule(rule: &Rule, x: f64, y: f64) -> f64 {
+        rule.integrate(0.0, x, |t| (t * y).powi(3))
+    }
+    let root = (1.0_f64 / 3.0).sqrt();
+    let rule = Rule { nodes: vec![(-root, 1.0), (root, 1.0)] };
+    // x^4 y^3 / 4
+    let (value, (gx, gy)) = with_rule_grad(&rule, 1.2, 0.7);
+    let (x, y) = (1.2_f64, 0.7_f64);
+    assert!((value - 0.25 * x.powi(4) * y.powi(3)).abs() < 1e-14);
+    assert!((gx - x.powi(3) * y.powi(3)).abs() < 1e-14 && (gy - 0.75 * x.powi(4) * y * y).abs() < 1e-14);
+    let (hx, hy) = with_rule_hvp(&rule, x, y, 1.0, 0.0);
+    assert!((hx - 3.0 * x * x * y.powi(3)).abs() < 1e-13 && (hy - 3.0 * x.powi(3) * y * y).abs() < 1e-13);
+}
+
+#[test]
+fn helpers_that_say_what_is_active() {
+    #[differentiable(wrt(v))]
+    fn scaled(k: usize, v: &[f64]) -> Vec<Vec<f64>> {
+        v.iter().map(|a| vec![a * k as f64; k]).collect()
+    }
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let rows = scaled(2, x);
+        rows[0][1] * rows[1][0]
+    }
+    check_slice!([0.4, 1.3]);
+}

@@ -258,3 +258,48 @@ fn chains_over_data() {
     let data = Data { points: vec![(0.0, 1.0), (1.0, 0.3), (2.0, -0.2)], weights: vec![0.5, 1.5, 1.0] };
     check_slice!(X, &data, &[(0, 0.3), (4, -1.2)]);
 }
+
+#[test]
+fn chains_of_options_and_results() {
+    #[differentiable]
+    fn f(x: &[f64]) -> Option<f64> {
+        let logs: f64 = x.iter().map(|v| if *v > 0.0 { Some(v.ln()) } else { None }).sum::<Option<f64>>()?;
+        let roots: Option<Vec<f64>> = x.iter().map(|v| (*v > 0.0).then(|| v.sqrt())).collect();
+        let product = x.iter().try_fold(1.0, |acc, v| if *v < 9.0 { Some(acc * v) } else { None })?;
+        let checked = x.iter().map(|v| if *v < 8.5 { Ok(v * v) } else { Err("large") });
+        let squares = checked.collect::<Result<Vec<_>, _>>().ok()?;
+        let mut total = 0.0;
+        x.iter().try_for_each(|v| {
+            total += v * v;
+            if *v < 8.0 { Some(()) } else { None }
+        })?;
+        Some(logs * product + roots?.iter().sum::<f64>() * total + squares[0])
+    }
+    assert!(f_grad(&[0.5, -1.0], &mut [0.0; 2]).is_none());
+    assert!(f_grad(&[0.5, 8.2], &mut [0.0; 2]).is_none());
+    assert!(f_grad(&[0.5, 9.2], &mut [0.0; 2]).is_none());
+    let (x, y) = (0.5_f64, 0.7_f64);
+    let mut g = [f64::NAN; 2];
+    let value = f_grad(&[x, y], &mut g).unwrap();
+    let slope = |x: f64, y: f64| {
+        y + (x * y).ln() * y + 0.5 / x.sqrt() * (x * x + y * y) + (x.sqrt() + y.sqrt()) * 2.0 * x + 2.0 * x
+    };
+    let wanted = (x * y).ln() * x * y + (x.sqrt() + y.sqrt()) * (x * x + y * y) + x * x;
+    assert!((value - wanted).abs() < 1e-14 && (g[0] - slope(x, y)).abs() < 1e-13, "{value} {g:?}");
+    let mut hv = [f64::NAN; 2];
+    f_hvp(&[x, y], &[1.0, 0.0], &mut hv).unwrap();
+    let difference = (slope(x + 1e-5, y) - slope(x - 1e-5, y)) / 2e-5;
+    assert!((hv[0] - difference).abs() < 1e-8, "{hv:?} {difference}");
+}
+
+#[test]
+fn imported_sources() {
+    use std::iter::{once, repeat};
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let both: f64 =
+            once(x[0] * x[1]).chain(x.iter().copied()).zip(repeat(x[2])).map(|(a, b)| a * b).sum();
+        both.sin()
+    }
+    check_slice!(X);
+}

@@ -148,3 +148,139 @@ fn labelled_blocks() {
     check_xy!(1.7, 1.4);
     check_xy!(0.7, 0.4);
 }
+
+#[test]
+fn exits_in_expressions() {
+    #[differentiable]
+    fn f(x: f64, y: f64) -> f64 {
+        let a = 1.0 + if x > 1.0 { return x * x * y } else { x };
+        let mut s = 0.0;
+        for k in 1..6 {
+            let t = x * k as f64;
+            s += t * if t > 3.0 {
+                break;
+            } else if k == 2 {
+                continue;
+            } else {
+                t * y
+            };
+        }
+        match (if y < 0.0 { return s.sin() } else { y }, a) {
+            (b, c) if b > 1.0 => b * c * s,
+            (b, c) => b + c * s,
+        }
+    }
+    check_xy!(0.7, 1.4);
+    check_xy!(0.7, 0.4);
+    check_xy!(0.7, -0.4);
+    check_xy!(1.7, 1.4);
+}
+
+#[test]
+fn exits_leave_outputs_alone() {
+    #[differentiable]
+    fn f(x: &[f64], out: &mut [f64]) {
+        for i in 0..x.len() {
+            out[i] = if x[i] < 0.0 { return } else { x[i] * x[i] };
+        }
+    }
+    let (mut out, mut dot) = ([7.0; 3], [7.0; 3]);
+    f_jvp(&[0.5, -1.0, 2.0], &[1.0, 1.0, 1.0], &mut out, &mut dot);
+    assert_eq!(out, [0.25, 7.0, 7.0]);
+    assert_eq!(dot[0], 1.0);
+}
+
+#[test]
+fn question_marks_inside() {
+    #[differentiable]
+    fn neighbours(v: &[f64], k: usize) -> Option<f64> {
+        let a = v.get(k)?;
+        Some(a * v.get(k + 1)? + v.get(k + 2)?.sin())
+    }
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut s = 0.0;
+        for k in 0..x.len() {
+            s += match neighbours(x, k) {
+                Some(v) => v * v,
+                None => x[k].cos(),
+            };
+        }
+        let root = |v: f64| -> Result<f64, String> {
+            if v < 0.0 {
+                return Err("negative".to_string());
+            }
+            Ok(v.sqrt())
+        };
+        let sum = |a: f64, b: f64| -> Result<f64, String> { Ok(root(a)? + 2.0 * root(b)?) };
+        let both = |k: usize| {
+            if *x.get(k)? > 0.5 && *x.get(k + 1)? > 0.1 { Some(x[k] * x[k + 1]) } else { Some(x[k].exp()) }
+        };
+        let until = |mut k: usize| {
+            let mut t = 0.0;
+            while *x.get(k)? < 0.8 {
+                t += x[k] * x[k];
+                k += 1;
+            }
+            match x.get(k)? {
+                v if *v > 0.85 => Some(t * v),
+                v => Some(t + v),
+            }
+        };
+        let ends = both(0).unwrap_or(0.0) + both(x.len() - 1).unwrap_or(x[1]) + until(0).unwrap_or(1.0);
+        s + ends + sum(x[0], x[1]).unwrap() + sum(x[0], -x[1]).unwrap_or(x[2]) + until(3).unwrap_or(x[0])
+    }
+    check_slice!([0.6, 0.7, 0.9, 0.3, 0.4]);
+    check_slice!([0.6, 0.7, 0.82, 0.3, 0.4]);
+}
+
+#[test]
+fn guards_where_options_are_returned() {
+    #[differentiable(wrt(x))]
+    fn f(power: f64, x: f64) -> Result<f64, Error> {
+        match power {
+            p if p < 0.0 => Ok(x * x),
+            p if p == 1.0 => {
+                if x <= 0.0 {
+                    return Err(Error::Empty);
+                }
+                Ok(x.ln())
+            }
+            p => Ok(x.powf(p)),
+        }
+    }
+    assert_eq!(f_grad(-1.0, 3.0), Ok((9.0, 6.0)));
+    assert_eq!(f_grad(1.0, -3.0), Err(Error::Empty));
+    assert_eq!(f_grad(1.0, 0.5).map(|(_, g)| g), Ok(2.0));
+    assert_eq!(f_hvp(2.0, 0.5, 1.0), Ok(2.0));
+}
+
+#[test]
+fn errors_that_carry_values() {
+    #[derive(Debug, PartialEq)]
+    enum Failure {
+        Diverged { last: f64 },
+    }
+    #[differentiable]
+    fn root(a: f64) -> Result<f64, Failure> {
+        let mut last = 1.0;
+        for _ in 0..30 {
+            let step = (last * last - a) / (2.0 * last);
+            last -= step;
+            if step.abs() < 1e-14 {
+                return Ok(last);
+            }
+        }
+        Err(Failure::Diverged { last })
+    }
+    #[differentiable]
+    fn f(x: f64, y: f64) -> Result<f64, Failure> {
+        let last = root(x * y)?;
+        Ok(last * x)
+    }
+    let (value, (gx, gy)) = f_grad(4.0, 9.0).unwrap();
+    assert!((value - 24.0).abs() < 1e-12 && (gx - 9.0).abs() < 1e-12 && (gy - 24.0 / 18.0).abs() < 1e-12);
+    let (hx, hy) = f_hvp(4.0, 9.0, 1.0, 0.0).unwrap();
+    assert!((hx - 0.375 * 3.0).abs() < 1e-12 && (hy - 0.5).abs() < 1e-12, "{hx} {hy}");
+    assert!(matches!(f_grad(-1.0, 2.0), Err(Failure::Diverged { last }) if last.is_finite()));
+}

@@ -244,3 +244,44 @@ fn statements_passed_through() {
     let panics = |x: f64| std::panic::catch_unwind(move || f_hvp(x, 1.0, 1.0, 0.0)).is_err();
     assert!(panics(f64::INFINITY) && panics(1e7) && !panics(2.0));
 }
+
+#[test]
+fn ranges_that_contain() {
+    #[differentiable]
+    fn f(x: f64, y: f64) -> f64 {
+        let mut s = x * y;
+        if (0.0..1.0).contains(&x) {
+            s += x * x;
+        }
+        if (0.0..=x).contains(&(y * y)) && !(..y).contains(&0.5) {
+            s += y.sin();
+        }
+        if (y..).contains(&2.0) { s * s } else { s }
+    }
+    check_xy!(0.7, 0.4);
+    check_xy!(1.7, 0.6);
+    check_xy!(1.7, 2.6);
+}
+
+#[test]
+fn upper_case_names() {
+    #[differentiable]
+    fn f(x: f64, y: f64) -> f64 {
+        let A = x * y;
+        let (B, C) = (A.sin(), A + y);
+        let area = |R: f64| R * R * B;
+        area(C) + [x, y].iter().map(|V| V * A).sum::<f64>()
+    }
+    check_xy!(0.7, 0.4);
+}
+
+#[test]
+fn literals_in_branches() {
+    #[differentiable]
+    fn f(x: f64, y: f64) -> f64 {
+        let base = if y > 1.0 { 2.0_f64 } else { 10.0_f64 };
+        10.0_f64.powf(x) + (if y > 1.0 { 3.0_f64 } else { 5.0_f64 }).ln() * y + base.ln() * x * y
+    }
+    check_xy!(0.7, 0.4);
+    check_xy!(0.7, 1.4);
+}

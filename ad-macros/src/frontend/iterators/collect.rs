@@ -236,7 +236,7 @@ pub(in super::super) struct Sampled {
 }
 
 /// Whether a type is a vector as far as one can see (`_` too).
-fn is_vec(ty: &syn::Type) -> bool {
+pub(super) fn is_vec(ty: &syn::Type) -> bool {
     match ty {
         syn::Type::Infer(_) => true,
         syn::Type::Path(p) => {

@@ -16,11 +16,37 @@ impl Lower<'_> {
     pub(in super::super) fn consume(&mut self, it: &Rc<Iter>, e: &syn::ExprMethodCall) -> Option<Val> {
         let name = e.method.to_string();
         let args: Vec<&syn::Expr> = e.args.iter().collect();
-        if it.endless() && !matches!(name.as_str(), "next" | "nth" | "find" | "position" | "any") {
+        if it.endless() && !matches!(name.as_str(), "next" | "nth" | "find" | "position" | "any" | "contains")
+        {
             self.error(e.method.span(), "this iterator has no end", "bound it with `take` or `zip`");
             return Some(Val::Never);
         }
+        if let Some(val) = self.consume_fallible(it, e) {
+            return Some(val);
+        }
         let val = match (name.as_str(), args.as_slice()) {
+            ("contains", [a]) => {
+                let (Iter::Range { .. } | Iter::From { .. } | Iter::Below { .. }) = &**it else {
+                    return None;
+                };
+                let v = self.expr(super::super::calls::reached(a)).0;
+                let v = self.deref(v);
+                let v = self.scalar(v, a.span())?;
+                let (lo, hi, inclusive) = match &**it {
+                    Iter::Range { lo, hi, inclusive } => (Some(*lo), Some(*hi), *inclusive),
+                    Iter::From { lo } => (Some(*lo), None, false),
+                    Iter::Below { hi, inclusive } => (None, Some(*hi), *inclusive),
+                    _ => return None,
+                };
+                let above = lo.map(|lo| self.op(Op::Cmp(Cmp::Le), &[lo, v]));
+                let below =
+                    hi.map(|hi| self.op(Op::Cmp(if inclusive { Cmp::Le } else { Cmp::Lt }), &[v, hi]));
+                match (above, below) {
+                    (Some(a), Some(b)) => Val::Scalar(self.op(Op::And, &[a, b])),
+                    (Some(v), None) | (None, Some(v)) => Val::Scalar(v),
+                    (None, None) => return None,
+                }
+            }
             ("sum", []) => self.sum(it, self.turbofish_kind(e)),
             ("product", []) => self.product(it, self.turbofish_kind(e)),
             ("fold", [init, f]) => {

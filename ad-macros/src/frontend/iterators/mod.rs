@@ -7,6 +7,7 @@
 mod collect;
 mod consume;
 mod drive;
+mod fallible;
 mod sources;
 
 pub(super) use collect::Sampled;
@@ -37,6 +38,11 @@ pub(super) enum Iter {
     /// `lo..`
     From {
         lo: Value,
+    },
+    /// `..hi`: for indices and comparisons only.
+    Below {
+        hi: Value,
+        inclusive: bool,
     },
     /// Elements of an array, slice or vector.
     Elements {

@@ -261,12 +261,16 @@ impl Lower<'_> {
 
     /// A range as a value.
     pub(in super::super) fn range(&mut self, r: &syn::ExprRange) -> Option<Val> {
-        let lo = self.number(r.start.as_deref()?)?;
+        let inclusive = matches!(r.limits, syn::RangeLimits::Closed(_));
+        let Some(start) = r.start.as_deref() else {
+            let hi = self.number(r.end.as_deref()?)?;
+            return Some(Val::Iter(Rc::new(Iter::Below { hi, inclusive })));
+        };
+        let lo = self.number(start)?;
         let Some(end) = r.end.as_deref() else {
             return Some(Val::Iter(Rc::new(Iter::From { lo })));
         };
         let hi = self.number(end)?;
-        let inclusive = matches!(r.limits, syn::RangeLimits::Closed(_));
         Some(Val::Iter(Rc::new(Iter::Range { lo, hi, inclusive })))
     }
 
@@ -340,10 +344,18 @@ impl Lower<'_> {
     /// `std::iter::once(x)`, `repeat(x)`, `zip(a, b)`.
     pub(in super::super) fn iter_function(&mut self, path: &syn::Path, c: &syn::ExprCall) -> Option<Val> {
         let list: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
-        let [.., module, name] = list.as_slice() else { return None };
-        if module != "iter" {
-            return None;
-        }
+        let name = match list.as_slice() {
+            [.., module, name] if module == "iter" => name,
+            // By an import; what such a name gives if it is another's is no iterator, and will not pass for one.
+            [name]
+                if ["once", "repeat", "repeat_n"].contains(&name.as_str())
+                    && self.lookup(name).is_none()
+                    && crate::functions::find(name).is_none() =>
+            {
+                name
+            }
+            _ => return None,
+        };
         let args: Vec<&syn::Expr> = c.args.iter().collect();
         let made = match (name.as_str(), args.as_slice()) {
             ("once", [a]) => Iter::Once(Box::new(self.expr(a).0)),

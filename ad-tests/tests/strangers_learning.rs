@@ -1,0 +1,19 @@
+//! Functions of machine learning by people who did not know what this compiler accepts, unchanged.
+
+// The functions under test are written as users write them.
+#![allow(clippy::all, clippy::pedantic, missing_docs, dead_code, unused_imports)]
+
+#[path = "strangers/harness.rs"]
+mod harness;
+
+#[path = "strangers/learning"]
+mod learning {
+    mod batch_norm;
+    mod conv1d;
+    mod ctc;
+    mod focal;
+    mod lstm;
+    mod mlp;
+    mod skip_gram;
+    mod soft_kmeans;
+}
