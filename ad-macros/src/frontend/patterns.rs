@@ -580,7 +580,8 @@ impl Names {
 
 impl syn::visit::Visit<'_> for Names {
     fn visit_pat_ident(&mut self, p: &syn::PatIdent) {
-        if !(self.1 && is_constant(&p.ident)) && !self.0.iter().any(|(n, _)| *n == p.ident) {
+        let constant = self.1 && is_constant(&p.ident);
+        if !constant && !self.0.iter().any(|(n, _)| *n == p.ident) {
             self.0.push((p.ident.clone(), p.mutability.is_some()));
         }
         syn::visit::visit_pat_ident(self, p);

@@ -263,6 +263,7 @@ fn ranges_that_contain() {
     check_xy!(1.7, 2.6);
 }
 
+#[allow(non_snake_case)]
 #[test]
 fn upper_case_names() {
     #[differentiable]
