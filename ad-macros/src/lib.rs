@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 use proc_macro::TokenStream;
 
+mod aliases;
 mod analysis;
 mod backend;
 mod diagnostics;

@@ -145,7 +145,11 @@ pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> TokenStream 
 }
 
 fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
-    if let Ok(block) = syn::parse2::<syn::ItemImpl>(item.clone()) {
+    if let Ok(alias) = syn::parse2::<syn::ItemType>(item.clone()) {
+        crate::aliases::keep(&alias);
+        return TokenStream::new();
+    }
+    if let Ok(mut block) = syn::parse2::<syn::ItemImpl>(item.clone()) {
         if let Some(token) = attributes.into_iter().next() {
             diagnostics.error(
                 token.span(),
@@ -153,10 +157,12 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
                 "write `#[differentiable]` alone",
             );
         }
-        return crate::functions::keep_impl(&block, diagnostics);
+        let checks = crate::aliases::in_impl(&mut block);
+        let kept = crate::functions::keep_impl(&block, diagnostics);
+        return quote!(#checks #kept);
     }
     let options = options::parse(attributes, diagnostics);
-    let function = match syn::parse2::<syn::ItemFn>(item) {
+    let mut function = match syn::parse2::<syn::ItemFn>(item) {
         Ok(function) => function,
         Err(e) => {
             diagnostics.error(
@@ -167,13 +173,16 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
             return TokenStream::new();
         }
     };
+    let aliases = crate::aliases::in_function(&mut function);
     if options.partials.is_none() && is_helper(&function) {
-        return helper(&function, &options, diagnostics);
+        let made = helper(&function, &options, diagnostics);
+        return quote!(#aliases #made);
     }
     let Some(lowered) = frontend::lower(&function, &options, diagnostics) else {
         return TokenStream::new();
     };
-    let frontend::Lowered { sig, func: primal, assumptions } = lowered;
+    let frontend::Lowered { sig, func: primal, mut assumptions } = lowered;
+    assumptions.push(aliases);
     let mut dump = Dump::new(&sig, options.dump);
     dump.stage("primal", &primal);
     let mut primal = prepare(optimized("primal", primal));

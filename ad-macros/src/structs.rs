@@ -33,7 +33,7 @@ pub(crate) fn derive(item: TokenStream) -> TokenStream {
 }
 
 fn read(item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
-    let item: syn::ItemStruct = match syn::parse2(item) {
+    let mut item: syn::ItemStruct = match syn::parse2(item) {
         Ok(item) => item,
         Err(e) => {
             diagnostics.error(
@@ -44,11 +44,11 @@ fn read(item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
             return TokenStream::new();
         }
     };
-    if let Some(param) = item.generics.params.first() {
+    if let Some(param) = item.generics.lifetimes().next() {
         diagnostics.error(
             param.span(),
-            "generic structs are not differentiable yet",
-            "write the float and the lengths out: `f64`, `[f64; 3]`, `Vec<f64>`",
+            "structs with references are not differentiable",
+            "own the numbers: `f64`, `[f64; 3]`, `Vec<f64>`",
         );
         return TokenStream::new();
     }
@@ -60,6 +60,7 @@ fn read(item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
         );
         return TokenStream::new();
     }
+    let aliases = crate::aliases::in_struct(&mut item);
     let mut bare = item.clone();
     bare.attrs.clear();
     for field in &mut bare.fields {
@@ -70,13 +71,15 @@ fn read(item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
     STRUCTS.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_string(), text);
     let (flat, checks) = (flat(&item), checks(&item, diagnostics));
     let fingerprint = fingerprint(&name.to_string());
+    let (generics, arguments, clause) = item.generics.split_for_impl();
     quote! {
-        impl ::ad_runtime::Differentiable for #name {
+        impl #generics ::ad_runtime::Differentiable for #name #arguments #clause {
             const FINGERPRINT: u64 = #fingerprint;
         }
-        impl ::ad_runtime::__private::HoldsFloats for #name {}
+        impl #generics ::ad_runtime::__private::HoldsFloats for #name #arguments #clause {}
         #flat
         #checks
+        #aliases
     }
 }
 
@@ -86,15 +89,23 @@ fn flat(item: &syn::ItemStruct) -> TokenStream {
     let fields = fields_of(item);
     let active: Vec<_> = fields
         .iter()
-        .filter(|field| !field.constant && matches!(field_kind(&field.ty), FieldKind::Active))
+        .filter(|field| {
+            let of_parameter = field_kind_is_open(&field.ty, &item.generics);
+            !field.constant && (of_parameter || matches!(field_kind(&field.ty), FieldKind::Active))
+        })
         .collect();
     let (types, members): (Vec<_>, Vec<_>) = active.iter().map(|f| (&f.ty, &f.member)).unzip();
+    let (_, arguments, _) = item.generics.split_for_impl();
+    let mut generics = item.generics.clone();
+    generics.params.push(syn::parse_quote!(__AdT));
+    let clause = generics.make_where_clause();
+    for ty in types {
+        clause.predicates.push(syn::parse_quote!(#ty: ::ad_runtime::__private::Flat<__AdT>));
+    }
+    let (generics, _, clause) = generics.split_for_impl();
     quote! {
         #[allow(private_bounds)]
-        impl<__AdT> ::ad_runtime::__private::Flat<__AdT> for #name
-        where
-            #(#types: ::ad_runtime::__private::Flat<__AdT>),*
-        {
+        impl #generics ::ad_runtime::__private::Flat<__AdT> for #name #arguments #clause {
             fn flatten(&self, __ad_to: &mut ::ad_runtime::__private::Vec<__AdT>) {
                 #(::ad_runtime::__private::Flat::flatten(&self.#members, __ad_to);)*
             }
@@ -103,6 +114,11 @@ fn flat(item: &syn::ItemStruct) -> TokenStream {
             }
         }
     }
+}
+
+/// Whether a field is a type parameter of its struct: a float, where the struct is active.
+fn field_kind_is_open(ty: &syn::Type, generics: &syn::Generics) -> bool {
+    matches!(ty, syn::Type::Path(p) if generics.type_params().any(|param| p.path.is_ident(&param.ident)))
 }
 
 /// What each field is: refuses floats that would silently be data. Types that the macro cannot see through (aliases) are
@@ -122,6 +138,8 @@ fn checks(item: &syn::ItemStruct, diagnostics: &mut Diagnostics) -> TokenStream 
                 "use `f64`, arrays, `Vec<f64>`, `Vec<Vec<f64>>`, structs that derive `Differentiable` (above this one) or a \
                  vector of them; or say that the field is data: `#[constant]`",
             ),
+            // Nothing can be asked of a type that is a parameter.
+            FieldKind::Data if names_parameter(ty, &item.generics) => {}
             FieldKind::Data => {
                 let message = format!(
                     "`{}` of `{}` holds floats, but its type does not tell the macro so: write the type out (no alias; \
@@ -152,6 +170,7 @@ pub(crate) fn same(ty: &syn::Type) -> TokenStream {
         .map(|path| {
             let name = path.segments.last().map(|s| s.ident.to_string()).unwrap_or_default();
             let fingerprint = fingerprint(&name);
+            let path = with_any_arguments(path);
             let message = format!(
                 "another struct is called `{name}` too, and the macro has seen that one: give them different names"
             );
@@ -160,6 +179,59 @@ pub(crate) fn same(ty: &syn::Type) -> TokenStream {
             }
         })
         .collect()
+}
+
+/// A generic struct of any arguments: its fingerprint is the same for all.
+fn with_any_arguments(path: &syn::Path) -> syn::Path {
+    let mut path = path.clone();
+    if let Some(last) = path.segments.last_mut()
+        && let Some(item) = find(&last.ident.to_string())
+        && !item.generics.params.is_empty()
+    {
+        let arguments = item.generics.params.iter().map(|p| match p {
+            syn::GenericParam::Const(_) => quote!(0),
+            syn::GenericParam::Type(_) => quote!(f64),
+            syn::GenericParam::Lifetime(_) => quote!('static),
+        });
+        last.arguments = syn::PathArguments::AngleBracketed(syn::parse_quote!(<#(#arguments),*>));
+    }
+    path
+}
+
+/// Whether a type is made of the parameters of a struct.
+fn names_parameter(ty: &syn::Type, generics: &syn::Generics) -> bool {
+    struct Finder<'g>(&'g syn::Generics, bool);
+    impl syn::visit::Visit<'_> for Finder<'_> {
+        fn visit_ident(&mut self, ident: &proc_macro2::Ident) {
+            self.1 |= self.0.type_params().any(|p| p.ident == *ident)
+                || self.0.const_params().any(|p| p.ident == *ident);
+        }
+    }
+    let mut finder = Finder(generics, false);
+    syn::visit::Visit::visit_type(&mut finder, ty);
+    finder.1
+}
+
+/// The definition of a struct as a type names it: with its arguments in the place of its parameters.
+pub(crate) fn instance(path: &syn::Path) -> Option<syn::ItemStruct> {
+    let last = path.segments.last()?;
+    let item = find(&last.ident.to_string())?;
+    let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return Some(item) };
+    let names = item.generics.params.iter().filter_map(|p| match p {
+        syn::GenericParam::Type(t) => Some(t.ident.to_string()),
+        syn::GenericParam::Const(c) => Some(c.ident.to_string()),
+        syn::GenericParam::Lifetime(_) => None,
+    });
+    let map = names.zip(arguments.args.iter().map(ToTokens::to_token_stream)).collect();
+    let fields = crate::frontend::replaced(item.fields.to_token_stream(), &map);
+    let mut item = item;
+    let name = &item.ident;
+    let whole = match &item.fields {
+        syn::Fields::Named(_) => quote!(struct #name #fields),
+        _ => quote!(struct #name #fields;),
+    };
+    item.fields = syn::parse2::<syn::ItemStruct>(whole).ok()?.fields;
+    Some(item)
 }
 
 /// The structs that derive `Differentiable` in a type.

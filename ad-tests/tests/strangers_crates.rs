@@ -27,6 +27,7 @@ mod crates {
     mod moog_ladder;
     mod mssim;
     mod natural_spline;
+    mod neohookean;
     mod parametric_eq;
     mod radial_velocity;
     mod tweedie;

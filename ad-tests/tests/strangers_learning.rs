@@ -10,10 +10,19 @@ mod harness;
 mod learning {
     mod batch_norm;
     mod conv1d;
+    mod coupling_flow;
+    mod crf;
     mod ctc;
+    mod factorization;
     mod focal;
+    mod gaussian_process;
+    mod hmm;
+    mod lambda_rank;
+    mod linear_recurrent;
     mod lstm;
+    mod mixture;
     mod mlp;
+    mod self_attention;
     mod skip_gram;
     mod soft_kmeans;
 }

@@ -216,7 +216,10 @@ fn rebuilt(ident: &Ident, node: &Node, leaves: &mut dyn FnMut(usize) -> TokenStr
             let values: Vec<TokenStream> = fields.iter().map(|(_, n)| rebuilt(ident, n, leaves)).collect();
             let members = fields.iter().map(|(m, _)| m);
             match path {
-                Some(path) => quote!(#path { #(#members: #values),* }),
+                Some(path) => {
+                    let path = crate::frontend::records::constructor(path);
+                    quote!(#path { #(#members: #values),* })
+                }
                 None => quote!((#(#values,)*)),
             }
         }

@@ -164,7 +164,11 @@ impl Lower<'_> {
             );
             return Val::Never;
         };
+        let passive = matches!(f, syn::Expr::Closure(c) if self.is_passive(c.to_token_stream()));
         let Some(f) = self.callee(f) else { return Val::Never };
+        if elem == Type::Opaque && !passive {
+            return self.rows_from_fn(&f, &array, span);
+        }
         let fill = match &elem {
             Type::Float(_) => self.s.b.float(0.0, elem.clone()),
             other => self.dummy(other),
@@ -187,6 +191,60 @@ impl Lower<'_> {
         });
         self.expected = outer;
         whole
+    }
+
+    /// As [`Lower::array_from_fn`], of structs and tuples.
+    fn rows_from_fn(&mut self, f: &super::iterators::Callee, array: &syn::TypeArray, span: Span) -> Val {
+        use super::iterators::Iter;
+        let (lo, dim) = (self.s.b.int("0_usize"), self.array_len(&array.len));
+        let crate::ir::Dim::Fixed(n) = &dim else { return Val::Never };
+        let hi = self.fixed_len(n);
+        let numbers = Rc::new(Iter::Range { lo, hi, inclusive: false });
+        let mut rows = self.collect_vec(&Rc::new(Iter::Map(numbers, f.clone())), "array", span);
+        self.fix_axis(&mut rows, &dim);
+        rows
+    }
+
+    /// `map` of an array of structs or tuples.
+    pub(super) fn mapped_rows(&mut self, rows: &Val, e: &syn::ExprMethodCall) -> Val {
+        use super::iterators::Iter;
+        let Some(f) = self.callee(&e.args[0]) else { return Val::Never };
+        let items = Rc::new(Iter::Columns { parts: Box::new(rows.clone()), mutable: false });
+        let mut all = self.collect_vec(&Rc::new(Iter::Map(items, f)), "array", e.span());
+        if let Some(dim @ crate::ir::Dim::Fixed(_)) = self.first_axis(rows) {
+            self.fix_axis(&mut all, &dim);
+        }
+        all
+    }
+
+    fn first_axis(&self, rows: &Val) -> Option<crate::ir::Dim> {
+        match rows {
+            Val::View(view) if view.range.is_none() => {
+                Some(self.s.b.func.buffer(view.buffer).dims[view.prefix.len()].clone())
+            }
+            Val::View(_) => None,
+            Val::Columns(inner) => self.first_axis(inner),
+            other => other.parts()?.first().and_then(|part| self.first_axis(part)),
+        }
+    }
+
+    /// Vectors that are as long as an array are arrays.
+    fn fix_axis(&mut self, rows: &mut Val, dim: &crate::ir::Dim) {
+        match rows {
+            Val::View(view) if view.range.is_none() => {
+                self.s.b.func.buffers[view.buffer.0 as usize].dims[0] = dim.clone();
+            }
+            Val::Columns(inner) => {
+                for part in inner.parts_mut().into_iter().flatten() {
+                    self.fix_axis(part, dim);
+                }
+            }
+            other => {
+                for part in other.parts_mut().into_iter().flatten() {
+                    self.fix_axis(part, dim);
+                }
+            }
+        }
     }
 
     pub(super) fn float_call(&mut self, c: &syn::ExprCall, kind: FloatKind, name: &str) -> Val {
@@ -290,55 +348,69 @@ impl Lower<'_> {
     /// A function that has no companions, in place of its call.
     fn written_out(
         &mut self,
-        name: &str,
+        callee: &syn::ExprPath,
         known: &crate::functions::Known,
         args: Vec<Val>,
         span: Span,
     ) -> Val {
-        match self.closure_of(name, known, span) {
+        let name = callee.path.segments.last().map(|s| s.ident.to_string()).unwrap_or_default();
+        match self.closure_of(&name, known, &args, Some(&callee.path), span) {
             Some(closure) => self.inline(&closure, args),
             None => Val::Never,
         }
     }
 
-    /// A function that is written out where it is called.
+    /// A function that is written out where it is called, for these arguments.
     pub(super) fn closure_of(
         &mut self,
         name: &str,
         known: &crate::functions::Known,
+        args: &[Val],
+        path: Option<&syn::Path>,
         span: Span,
     ) -> Option<Rc<Closure>> {
-        let closure = if let Some(closure) = self.written.get(name) {
-            closure.clone()
-        } else {
-            let item = known.item(span)?;
-            let generic = item.sig.generics.params.iter().any(|p| match p {
-                syn::GenericParam::Lifetime(_) => false,
-                syn::GenericParam::Type(t) => !is_function_type(t, &item.sig.generics),
-                syn::GenericParam::Const(_) => true,
-            });
-            let mut items = Items(generic);
-            syn::visit::Visit::visit_block(&mut items, &item.block);
-            if items.0 {
-                self.error(
-                    span,
-                    format!("`{name}` cannot be called here: it returns or takes more than numbers and slices, and so is written \
-                             out where it is called, which generic functions and functions with items in them are not"),
-                    "write it without type parameters and inner items, or as an inner function of this one",
-                );
-                return None;
-            }
-            let params = parameters(&item);
-            let block = &item.block;
-            let body: syn::Expr = syn::parse_quote!(#block);
-            let closure =
-                Closure::new(params, body, vec![HashMap::default()], item.sig.ident.to_token_stream(), true)
-                    .returning(&item.sig.output);
-            let closure = Rc::new(closure);
-            self.written.insert(name.to_string(), closure.clone());
-            self.assumptions.push(known.assertion(name, span));
-            closure
+        if let Some(closure) = self.written.get(name) {
+            return Some(closure.clone());
+        }
+        let item = known.item(span)?;
+        let mut items = Items(false);
+        syn::visit::Visit::visit_block(&mut items, &item.block);
+        if items.0 {
+            self.error(
+                span,
+                format!("`{name}` cannot be called here: it returns or takes more than numbers and slices, and so is written \
+                         out where it is called, which functions with items in them are not"),
+                "write it without inner items, or as an inner function of this one",
+            );
+            return None;
+        }
+        if args.contains(&Val::Never) {
+            return None;
+        }
+        let Some((item, instance)) = self.instance(&item, args, path) else {
+            self.error(
+                span,
+                format!("`{name}` cannot be called here: it returns or takes more than numbers and slices, and so is written \
+                         out where it is called, and the macro does not see what its type parameters are"),
+                "write it without type parameters, or as an inner function of this one; lengths are seen where arrays are \
+                 passed (`&[f64; N]`) or by `name::<3>(..)`",
+            );
+            return None;
         };
+        // Instances of one function go by names of their own.
+        let key = format!("{name}{instance}");
+        if let Some(closure) = self.written.get(&key) {
+            return Some(closure.clone());
+        }
+        let params = parameters(&item);
+        let block = &item.block;
+        let body: syn::Expr = syn::parse_quote!(#block);
+        let closure =
+            Closure::new(params, body, vec![HashMap::default()], item.sig.ident.to_token_stream(), true)
+                .returning(&item.sig.output);
+        let closure = Rc::new(closure);
+        self.assumptions.push(known.assertion(name, span));
+        self.written.insert(key, closure.clone());
         Some(closure)
     }
 
@@ -399,11 +471,14 @@ impl Lower<'_> {
         let vals: Vec<Val> = c.args.iter().zip(params).map(|(a, p)| self.argument(a, p)).collect();
         let changes = c.args.iter().any(|a| matches!(a, syn::Expr::Reference(r) if r.mutability.is_some()));
         let in_place = known.is_some() && (changes || vals.iter().any(|v| matches!(v, Val::RefMut(..))));
-        if !in_place && !vals.contains(&Val::Never) && !vals.iter().any(|v| self.val_tainted(v)) {
+        // What an iterator runs over may be active.
+        let iterates = vals.iter().any(|v| matches!(v, Val::Iter(_)));
+        if !in_place && !iterates && !vals.contains(&Val::Never) && !vals.iter().any(|v| self.val_tainted(v))
+        {
             return self.passive_call(callee, vals, c.span());
         }
         if let Some(known) = known {
-            return self.written_out(last, &known, vals, c.func.span());
+            return self.written_out(callee, &known, vals, c.func.span());
         }
         let mut args = Vec::new();
         let mut kind = None;
@@ -485,23 +560,6 @@ impl syn::visit::Visit<'_> for Items {
     fn visit_item(&mut self, _: &syn::Item) {
         self.0 = true;
     }
-}
-
-/// Whether a type parameter stands for a function: nothing in the body depends on it.
-fn is_function_type(param: &syn::TypeParam, generics: &syn::Generics) -> bool {
-    let is_fn = |bound: &syn::TypeParamBound| match bound {
-        syn::TypeParamBound::Trait(t) => super::signature::is_function(t),
-        _ => false,
-    };
-    let bounded = |clause: &syn::WherePredicate| match clause {
-        syn::WherePredicate::Type(t) => {
-            matches!(&t.bounded_ty, syn::Type::Path(p) if p.path.is_ident(&param.ident))
-                && t.bounds.iter().any(is_fn)
-        }
-        _ => false,
-    };
-    param.bounds.iter().any(is_fn)
-        || generics.where_clause.as_ref().is_some_and(|clause| clause.predicates.iter().any(bounded))
 }
 
 /// The parameters of a function, without `self`.

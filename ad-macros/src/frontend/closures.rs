@@ -136,6 +136,33 @@ impl Lower<'_> {
         val
     }
 
+    /// A function by its name, as a value: `f64::max`, or one that the macro has seen.
+    pub(super) fn function_value(&mut self, p: &syn::ExprPath) -> Option<Val> {
+        let arity = match self.float_path(&p.path) {
+            Some((_, name)) => match name.as_str() {
+                "powi" => 2,
+                "mul_add" | "clamp" => 3,
+                name if crate::ir::Unary::from_method(name).is_some() => 1,
+                name if crate::ir::Binary::from_method(name).is_some() => 2,
+                name => (0..2).find(|n| super::generic::operator(name, *n).is_some())? + 1,
+            },
+            None => {
+                let name = p.path.get_ident()?.to_string();
+                // A constant may have the name of a function of another module; those are upper-case.
+                if name.starts_with(char::is_uppercase) || self.sig.ident == name {
+                    return None;
+                }
+                crate::functions::find(&name)?.item(p.span())?.sig.inputs.len()
+            }
+        };
+        let names: Vec<syn::Ident> =
+            (0..arity).map(|k| syn::Ident::new(&format!("__ad_argument_{k}"), Span::call_site())).collect();
+        let params: Vec<syn::Pat> = names.iter().map(|name| syn::parse_quote!(#name)).collect();
+        let body: syn::Expr = syn::parse_quote!(#p(#(#names),*));
+        let closure = Closure::new(params, body, self.scopes.clone(), p.to_token_stream(), true);
+        Some(Val::Closure(Rc::new(closure)))
+    }
+
     /// Calls what a path names with values.
     pub(super) fn call_path(&mut self, path: &syn::ExprPath, args: Vec<Val>) -> Val {
         self.scoped(|this| {

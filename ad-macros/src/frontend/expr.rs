@@ -214,8 +214,15 @@ impl Lower<'_> {
         if let Some(var) = p.path.get_ident().and_then(|i| self.lookup(&i.to_string())) {
             return self.s.vars[var].val.clone();
         }
-        if let Some(member) = self.member_at(&p.path).filter(|m| m.params.is_empty()) {
-            return self.inline(&member, Vec::new());
+        if let Some(member) = self.member_at(&p.path) {
+            return if member.params.is_empty() {
+                self.inline(&member, Vec::new())
+            } else {
+                Val::Closure(member)
+            };
+        }
+        if let Some(function) = self.function_value(p) {
+            return function;
         }
         // A constant. Of those of the float types, and of the function's own, the macro knows that they are floats.
         let kind = match p.path.get_ident().and_then(|i| self.consts.get(&i.to_string())) {

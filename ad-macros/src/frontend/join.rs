@@ -47,6 +47,9 @@ impl Lower<'_> {
             }
             sides.push(Side { block, after, val, flow, diverges });
         }
+        for k in 0..2 {
+            self.level(&mut sides, k, before.len());
+        }
         let mut join = Join {
             first_new,
             types: Vec::new(),
@@ -150,6 +153,43 @@ impl Lower<'_> {
             _ => Flow::Maybe,
         };
         (val.resolve(&results, zero), flow)
+    }
+
+    /// Tuples and structs of other code that one side ends with, where the other ends with ones that are made here: taken
+    /// apart at the end of their side.
+    fn level(&mut self, sides: &mut [Side], k: usize, vars: usize) {
+        self.s.b.open(Vec::new());
+        for i in 0..=vars {
+            let of = |side: &Side| side.after.get(i).unwrap_or(&side.val).clone();
+            let (val, other) = (of(&sides[k]), of(&sides[1 - k]));
+            let leveled = self.leveled(val.clone(), &other);
+            if leveled != val {
+                match sides[k].after.get_mut(i) {
+                    Some(after) => *after = leveled,
+                    None => sides[k].val = leveled,
+                }
+            }
+        }
+        let made = self.s.b.close(Vec::new());
+        sides[k].block.insts.extend(made.insts);
+    }
+
+    fn leveled(&mut self, val: Val, other: &Val) -> Val {
+        if val == *other {
+            return val;
+        }
+        if val.is_like(other) && !matches!(val, Val::Columns(_) | Val::Ragged(_)) {
+            let others = other.parts().unwrap_or_default().to_vec();
+            let parts = val.parts().unwrap_or_default().to_vec();
+            return val.with_parts(
+                parts.into_iter().zip(&others).map(|(part, other)| self.leveled(part, other)).collect(),
+            );
+        }
+        if !self.can_be_like(&val, other) {
+            return val;
+        }
+        let types = self.types_in(other);
+        self.like(val, other, &types)
     }
 
     /// Whether an array or vector that is made in a branch can be copied into one that is declared in front of it.

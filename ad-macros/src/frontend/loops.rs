@@ -52,6 +52,10 @@ impl Lower<'_> {
             for (var, path, shape) in std::mem::take(&mut carried.shapes) {
                 *part(&mut self.s.vars[var].val, &path) = shape;
             }
+            for (var, path, like, types) in std::mem::take(&mut carried.opened) {
+                let old = part(&mut self.s.vars[var].val, &path).clone();
+                *part(&mut self.s.vars[var].val, &path) = self.like(old, &like, &types);
+            }
             // An array that leaves the loop as a result is copied out of the round.
             for home in std::mem::take(&mut carried.homes) {
                 self.make_home(home);
@@ -128,6 +132,10 @@ impl Lower<'_> {
             }
             (Val::Unset, b) if b.parts().is_some() => {
                 carried.shapes.push((var, path.to_vec(), b.emptied()));
+            }
+            // A tuple or struct of other code: taken apart in front of the loop.
+            (old, b) if self.can_be_like(old, b) => {
+                carried.opened.push((var, path.to_vec(), b.clone(), self.types_in(b)));
             }
             // The same buffer, another part of it: its indices are carried.
             (Val::View(a), Val::View(b)) if a.buffer == b.buffer && a.prefix.len() == b.prefix.len() => {
@@ -603,6 +611,8 @@ struct Carried {
     ranged: Vec<(VarId, Vec<usize>)>,
     /// Tuples that are not set before the loop.
     shapes: Vec<(VarId, Vec<usize>, Val)>,
+    /// Tuples and structs of other code that become ones made here.
+    opened: Vec<(VarId, Vec<usize>, Val, Vec<(Value, Type)>)>,
     /// Arrays that `return` and `break` take out of the loop.
     homes: Vec<Home>,
 }

@@ -24,25 +24,27 @@ impl Lower<'_> {
         self.written.insert(name, Rc::new(closure));
     }
 
-    fn member(&mut self, name: &str, span: Span) -> Option<Rc<Closure>> {
+    fn member(&mut self, name: &str, args: &[Val], span: Span) -> Option<Rc<Closure>> {
         if let Some(known) = self.written.get(name) {
             return Some(known.clone());
         }
         let known = crate::functions::find(name)?;
-        self.closure_of(name, &known, span)
+        self.closure_of(name, &known, args, None, span)
     }
 
     /// A method or unary operator of a value: that of the type, or else that of references to it.
     fn method_of(&mut self, receiver: &Val, name: &str, span: Span) -> Option<Rc<Closure>> {
         let ty = self.type_name(receiver)?;
-        ["", "&"].iter().find_map(|r| self.member(&format!("{r}{ty}::{name}"), span))
+        ["", "&"]
+            .iter()
+            .find_map(|r| self.member(&format!("{r}{ty}::{name}"), std::slice::from_ref(receiver), span))
     }
 
     /// What `Vec3::new` or `Vec3::ZERO` names, if the macro knows it.
     pub(super) fn member_at(&mut self, path: &syn::Path) -> Option<Rc<Closure>> {
         let segments: Vec<&syn::PathSegment> = path.segments.iter().collect();
         let [.., ty, name] = segments.as_slice() else { return None };
-        self.member(&format!("{}::{}", ty.ident, name.ident), path.span())
+        self.member(&format!("{}::{}", ty.ident, name.ident), &[], path.span())
     }
 
     /// The type that members are looked for with.
@@ -92,10 +94,11 @@ impl Lower<'_> {
             Op::Rem => "rem",
             _ => return None,
         };
+        let args = [a.clone(), b.clone()];
         let (a, b) = (self.type_name(a)?, self.type_name(b)?);
         // Operators on references do what those on values do.
         let sides = [("", ""), ("&", "&"), ("", "&"), ("&", "")];
-        sides.iter().find_map(|(x, y)| self.member(&format!("{x}{a}::{name}{suffix}::{y}{b}"), span))
+        sides.iter().find_map(|(x, y)| self.member(&format!("{x}{a}::{name}{suffix}::{y}{b}"), &args, span))
     }
 
     fn unknown_operator(&mut self, span: Span) -> Val {

@@ -166,6 +166,7 @@ impl Lower<'_> {
                     Val::unit()
                 }
                 ("clone" | "to_vec" | "to_owned", 0) => self.duplicate(receiver, "copy"),
+                ("map", 1) => self.mapped_rows(&receiver, e),
                 (name, _) if super::sorting::sorts(name) => self.sort(&receiver, e),
                 _ => match self.source(&receiver, e) {
                     Some(val) => val,

@@ -4,7 +4,7 @@
 //! - [`lower`]: the state of lowering: variables and scopes; [`value`]: what they can be; [`join`]: what becomes of them where control flow joins;
 //! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`]: code that runs from top to bottom;
 //! - [`exits`], [`control`], [`matches`], [`loops`], [`homes`], [`iterators`]: code that does not;
-//! - [`closures`], [`members`], [`patterns`], [`options`], [`slices`], [`shifts`], [`sorting`], [`vectors`]: what people write numbers in;
+//! - [`closures`], [`instances`], [`members`], [`patterns`], [`options`], [`slices`], [`shifts`], [`sorting`], [`vectors`]: what people write numbers in;
 //! - [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
 //! - [`generic`]: what stands for constants and functions of generic floats;
 //! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`custom`]: functions whose derivatives the user gives;
@@ -23,6 +23,7 @@ mod expr;
 mod generic;
 mod homes;
 mod infer;
+mod instances;
 mod iterators;
 mod join;
 mod leaks;
@@ -48,6 +49,7 @@ mod verbatim;
 use crate::diagnostics::Diagnostics;
 use crate::ir::Func;
 use crate::options::Options;
+pub(crate) use instances::replaced;
 pub(crate) use stmt::is_integer;
 
 /// A function, lowered.

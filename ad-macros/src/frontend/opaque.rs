@@ -102,6 +102,92 @@ impl Lower<'_> {
         names.map(|name| (name.clone(), Val::Scalar(self.field_of(rest, &name)))).collect()
     }
 
+    /// Whether a value of other code can be taken apart like another: into numbers, tuples and structs of them.
+    pub(super) fn can_be_like(&self, val: &Val, like: &Val) -> bool {
+        let of_numbers = |part: &Val| match part {
+            Val::Scalar(v) => !self.s.refs.contains(v),
+            part => part.parts().is_some() && self.can_be_like(val, part),
+        };
+        matches!(val, Val::Scalar(v) if self.is_opaque(*v))
+            && matches!(like, Val::Tuple(_) | Val::Struct(..))
+            && like.parts().is_some_and(|parts| !parts.is_empty() && parts.iter().all(of_numbers))
+    }
+
+    /// `Complex::default()` of a struct that derives `Differentiable`, taken apart into all its fields; anything else as it
+    /// is.
+    pub(super) fn default_of_struct(&mut self, e: &syn::Expr, val: Val) -> Val {
+        let Val::Scalar(v) = val else { return val };
+        let syn::Expr::Call(c) = e else { return val };
+        let syn::Expr::Path(p) = &*c.func else { return val };
+        let segments: Vec<&syn::PathSegment> = p.path.segments.iter().collect();
+        let [.., ty, name] = segments.as_slice() else { return val };
+        if !self.is_opaque(v) || !c.args.is_empty() || name.ident != "default" {
+            return val;
+        }
+        let path = syn::Path::from((*ty).clone());
+        self.opened_as(v, &path).unwrap_or(val)
+    }
+
+    /// A struct of other code whose fields are known.
+    fn opened_as(&mut self, v: Value, path: &syn::Path) -> Option<Val> {
+        let item = crate::structs::instance(path)?;
+        let mut fields = Vec::new();
+        for field in super::records::fields_of(&item) {
+            let member = &field.member;
+            let name = quote::quote!(#member).to_string();
+            let part = self.field_of(v, &name);
+            let val = if let Some(kind) = self.float_kind(&field.ty) {
+                self.s.b.func.values[part.0 as usize].ty = Type::Float(kind);
+                Val::Scalar(part)
+            } else if let Some((dims, elem)) = super::signature::shape(&field.ty, &self.sig.floats) {
+                let axes = dims.iter().map(|d| if let Dim::Fixed(n) = d { Some(n.clone()) } else { None });
+                Val::View(self.copy_in(part, &axes.collect::<Vec<_>>(), &elem, &name))
+            } else if let syn::Type::Path(p) = &field.ty
+                && let Some(inner) = self.opened_as(part, &p.path)
+            {
+                inner
+            } else {
+                Val::Scalar(part)
+            };
+            fields.push((name, val));
+        }
+        // The order of all values of a struct type.
+        fields.sort_by(|a, b| a.0.cmp(&b.0));
+        let (names, parts) = fields.into_iter().unzip();
+        Some(Val::Struct(Rc::new(Fields { path: path.clone(), names, opened: None }), parts))
+    }
+
+    /// The types of the numbers in a value.
+    pub(super) fn types_in(&self, val: &Val) -> Vec<(Value, Type)> {
+        match val {
+            Val::Scalar(v) => vec![(*v, self.s.b.func.ty(*v).clone())],
+            other => other.parts().into_iter().flatten().flat_map(|part| self.types_in(part)).collect(),
+        }
+    }
+
+    /// A value of other code, taken apart like another, whose numbers are of these types.
+    pub(super) fn like(&mut self, val: Val, like: &Val, types: &[(Value, Type)]) -> Val {
+        let Val::Scalar(v) = val else { return val };
+        if !self.can_be_like(&val, like) {
+            return val;
+        }
+        let names: Vec<String> = match like {
+            Val::Struct(fields, _) => fields.names.clone(),
+            _ => (0..like.parts().map_or(0, <[Val]>::len)).map(|k| k.to_string()).collect(),
+        };
+        let mut parts = Vec::new();
+        for (name, part) in names.iter().zip(like.parts().unwrap_or_default().to_vec()) {
+            let field = self.field_of(v, name);
+            if let Val::Scalar(other) = &part
+                && let Some((_, ty)) = types.iter().find(|(v, _)| v == other)
+            {
+                self.s.b.func.values[field.0 as usize].ty = ty.clone();
+            }
+            parts.push(self.like(Val::Scalar(field), &part, types));
+        }
+        like.with_parts(parts)
+    }
+
     /// Notes that a field of a struct made by other code is used, if that is what this is.
     pub(super) fn want_field(&mut self, val: &Val, member: &syn::Member) {
         if let Val::Struct(fields, _) = val

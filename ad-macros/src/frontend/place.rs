@@ -51,6 +51,18 @@ impl Lower<'_> {
         }
     }
 
+    /// What stands at the places of a row.
+    pub(super) fn read_all(&mut self, places: &[Place], like: &Val) -> Val {
+        let read = |this: &mut Self, place: &Place| match place {
+            Place::Element(buffer, index) => Val::Scalar(this.load(*buffer, index.clone())),
+            Place::Part(view) => this.duplicate(Val::View(view.clone()), "row"),
+            Place::Variable(var, path) => super::loops::part(&mut this.s.vars[*var].val, path).clone(),
+            Place::Parts(places, like) => this.read_all(places, like),
+        };
+        let parts = places.iter().map(|p| read(self, p)).collect();
+        like.with_parts(parts)
+    }
+
     /// Element `k` as `iter` gives it: a number, a part, or (of `iter_mut`) a place.
     pub(super) fn element(&mut self, view: &View, k: Value, mutable: bool) -> Val {
         match self.index(view, k) {
@@ -201,6 +213,7 @@ impl Lower<'_> {
                 Val::View(view) => Some(Place::Part(View { by_ref: false, ..view })),
                 Val::RefMut(var, path) => Some(Place::Variable(var, path)),
                 Val::Never => None,
+                val if let Some(place) = self.places_in(&val) => Some(place),
                 _ => {
                     self.error(
                         e.span(),
@@ -267,6 +280,20 @@ impl Lower<'_> {
                 );
                 None
             }
+        }
+    }
+
+    /// A row of a vector of tuples or structs, as `iter_mut` gives it: a place for each part.
+    fn places_in(&self, val: &Val) -> Option<Place> {
+        match val {
+            Val::View(view) if !view.by_ref => None,
+            Val::View(view) if self.rank(view) == 0 => Some(Place::Element(view.buffer, view.prefix.clone())),
+            Val::View(view) => Some(Place::Part(View { by_ref: false, ..view.clone() })),
+            Val::Tuple(parts) | Val::Struct(_, parts) if !parts.is_empty() => {
+                let places: Option<Vec<Place>> = parts.iter().map(|part| self.places_in(part)).collect();
+                Some(Place::Parts(places?, val.emptied()))
+            }
+            _ => None,
         }
     }
 
@@ -627,6 +654,7 @@ impl Lower<'_> {
         let nested = matches!(value, syn::Expr::Repeat(_) | syn::Expr::Macro(_));
         if !nested {
             let val = self.expr(value).0;
+            let val = self.default_of_struct(value, val);
             return match self.deref(val) {
                 Val::Scalar(fill) => match self.scalar(Val::Scalar(fill), value.span()) {
                     Some(fill) => Val::View(self.declare_buffer(name, vec![dim], fill)),

@@ -182,6 +182,15 @@ fn is_leaf(ty: &syn::Type, floats: &Floats) -> bool {
     float_kind(ty, floats).is_some() || matches!(shape(ty, floats), Some((_, Type::Float(_))))
 }
 
+/// The path of a struct as its constructor: rustc knows its arguments.
+pub(crate) fn constructor(path: &syn::Path) -> syn::Path {
+    let mut path = path.clone();
+    for segment in &mut path.segments {
+        segment.arguments = syn::PathArguments::None;
+    }
+    path
+}
+
 pub(crate) struct Field {
     pub(crate) member: Member,
     pub(crate) ty: syn::Type,
@@ -200,7 +209,7 @@ fn fields(ty: &syn::Type) -> Option<Vec<Field>> {
                 .collect(),
         ),
         syn::Type::Path(p) => {
-            let item = crate::structs::find(&p.path.segments.last()?.ident.to_string())?;
+            let item = crate::structs::instance(&p.path)?;
             Some(fields_of(&item))
         }
         syn::Type::Paren(p) => fields(&p.elem),

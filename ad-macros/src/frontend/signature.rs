@@ -297,7 +297,7 @@ pub(crate) fn has_param(sig: &syn::Signature, name: &syn::Ident) -> bool {
     })
 }
 
-/// Whether a function takes others: `f: impl Fn(f64) -> f64`, or `F: Fn(f64) -> f64`.
+/// Whether a function takes others, or iterators: `f: impl Fn(f64) -> f64`, or `F: Fn(f64) -> f64`.
 fn has_functions(sig: &syn::Signature) -> bool {
     let mut found = FindsFunctions(false);
     syn::visit::Visit::visit_signature(&mut found, sig);
@@ -312,10 +312,20 @@ impl syn::visit::Visit<'_> for FindsFunctions {
     }
 }
 
-/// `Fn(..)` and its like.
+/// `Fn(..)` and its like, and iterators: what the macro sees through where the function is written out.
 pub(super) fn is_function(bound: &syn::TraitBound) -> bool {
+    const TRAITS: [&str; 8] = [
+        "Fn",
+        "FnMut",
+        "FnOnce",
+        "Iterator",
+        "IntoIterator",
+        "DoubleEndedIterator",
+        "ExactSizeIterator",
+        "AsRef",
+    ];
     let last = bound.path.segments.last();
-    last.is_some_and(|s| ["Fn", "FnMut", "FnOnce"].iter().any(|f| s.ident == f))
+    last.is_some_and(|s| TRAITS.iter().any(|f| s.ident == f))
 }
 
 /// Looks for floats in a type.

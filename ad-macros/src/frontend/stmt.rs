@@ -448,6 +448,14 @@ impl Lower<'_> {
             self.own_compound(&op, target, right, e.op.span());
             return;
         }
+        // A row of a vector of structs: changed beside it, and put back.
+        if let Some(Place::Parts(places, like @ Val::Struct(..))) = place {
+            let val = self.read_all(&places, &like);
+            let row = self.new_var("row", true, val);
+            self.own_compound(&op, Val::RefMut(row, Vec::new()), right, e.op.span());
+            let val = self.s.vars[row].val.clone();
+            return self.write(Place::Parts(places, like), val, e.span());
+        }
         let whole = match &place {
             Some(Place::Part(view)) => Some(view.clone()),
             Some(Place::Variable(var, path)) => match part(&mut self.s.vars[*var].val, path) {

@@ -338,7 +338,7 @@ impl Fill<'_, '_> {
             }
             Val::Struct(fields, list) => {
                 let parts: Vec<TokenStream> = list.iter().map(|v| self.operand(v, span)).collect();
-                let (path, names) = (&fields.path, &fields.names);
+                let (path, names) = (super::records::constructor(&fields.path), &fields.names);
                 if names.first().is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit())) {
                     quote!(#path(#(#parts),*))
                 } else {

@@ -1,6 +1,11 @@
 use ad_runtime::{Differentiable, differentiable};
 
-type Real = f64;
+macro_rules! alias {
+    () => {
+        type Real = f64;
+    };
+}
+alias!();
 
 #[derive(Clone, Differentiable)]
 struct Options {

@@ -586,3 +586,180 @@ fn references_taken_apart_where_they_stand() {
     f_hvp(&[1.0, 2.0], &image, &(0.5, vec![1.0, 10.0]), &[1.0, 0.0], &mut g);
     assert_eq!(g, [8.0, 0.0]);
 }
+
+#[test]
+fn aliases_of_types() {
+    type Matrix = Vec<Vec<f64>>;
+    type Pair = [f64; 2];
+    #[derive(Clone, Differentiable)]
+    struct Layer {
+        weights: Matrix,
+        bias: Pair,
+    }
+    #[differentiable]
+    fn product(a: &Matrix, v: Pair) -> Pair {
+        [a[0][0] * v[0] + a[0][1] * v[1], a[1][0] * v[0] + a[1][1] * v[1]]
+    }
+    #[differentiable]
+    fn layered(layer: &Layer, v: Pair) -> f64 {
+        let out = product(&layer.weights, v);
+        (out[0] + layer.bias[0]).sin() * (out[1] + layer.bias[1])
+    }
+    #[differentiable]
+    fn f(x: f64, y: f64) -> f64 {
+        let weights: Matrix = vec![vec![x, 2.0], vec![0.5, x * y]];
+        let out = product(&weights, [y, x]);
+        (out[0] + 0.3).sin() * (out[1] + y)
+    }
+    check_xy!(0.7, 0.4);
+    let layer = |x: f64, y: f64| Layer { weights: vec![vec![x, 2.0], vec![0.5, x * y]], bias: [0.3, y] };
+    let mut g = layer(f64::NAN, f64::NAN);
+    let (value, v) = layered_grad(&layer(0.7, 0.4), [0.4, 0.7], &mut g);
+    let (wanted, (dx, dy)) = f_grad(0.7, 0.4);
+    let along_x = g.weights[0][0] + 0.4 * g.weights[1][1] + v[1];
+    let along_y = 0.7 * g.weights[1][1] + g.bias[1] + v[0];
+    assert!((value - wanted).abs() < 1e-15 && (along_x - dx).abs() < 1e-14 && (along_y - dy).abs() < 1e-14);
+}
+
+#[test]
+fn aliases_under_the_attribute() {
+    mod shapes {
+        #[ad_runtime::differentiable]
+        pub(super) type Triangle = [[f64; 2]; 3];
+    }
+    use shapes::Triangle;
+    #[differentiable]
+    fn area(t: &Triangle) -> f64 {
+        let [[ax, ay], [bx, by], [cx, cy]] = *t;
+        0.5 * ((bx - ax) * (cy - ay) - (cx - ax) * (by - ay))
+    }
+    let mut g: Triangle = [[f64::NAN; 2]; 3];
+    let value = area_grad(&[[0.0, 0.0], [2.0, 0.0], [1.0, 3.0]], &mut g);
+    assert_eq!(value, 3.0);
+    assert_eq!(g, [[-1.5, -0.5], [1.5, -0.5], [0.0, 1.0]]);
+}
+
+#[test]
+fn generic_structs() {
+    #[derive(Clone, Copy, Differentiable)]
+    struct Unit<const N: usize> {
+        gain: [f64; N],
+        bias: f64,
+    }
+    #[derive(Clone, Copy, Differentiable)]
+    struct Both<T> {
+        a: T,
+        b: T,
+    }
+    #[differentiable]
+    fn respond<const N: usize>(unit: &Unit<N>, x: &[f64; N]) -> [f64; N] {
+        std::array::from_fn(|k| (unit.gain[k] * x[k] + unit.bias).tanh())
+    }
+    #[differentiable]
+    fn energy<const N: usize>(unit: &Unit<N>, both: Both<f64>) -> f64 {
+        let out = respond(unit, &[both.a; N]);
+        out.iter().map(|v| v * both.b).sum()
+    }
+    let unit = Unit { gain: [0.4, -0.3], bias: 0.2 };
+    let mut g = Unit { gain: [f64::NAN; 2], bias: f64::NAN };
+    let (_, both) = energy_grad(&unit, Both { a: 0.7, b: 1.5 }, &mut g);
+    let t = [0.48_f64.tanh(), (-0.01_f64).tanh()];
+    let slope = |k: usize| 1.5 * (1.0 - t[k] * t[k]);
+    assert!((both.b - t[0] - t[1]).abs() < 1e-15 && (both.a - 0.4 * slope(0) + 0.3 * slope(1)).abs() < 1e-15);
+    assert!((g.gain[0] - 0.7 * slope(0)).abs() < 1e-15 && (g.bias - slope(0) - slope(1)).abs() < 1e-15);
+}
+
+#[test]
+fn arrays_of_structs() {
+    use std::ops::{AddAssign, Mul};
+    #[derive(Clone, Copy, Default, Differentiable)]
+    struct Complex {
+        re: f64,
+        im: f64,
+    }
+    #[differentiable]
+    impl Mul for Complex {
+        type Output = Complex;
+        fn mul(self, o: Complex) -> Complex {
+            Complex { re: self.re * o.re - self.im * o.im, im: self.re * o.im + self.im * o.re }
+        }
+    }
+    #[differentiable]
+    impl AddAssign for Complex {
+        fn add_assign(&mut self, o: Complex) {
+            self.re += o.re;
+            self.im += o.im;
+        }
+    }
+    #[differentiable]
+    fn f(x: f64, y: f64) -> f64 {
+        let poles: [Complex; 2] = std::array::from_fn(|k| Complex { re: x * (k as f64 + 0.5), im: y });
+        let sizes = poles.map(|p| p.re * p.re + p.im * p.im);
+        let mut state = [Complex::default(); 2];
+        for step in 0..3 {
+            for (k, h) in state.iter_mut().enumerate() {
+                *h = poles[k] * *h;
+                *h += Complex { re: sizes[k], im: step as f64 };
+            }
+            state[0] += state[1];
+        }
+        state[0].re * state[1].im
+    }
+    check_xy!(0.7, 0.4);
+}
+
+#[test]
+fn tuples_of_data_that_change() {
+    #[differentiable(wrt(x))]
+    fn with_points(x: &[f64], points: &[(f64, f64)]) -> f64 {
+        let walk = |&start: &(f64, f64)| {
+            let (a, b) = x.iter().fold(start, |(a, b), v| (b * v, a + v));
+            let end = if a > 0.0 { (a * b, b) } else { start };
+            end.0 * end.1
+        };
+        points.iter().map(walk).sum()
+    }
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut s = 0.0;
+        for k in 0..2 {
+            let (p, q) = if k == 0 { (0.4, 1.2) } else { (-0.3, 0.8) };
+            let (mut a, mut b) = (p, q);
+            for v in x {
+                (a, b) = (b * v, a + v);
+            }
+            s += if a > 0.0 { a * b * b } else { p * q };
+        }
+        s
+    }
+    check_slice!([0.6, 1.1, 0.9]);
+    let (x, points) = ([0.6, 1.1, 0.9], [(0.4, 1.2), (-0.3, 0.8)]);
+    let (mut g, mut wanted) = ([f64::NAN; 3], [f64::NAN; 3]);
+    let (a, b) = (with_points_grad(&x, &points, &mut g), f_grad(&x, &mut wanted));
+    assert!((a - b).abs() < 1e-15 && g.iter().zip(&wanted).all(|(g, w)| (g - w).abs() < 1e-14));
+}
+
+#[test]
+fn references_collected() {
+    struct Event {
+        row: Vec<(usize, f64)>,
+        seen: bool,
+    }
+    #[differentiable(wrt(x))]
+    fn with_events(x: &[f64], events: &[Event]) -> f64 {
+        let (yes, no): (Vec<&Event>, Vec<&Event>) = events.iter().partition(|e| e.seen);
+        let long: Vec<&Event> = events.iter().filter(|e| e.row.len() > 1).collect();
+        let score = |e: &Event| e.row.iter().map(|&(k, w)| x[k] * x[k] * w).sum::<f64>();
+        let first: f64 = yes.iter().map(|e| score(e)).sum();
+        let rest: f64 = no.iter().map(|e| score(e).sin()).sum();
+        first * rest + long.iter().map(|e| score(e)).sum::<f64>()
+    }
+    let events =
+        [Event { row: vec![(0, 1.0), (1, 2.0)], seen: true }, Event { row: vec![(1, 0.5)], seen: false }];
+    let mut g = [f64::NAN; 2];
+    let value = with_events_grad(&[0.5, 1.0], &events, &mut g);
+    let (a, b) = (2.25, 0.5_f64);
+    assert!((value - (a * b.sin() + a)).abs() < 1e-15);
+    assert!((g[0] - (b.sin() + 1.0)).abs() < 1e-15);
+    assert!((g[1] - (4.0 * (b.sin() + 1.0) + a * b.cos())).abs() < 1e-15);
+}

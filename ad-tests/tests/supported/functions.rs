@@ -571,3 +571,70 @@ fn helpers_that_say_what_is_active() {
     }
     check_slice!([0.4, 1.3]);
 }
+
+#[test]
+fn helpers_with_type_parameters() {
+    #[differentiable]
+    fn softmax<const K: usize>(z: &[f64; K]) -> [f64; K] {
+        let weights = z.map(f64::exp);
+        let total: f64 = weights.iter().sum();
+        weights.map(|w| w / total)
+    }
+    #[differentiable]
+    fn doubled<const N: usize>(x: f64) -> [f64; N] {
+        std::array::from_fn(|k| x * (k + N) as f64)
+    }
+    #[differentiable]
+    fn ends<T: num_traits::Float>(v: &[T]) -> (T, T) {
+        (v[0] * v[1], v[v.len() - 1])
+    }
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let p = softmax(&[x[0], x[1], x[2]]);
+        let q = softmax(&[x[0] * x[1], x[2]]);
+        let (a, b) = ends(x);
+        let many = doubled::<4>(x[1]);
+        p[0] * q[1] + p[2] * a.sin() + b * many[3]
+    }
+    check_slice!([0.4, 1.3, -0.2]);
+}
+
+#[test]
+fn helpers_that_take_iterators() {
+    #[differentiable]
+    fn log_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
+        let top = terms.clone().fold(f64::MIN, |m, t| m.max(t));
+        top + terms.map(|t| (t - top).exp()).sum::<f64>().ln()
+    }
+    #[differentiable]
+    fn squares<I>(terms: I) -> f64
+    where
+        I: IntoIterator<Item = f64>,
+    {
+        terms.into_iter().map(|t| t * t).sum()
+    }
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        log_sum_exp(x.iter().zip(&x[1..]).map(|(a, b)| a * b)) * squares(x.iter().copied())
+    }
+    check_slice!([0.4, 1.3, -0.2]);
+}
+
+#[test]
+fn functions_as_values() {
+    #[differentiable]
+    fn damped(v: f64, by: f64) -> f64 {
+        v * (-by * v).exp()
+    }
+    #[differentiable]
+    fn combine(a: &[f64], b: &[f64], op: impl Fn(f64, f64) -> f64) -> f64 {
+        a.iter().zip(b).map(|(a, b)| op(*a, *b)).sum()
+    }
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let pick = f64::atan2;
+        combine(x, &x[1..], f64::mul) + combine(x, &x[1..], damped) * pick(x[0], x[1])
+    }
+    use std::ops::Mul;
+    check_slice!([0.4, 1.3, -0.2]);
+}

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use rustc_hash::FxHashMap as HashMap;
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 use syn::spanned::Spanned;
 
 use super::super::lower::{Flow, Lower};
@@ -126,6 +126,7 @@ impl Lower<'_> {
     /// An item as it would be, for its shape and types: nothing of it stays but the types of values and buffers.
     pub(super) fn sample(&mut self, it: &Iter) -> Val {
         let (mut types, mut buffers, mut linear) = (Vec::new(), Vec::new(), HashMap::default());
+        let mut refs = HashSet::default();
         let val = self.trial(|this| {
             let mut seen = Val::Never;
             this.s.b.open(Vec::new());
@@ -139,13 +140,20 @@ impl Lower<'_> {
                 types = this.s.b.func.values.iter().map(|v| v.ty.clone()).collect();
                 buffers = this.s.b.func.buffers.clone();
                 linear.clone_from(&this.s.linear);
+                refs.clone_from(&this.s.refs);
                 Flow::Falls
             });
             this.s.b.close(Vec::new());
             seen
         });
-        self.sampled = Sampled { types, buffers, linear };
+        self.sampled = Sampled { types, buffers, linear, refs };
         val
+    }
+
+    /// Whether all of a chain is data and its items are references: other code collects them.
+    pub(super) fn gives_references(&mut self, it: &Iter, e: &syn::ExprMethodCall) -> bool {
+        self.is_passive(e.to_token_stream())
+            && matches!(self.sample(it), Val::Scalar(v) if self.sampled.refs.contains(&v))
     }
 
     pub(super) fn sampled_type(&self, v: Value) -> Type {
@@ -233,6 +241,7 @@ pub(in super::super) struct Sampled {
     types: Vec<Type>,
     buffers: Vec<BufferData>,
     linear: HashMap<Buffer, usize>,
+    refs: HashSet<Value>,
 }
 
 /// Whether a type is a vector as far as one can see (`_` too).

@@ -194,6 +194,7 @@ impl Lower<'_> {
                 }
                 _ => return None,
             },
+            ("collect", []) | ("partition", [_]) if self.gives_references(it, e) => return None,
             ("collect", []) => return self.collect(it, e),
             ("partition", [f]) => {
                 let f = self.callee(f)?;

@@ -167,6 +167,21 @@ impl Reverse<'_> {
         }
     }
 
+    /// As [`Reverse::make_room`], for a part that a call adds to.
+    fn make_room_for_part(&mut self, buffer: Buffer, prefix: &[Value], range: Option<(Value, Value)>) {
+        if let Some(first) = prefix.first() {
+            return self.make_room(buffer, &[*first]);
+        }
+        let bar = self.bar_buf(buffer);
+        if let Some((start, len)) = range
+            && self.src.buffer(buffer).grows
+            && !self.long_enough.contains(&bar)
+        {
+            let len = self.b.add(start, len);
+            self.b.effect(InstKind::Grow { buffer: bar, len });
+        }
+    }
+
     /// Whether reversing the block does anything.
     fn has_adjoint(&self, block: &Block) -> bool {
         let mut found = block.args.iter().any(|a| self.is_active(*a));
@@ -456,10 +471,13 @@ impl Reverse<'_> {
                         Some(BarArg::Result)
                     }
                     Some(Arg::Buffer { buffer, prefix, range, .. }) if self.active.buffer(*buffer) => {
+                        let prefix = self.vals(prefix);
+                        let range = range.map(|(start, len)| (self.val(start), self.val(len)));
+                        self.make_room_for_part(*buffer, &prefix, range);
                         Some(BarArg::Into(Arg::Buffer {
                             buffer: self.bar_buf(*buffer),
-                            prefix: self.vals(prefix),
-                            range: range.map(|(start, len)| (self.val(start), self.val(len))),
+                            prefix,
+                            range,
                             by_ref: true,
                         }))
                     }

@@ -1,9 +1,8 @@
 use ad_runtime::Differentiable;
 
 #[derive(Differentiable)]
-struct Pair<T> {
-    a: T,
-    b: T,
+struct Borrowed<'a> {
+    a: &'a [f64],
 }
 
 #[derive(Differentiable)]
