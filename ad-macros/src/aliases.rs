@@ -75,17 +75,15 @@ impl Resolver {
     }
 
     fn find(&mut self, name: &str) -> Option<syn::Type> {
-        let kept = ALIASES.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        let text = match kept {
-            Some(text) => text,
-            None => {
-                if self.local.is_none() {
-                    self.local = Some(aliases_beside(&self.beside, self.span).unwrap_or_default());
-                }
-                self.local.as_ref()?.get(name).cloned()?
-            }
+        if self.local.is_none() {
+            self.local = Some(aliases_beside(&self.beside, self.span).unwrap_or_default());
+        }
+        let local = self.local.as_ref().and_then(|local| local.get(name).cloned());
+        let kept = || {
+            let kept = ALIASES.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+            kept.filter(|_| crate::structs::find(name).is_none())
         };
-        syn::parse_str(&text).ok()
+        syn::parse_str(&local.or_else(kept)?).ok()
     }
 
     /// That each alias is what it was taken for.
@@ -126,13 +124,13 @@ impl VisitMut for Resolver {
     fn visit_item_mut(&mut self, _: &mut syn::Item) {}
 }
 
-/// Names of the language, and of structs that the macro has seen: no aliases.
+/// Names of the language: no aliases.
 fn is_known(name: &str) -> bool {
     const NAMES: [&str; 18] = [
         "f64", "f32", "usize", "isize", "bool", "char", "str", "String", "Self", "u8", "u16", "u32", "u64",
         "i8", "i16", "i32", "i64", "T",
     ];
-    NAMES.contains(&name) || crate::structs::find(name).is_some()
+    NAMES.contains(&name)
 }
 
 /// The aliases that an item of this name sees in the file of a span, if there is just one such item or all see the same.

@@ -108,10 +108,8 @@ impl<T> Outcome for Option<T> {
         self.is_some()
     }
     fn good(self) -> T {
-        match self {
-            Some(value) => value,
-            None => panic!("`None` holds no value"),
-        }
+        let Some(value) = self else { panic!("`None` holds no value") };
+        value
     }
     fn failure(self) -> Option<()> {
         None
@@ -125,10 +123,8 @@ impl<T, E> Outcome for Result<T, E> {
         self.is_ok()
     }
     fn good(self) -> T {
-        match self {
-            Ok(value) => value,
-            Err(_) => panic!("`Err` holds no value"),
-        }
+        let Ok(value) = self else { panic!("`Err` holds no value") };
+        value
     }
     fn failure(self) -> Option<E> {
         self.err()

@@ -1,7 +1,7 @@
 //! Functions of published crates, with nothing changed but for the attribute: test problems, special functions, fits, filters.
 
 // The functions under test are written as users write them.
-#![allow(clippy::all, clippy::pedantic, missing_docs, dead_code, unused_imports)]
+#![allow(clippy::all, clippy::pedantic, missing_docs, dead_code, unused_imports, unreachable_pub)]
 
 #[path = "strangers/harness.rs"]
 mod harness;
