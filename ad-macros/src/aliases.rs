@@ -36,6 +36,9 @@ pub(crate) fn keep(item: &syn::ItemType) {
 /// A function without aliases, and what rustc has to check.
 pub(crate) fn in_function(function: &mut syn::ItemFn) -> TokenStream {
     let mut resolver = Resolver::new(&function.sig.ident.to_string(), function.sig.ident.span());
+    resolver.shadow(&function.sig.generics);
+    // The parameters of the `impl` block around a method are not seen here.
+    resolver.in_impl = function.sig.receiver().is_some();
     resolver.visit_signature_mut(&mut function.sig);
     resolver.visit_block_mut(&mut function.block);
     resolver.checks()
@@ -45,6 +48,7 @@ pub(crate) fn in_function(function: &mut syn::ItemFn) -> TokenStream {
 pub(crate) fn in_impl(block: &mut syn::ItemImpl) -> TokenStream {
     let name = block.self_ty.to_token_stream().to_string();
     let mut resolver = Resolver::new(&name, syn::spanned::Spanned::span(&block.self_ty));
+    resolver.shadow(&block.generics);
     for item in &mut block.items {
         resolver.visit_impl_item_mut(item);
     }
@@ -54,6 +58,7 @@ pub(crate) fn in_impl(block: &mut syn::ItemImpl) -> TokenStream {
 /// As [`in_function`], of a struct.
 pub(crate) fn in_struct(item: &mut syn::ItemStruct) -> TokenStream {
     let mut resolver = Resolver::new(&item.ident.to_string(), item.ident.span());
+    resolver.shadow(&item.generics);
     resolver.visit_fields_mut(&mut item.fields);
     resolver.checks()
 }
@@ -67,11 +72,30 @@ struct Resolver {
     local: Option<HashMap<String, String>>,
     found: HashMap<String, syn::Type>,
     depth: usize,
+    /// Type parameters, which hide aliases of their names.
+    shadowed: HashSet<String>,
+    in_impl: bool,
 }
 
 impl Resolver {
     fn new(beside: &str, span: Span) -> Resolver {
-        Resolver { beside: beside.to_string(), span, local: None, found: HashMap::default(), depth: 0 }
+        Resolver {
+            beside: beside.to_string(),
+            span,
+            local: None,
+            found: HashMap::default(),
+            depth: 0,
+            shadowed: HashSet::default(),
+            in_impl: false,
+        }
+    }
+
+    fn shadow(&mut self, generics: &syn::Generics) {
+        self.shadowed.extend(generics.type_params().map(|p| p.ident.to_string()));
+    }
+
+    fn hides(&self, name: &str) -> bool {
+        self.shadowed.contains(name) || self.in_impl && name.len() == 1
     }
 
     fn find(&mut self, name: &str) -> Option<syn::Type> {
@@ -106,6 +130,7 @@ impl VisitMut for Resolver {
             && let Some(name) = p.path.get_ident().map(ToString::to_string)
             && self.depth < 8
             && !is_known(&name)
+            && !self.hides(&name)
             && let Some(mut found) = self.find(&name)
         {
             self.depth += 1;

@@ -182,7 +182,9 @@ pub mod __private {
     pub use ndarray;
 
     pub use crate::flat::Flat;
-    pub use crate::probe::{HoldsFloats, Kept, MayHoldFloats, NotCloned, Outcome, Probe, same_text};
+    pub use crate::probe::{
+        ElementAt, HoldsFloats, Kept, MayHoldFloats, NotCloned, Outcome, Probe, same_text,
+    };
     pub use crate::products;
     pub use crate::sparse::sets::SetRecorder;
     pub use alloc::vec;

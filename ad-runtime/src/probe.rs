@@ -130,3 +130,78 @@ impl<T, E> Outcome for Result<T, E> {
         self.err()
     }
 }
+
+/// What stands beside an array in arithmetic and is not looked into: a number, which is the same everywhere, or an array.
+pub trait ElementAt<const RANK: usize> {
+    /// The float.
+    type Float;
+    /// Panics unless there is an element for each index below these.
+    fn check(&self, shape: [usize; RANK]);
+    /// The element at an index.
+    fn at(&self, index: [usize; RANK]) -> Self::Float;
+}
+
+impl<const RANK: usize> ElementAt<RANK> for f64 {
+    type Float = f64;
+    fn check(&self, _: [usize; RANK]) {}
+    #[inline(always)]
+    fn at(&self, _: [usize; RANK]) -> f64 {
+        *self
+    }
+}
+
+impl<const RANK: usize> ElementAt<RANK> for f32 {
+    type Float = f32;
+    fn check(&self, _: [usize; RANK]) {}
+    #[inline(always)]
+    fn at(&self, _: [usize; RANK]) -> f32 {
+        *self
+    }
+}
+
+impl<const RANK: usize, T: ElementAt<RANK>> ElementAt<RANK> for &T {
+    type Float = T::Float;
+    fn check(&self, shape: [usize; RANK]) {
+        (**self).check(shape);
+    }
+    #[inline(always)]
+    fn at(&self, index: [usize; RANK]) -> T::Float {
+        (**self).at(index)
+    }
+}
+
+#[cfg(feature = "ndarray")]
+impl<F: Copy, S: ndarray::Data<Elem = F>> ElementAt<1> for ndarray::ArrayBase<S, ndarray::Ix1> {
+    type Float = F;
+    fn check(&self, shape: [usize; 1]) {
+        assert_eq!(self.shape(), shape, "arrays of different shapes");
+    }
+    #[inline(always)]
+    fn at(&self, index: [usize; 1]) -> F {
+        self[index]
+    }
+}
+
+#[cfg(feature = "ndarray")]
+impl<F: Copy, S: ndarray::Data<Elem = F>> ElementAt<2> for ndarray::ArrayBase<S, ndarray::Ix1> {
+    type Float = F;
+    fn check(&self, shape: [usize; 2]) {
+        assert_eq!(self.len(), shape[1], "arrays of different shapes");
+    }
+    #[inline(always)]
+    fn at(&self, index: [usize; 2]) -> F {
+        self[index[1]]
+    }
+}
+
+#[cfg(feature = "ndarray")]
+impl<F: Copy, S: ndarray::Data<Elem = F>> ElementAt<2> for ndarray::ArrayBase<S, ndarray::Ix2> {
+    type Float = F;
+    fn check(&self, shape: [usize; 2]) {
+        assert_eq!(self.shape(), shape, "arrays of different shapes");
+    }
+    #[inline(always)]
+    fn at(&self, index: [usize; 2]) -> F {
+        self[index]
+    }
+}

@@ -26,6 +26,7 @@ mod crates {
     mod levy;
     mod moog_ladder;
     mod mssim;
+    mod multi_logistic;
     mod natural_spline;
     mod neohookean;
     mod parametric_eq;

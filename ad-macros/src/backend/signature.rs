@@ -176,7 +176,9 @@ impl Records {
                 }
                 Binding::Buffer(b) => {
                     let name = body.buffer_name(b);
-                    let all = (func.buffer(b).dims.first() == Some(&Dim::Slice)).then(|| quote!([..]));
+                    let slice = func.buffer(b).layout == Layout::Nested
+                        && func.buffer(b).dims.first() == Some(&Dim::Slice);
+                    let all = slice.then(|| quote!([..]));
                     match func.buffer(b).storage {
                         Storage::Output => quote!(let #name = &mut #record #place #all;),
                         Storage::Owned => quote!(let mut #name = #record #place;),

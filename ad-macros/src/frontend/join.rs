@@ -8,7 +8,9 @@ use rustc_hash::FxHashSet as HashSet;
 use super::lower::{Flow, Lower, VarId};
 use super::signature::Ret;
 use super::value::{Val, View};
-use crate::ir::{Block, Buffer, BufferData, Dim, FloatKind, InstKind, Op, Storage, Type, Value, Verbatim};
+use crate::ir::{
+    Block, Buffer, BufferData, Dim, FloatKind, InstKind, Op, Storage, StoreMode, Type, Value, Verbatim,
+};
 
 impl Lower<'_> {
     /// Something of a type, for a path on which it is not used.
@@ -59,6 +61,7 @@ impl Lower<'_> {
             refs: Vec::new(),
             derefs: HashSet::default(),
             copies: Vec::new(),
+            flat: Vec::new(),
             yields: Default::default(),
         };
         let diverge = [sides[0].diverges, sides[1].diverges];
@@ -97,6 +100,15 @@ impl Lower<'_> {
                     join.yields[k][slot] = Some(len);
                 }
                 self.copy_view(&copy.from, &to, span);
+                let made = self.s.b.close(Vec::new());
+                block.insts.extend(made.insts);
+            }
+            for flat in join.flat.iter().filter(|f| f.side == k).cloned().collect::<Vec<_>>() {
+                self.s.b.open(Vec::new());
+                let extents = self.flatten(&flat);
+                for (slot, extent) in flat.slots.iter().zip(extents) {
+                    join.yields[k][*slot] = Some(extent);
+                }
                 let made = self.s.b.close(Vec::new());
                 block.insts.extend(made.insts);
             }
@@ -142,7 +154,7 @@ impl Lower<'_> {
         }
         let zero = self.s.b.int("0");
         for (i, joined) in vars.into_iter().enumerate() {
-            self.s.vars[i].val = joined.resolve(&results, zero);
+            self.s.vars[i].val = joined.resolve(self, &results, zero);
         }
         // A panic on one side is no exit flag: only the other side goes on.
         let flow = match (flows, diverge) {
@@ -152,7 +164,7 @@ impl Lower<'_> {
             ([Flow::Never, Flow::Never], _) => Flow::Never,
             _ => Flow::Maybe,
         };
-        (val.resolve(&results, zero), flow)
+        (val.resolve(self, &results, zero), flow)
     }
 
     /// Tuples and structs of other code that one side ends with, where the other ends with ones that are made here: taken
@@ -200,6 +212,13 @@ impl Lower<'_> {
         let vector = !fixed(&data.dims[..1]);
         let copied = data.elem.is_float() || matches!(data.elem, Type::Int | Type::Bool);
         owned && copied && fixed(&data.dims[1..]) && (vector || view.range.is_none())
+    }
+
+    /// Whether a matrix that is made in a branch can leave it: element by element, in a vector.
+    fn is_matrix(&self, view: &View) -> bool {
+        let data = self.s.b.func.buffer(view.buffer);
+        let made = !view.by_ref && view.prefix.is_empty() && !data.grows && data.storage == Storage::Local;
+        made && data.dims.len() == 2 && data.elem.is_float() && matches!(data.dims[1], Dim::Dyn(_))
     }
 
     /// Whether two arrays or vectors, each made on one side, can be copied into one.
@@ -254,6 +273,81 @@ impl Lower<'_> {
         Joined::Meeting(buffer, slot)
     }
 
+    /// The matrices that the sides end with: their elements leave in a vector, of which a matrix is made behind the branch.
+    fn meet_flat(&mut self, join: &mut Join, sides: [Option<View>; 2]) -> Joined {
+        let Some(first) = sides.iter().flatten().next().cloned() else { return Joined::Known(Val::Never) };
+        let like = self.s.b.func.buffer(first.buffer).clone();
+        let tainted = sides.iter().flatten().any(|v| self.s.tainted_buffers.contains(&v.buffer));
+        let (zero, fill) = (self.s.b.int("0_usize"), self.dummy(&like.elem));
+        let data = BufferData {
+            grows: true,
+            ..BufferData::new(like.name, like.elem, vec![Dim::Dyn(zero)], Storage::Local)
+        };
+        let buffer = self.s.b.func.new_buffer(data);
+        if tainted {
+            self.s.tainted_buffers.insert(buffer);
+        }
+        self.s.b.effect(InstKind::Alloc { buffer, fill });
+        let slots = [(); 2].map(|()| {
+            join.types.push(Type::Int);
+            join.names.push(None);
+            join.taints.push(false);
+            join.ints.push(Some("usize".into()));
+            join.types.len() - 1
+        });
+        for (side, view) in sides.into_iter().enumerate() {
+            join.yields[side].extend([None, None]);
+            if let Some(from) = view {
+                join.flat.push(Flat { side, from, to: buffer, slots });
+            }
+        }
+        Joined::Flat { buffer, slots, like: first }
+    }
+
+    /// The elements of a matrix, one after the other, and its extents.
+    fn flatten(&mut self, flat: &Flat) -> [Value; 2] {
+        let (n, m) = (self.len(&flat.from), self.extent(&flat.from, 1));
+        let total = self.op(Op::Mul, &[n, m]);
+        self.s.b.effect(InstKind::Grow { buffer: flat.to, len: total });
+        let (from, to) = (flat.from.clone(), flat.to);
+        self.for_each(&from.clone(), &mut Vec::new(), &mut |this, index| {
+            let source = this.absolute(&from, index);
+            let v = this.load(from.buffer, source);
+            let start = this.op(Op::Mul, &[index[0], m]);
+            let at = this.op(Op::Add, &[start, index[1]]);
+            this.store(to, vec![at], v, StoreMode::Set);
+        });
+        [n, m]
+    }
+
+    /// The matrix of the elements that have left a branch.
+    fn unflatten(&mut self, buffer: Buffer, dims: [Value; 2], like: &View) -> Val {
+        let data = self.s.b.func.buffer(like.buffer).clone();
+        let fill = self.dummy(&data.elem);
+        let tainted = self.s.tainted_buffers.contains(&buffer);
+        let [n, m] = dims;
+        let made = BufferData::new(data.name, data.elem, vec![Dim::Dyn(n), Dim::Dyn(m)], Storage::Local);
+        let made = self.s.b.func.new_buffer(made);
+        self.s.b.effect(InstKind::Alloc { buffer: made, fill });
+        if let Some(outer) = self.s.linear.get(&like.buffer).copied() {
+            self.s.linear.insert(made, outer);
+        }
+        if self.s.arrays.contains(&like.buffer) {
+            self.s.arrays.insert(made);
+        }
+        if tainted {
+            self.s.tainted_buffers.insert(made);
+        }
+        let view = View { buffer: made, prefix: Vec::new(), range: None, by_ref: false };
+        self.for_each(&view.clone(), &mut Vec::new(), &mut |this, index| {
+            let start = this.op(Op::Mul, &[index[0], m]);
+            let at = this.op(Op::Add, &[start, index[1]]);
+            let v = this.load(buffer, vec![at]);
+            this.store(made, index.to_vec(), v, StoreMode::Set);
+        });
+        Val::View(view)
+    }
+
     fn join(&mut self, join: &mut Join, t: Val, e: Val, var: Option<VarId>, span: Span) -> Joined {
         match (t, e) {
             (a, b) if a == b => Joined::Known(a),
@@ -300,6 +394,11 @@ impl Lower<'_> {
                 Joined::View(View { by_ref: a.by_ref || b.by_ref, ..a }, slots)
             }
             (Val::View(a), Val::View(b)) if self.can_meet(&a, &b) => self.meet(join, [Some(a), Some(b)]),
+            (Val::View(a), Val::View(b))
+                if self.is_matrix(&a) && self.is_matrix(&b) && self.is_linear(&a) == self.is_linear(&b) =>
+            {
+                self.meet_flat(join, [Some(a), Some(b)])
+            }
             (a, b) => {
                 for (one, like) in [(&b, &a), (&a, &b)] {
                     match var {
@@ -358,6 +457,11 @@ impl Lower<'_> {
                     let mut sides = [None, None];
                     sides[side] = Some(view);
                     return self.meet(join, sides);
+                }
+                if view.buffer.0 >= join.first_new.1 && self.is_matrix(&view) {
+                    let mut sides = [None, None];
+                    sides[side] = Some(view);
+                    return self.meet_flat(join, sides);
                 }
                 if view.buffer.0 >= join.first_new.1 {
                     self.error(
@@ -461,7 +565,18 @@ struct Join {
     derefs: HashSet<Value>,
     /// Arrays that a side ends with, and where they go.
     copies: Vec<Copy>,
+    flat: Vec<Flat>,
     yields: [Vec<Option<Value>>; 2],
+}
+
+/// A matrix that leaves a side of a branch in a vector.
+#[derive(Clone)]
+struct Flat {
+    side: usize,
+    from: View,
+    to: Buffer,
+    /// Which results its extents are.
+    slots: [usize; 2],
 }
 
 /// An array that leaves a side of a branch.
@@ -481,21 +596,30 @@ enum Joined {
     Parts(Val, Vec<Joined>),
     /// A buffer that both sides were copied into, and which result its length is.
     Meeting(Buffer, Option<usize>),
+    /// A matrix whose elements have left in this vector, and which results its extents are.
+    Flat {
+        buffer: Buffer,
+        slots: [usize; 2],
+        like: View,
+    },
     /// The view, with some of its indices from the results.
     View(View, Vec<Option<usize>>),
 }
 
 impl Joined {
-    fn resolve(self, results: &[Value], zero: Value) -> Val {
+    fn resolve(self, lower: &mut Lower<'_>, results: &[Value], zero: Value) -> Val {
         match self {
             Joined::Known(val) => val,
             Joined::Slot(k) => Val::Scalar(results[k]),
             Joined::Parts(like, list) => {
-                like.with_parts(list.into_iter().map(|j| j.resolve(results, zero)).collect())
+                like.with_parts(list.into_iter().map(|j| j.resolve(lower, results, zero)).collect())
             }
             Joined::Meeting(buffer, slot) => {
                 let range = slot.map(|k| (zero, results[k]));
                 Val::View(View { buffer, prefix: Vec::new(), range, by_ref: false })
+            }
+            Joined::Flat { buffer, slots, like } => {
+                lower.unflatten(buffer, slots.map(|slot| results[slot]), &like)
             }
             Joined::View(mut view, slots) => {
                 for (k, slot) in slots.into_iter().enumerate() {

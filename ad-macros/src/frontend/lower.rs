@@ -105,6 +105,8 @@ pub(super) struct Lower<'a> {
     pub(super) assumptions: Vec<TokenStream>,
     /// Whether the value of the code that is lowered is the function's: there `return` is a value.
     pub(super) tail: bool,
+    /// Copies of parts of arrays that a method changes, while its receiver is lowered.
+    pub(super) changed: Option<Vec<super::arrays::slicing::Changed>>,
     /// Whether a pattern that is bound may not hold: there an upper-case name is a constant.
     pub(super) refutable: bool,
     /// Whether what is lowered is an operand of an expression without exits.
@@ -195,6 +197,7 @@ fn attempt(
         consts: HashMap::default(),
         assumptions: Vec::new(),
         tail: true,
+        changed: None,
         refutable: false,
         no_exits: false,
         depth: 0,
@@ -386,9 +389,11 @@ impl Lower<'_> {
         }
         let name: Rc<str> = name.into();
         let kind = self.float_kind(&leaf.ty).map(Type::Float);
+        let array = super::arrays::types::foreign(&leaf.ty, &self.sig.floats);
         let (mut dims, elem) = match (kind, shape(&leaf.ty, &self.sig.floats)) {
             (Some(kind), _) => (Vec::new(), kind),
             (None, Some((dims, elem @ Type::Float(_)))) => (dims, elem),
+            _ if let Some(array) = &array => (array.dims.clone(), Type::Float(array.elem.clone())),
             _ if is_integer_type(&leaf.ty) => (Vec::new(), Type::Int),
             _ if matches!(&leaf.ty, syn::Type::Path(p) if p.path.is_ident("bool")) => {
                 (Vec::new(), Type::Bool)
@@ -403,7 +408,18 @@ impl Lower<'_> {
                 (Binding::Value(v), Val::Scalar(v))
             }
             None => {
-                let b = self.s.b.func.new_buffer(BufferData::new(name, elem, dims, storage));
+                let layout = array.as_ref().map_or(Layout::Nested, |array| array.layout);
+                let data = BufferData { layout, ..BufferData::new(name, elem, dims, storage) };
+                let b = self.s.b.func.new_buffer(data);
+                match layout {
+                    Layout::Ndarray => {
+                        self.s.arrays.insert(b);
+                    }
+                    Layout::Nalgebra => {
+                        self.s.linear.insert(b, 0);
+                    }
+                    _ => {}
+                }
                 (Binding::Buffer(b), whole(b, false))
             }
             Some(column) => {

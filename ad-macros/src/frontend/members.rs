@@ -141,6 +141,9 @@ impl Lower<'_> {
 
     /// `receiver.method(..)`
     pub(super) fn method_of_struct(&mut self, receiver: Val, e: &syn::ExprMethodCall) -> Val {
+        if let Some(val) = self.factor_method(&receiver, e) {
+            return val;
+        }
         let span = e.method.span();
         let Some(member) = self.method_of(&receiver, &e.method.to_string(), span) else {
             self.error(

@@ -46,6 +46,9 @@ impl Lower<'_> {
                 return self.call(&call);
             }
         }
+        if let Some(val) = self.method_of_part(e) {
+            return val;
+        }
         if let Some(val) = self.method_of_data(e) {
             return val;
         }
@@ -423,7 +426,7 @@ impl Lower<'_> {
         Val::Never
     }
 
-    fn view_method(&mut self, view: &View, name: &str, e: &syn::ExprMethodCall) -> Val {
+    pub(super) fn view_method(&mut self, view: &View, name: &str, e: &syn::ExprMethodCall) -> Val {
         let here = std::mem::replace(&mut self.here, e.method.span());
         let made = self.array_method(view, name, e);
         self.here = here;

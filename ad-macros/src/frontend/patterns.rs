@@ -299,6 +299,15 @@ impl Lower<'_> {
     /// A value with the annotation of its `let` or parameter.
     pub(super) fn typed(&mut self, val: Val, ty: &syn::Type) -> Val {
         match (val, ty) {
+            // An array of other code, which its type tells.
+            (Val::Scalar(v), ty)
+                if *self.s.b.func.ty(v) == Type::Opaque
+                    && !self.is_tainted(v)
+                    && let Some(array) = super::arrays::types::foreign(ty, &self.sig.floats)
+                    && self.is_ndarray(&array) =>
+            {
+                Val::View(self.array_of_data(v, &array))
+            }
             (Val::Scalar(v), ty) => {
                 let inner = match ty {
                     syn::Type::Reference(r) => &*r.elem,

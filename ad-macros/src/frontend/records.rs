@@ -5,8 +5,9 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Member;
 
+use super::arrays::types::{By, Foreign, foreign};
 use super::signature::{Floats, element, float_kind, shape};
-use crate::ir::{Dim, Type};
+use crate::ir::{Dim, Layout, Type};
 
 /// A parameter that consists of parts.
 #[derive(Clone, Debug)]
@@ -60,6 +61,7 @@ impl Leaf {
     /// Whether it can only be read and written in place: nobody makes one by value.
     fn only_by_reference(&self, floats: &Floats) -> bool {
         self.column.is_some()
+            || foreign(&self.ty, floats).is_some()
             || shape(&self.ty, floats).is_some_and(|(dims, _)| dims[1..].contains(&Dim::Slice))
     }
 }
@@ -115,7 +117,7 @@ impl<'f> Reader<'f> {
     fn node(&mut self, ty: &syn::Type, path: &[Member], constant: bool) -> Option<Node> {
         if !constant {
             // The whole is a float or an array of floats: no record.
-            if is_leaf(ty, self.floats) {
+            if is_leaf(ty, self.floats) || self.rows.is_none() && is_array(ty, self.floats) {
                 return (!path.is_empty()).then(|| self.leaf(ty, path, false));
             }
             if let Some(fields) = fields(ty) {
@@ -189,6 +191,13 @@ pub(crate) fn constructor(path: &syn::Path) -> syn::Path {
         segment.arguments = syn::PathArguments::None;
     }
     path
+}
+
+/// Whether a type is an array of `ndarray` or `nalgebra` that a struct can own.
+fn is_array(ty: &syn::Type, floats: &Floats) -> bool {
+    let owned = |f: &Foreign| f.by == By::Value && f.layout != Layout::Nested;
+    // `Array1` by itself is not passed by value, but a struct owns it.
+    foreign(ty, floats).is_some_and(|f| owned(&f))
 }
 
 pub(crate) struct Field {

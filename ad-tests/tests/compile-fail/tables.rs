@@ -1,10 +1,5 @@
 use ad_runtime::differentiable;
-use ndarray::{Array1, Array2, s};
-
-#[differentiable]
-fn from_the_end(x: &Array1<f64>) -> f64 {
-    x.slice(s![..-1]).sum()
-}
+use ndarray::{Array1, Array2};
 
 #[differentiable]
 fn mixed(a: &Array2<f64>, x: &Array1<f64>) -> f64 {

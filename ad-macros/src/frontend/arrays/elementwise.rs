@@ -9,7 +9,7 @@ use crate::ir::{BufferData, Dim, FloatKind, InstKind, Op, Storage, StoreMode, Ty
 
 impl Lower<'_> {
     /// The extent of an axis of a view.
-    pub(super) fn extent(&mut self, view: &View, axis: usize) -> Value {
+    pub(in super::super) fn extent(&mut self, view: &View, axis: usize) -> Value {
         if axis == 0 {
             return self.len(view);
         }
@@ -127,20 +127,22 @@ impl Lower<'_> {
         let made = match (x, y) {
             (None, None) => return None,
             (Some(x), None) => {
-                let Val::Scalar(_) = b else { return None };
-                let c = self.scalar(b.clone(), span)?;
+                let Val::Scalar(c) = b else { return None };
                 let (dims, elem, linear) = (self.axes(&x), self.elem(&x), self.is_linear(&x));
+                let c = self.data_operand(*c, &x, span)?;
                 self.build("array", dims, &elem, linear, &mut |this, index| {
                     let v = this.at_index(&x, index);
+                    let c = this.data_at(c, index, &elem);
                     this.op(op.clone(), &[v, c])
                 })
             }
             (None, Some(y)) => {
-                let Val::Scalar(_) = a else { return None };
-                let c = self.scalar(a.clone(), span)?;
+                let Val::Scalar(c) = a else { return None };
                 let (dims, elem, linear) = (self.axes(&y), self.elem(&y), self.is_linear(&y));
+                let c = self.data_operand(*c, &y, span)?;
                 self.build("array", dims, &elem, linear, &mut |this, index| {
                     let v = this.at_index(&y, index);
+                    let c = this.data_at(c, index, &elem);
                     this.op(op.clone(), &[c, v])
                 })
             }
@@ -154,17 +156,25 @@ impl Lower<'_> {
                     }
                     _ => {}
                 }
-                // One axis less is repeated along the other's first.
-                let (wide, elem) =
-                    if self.rank(&x) >= self.rank(&y) { (&x, self.elem(&x)) } else { (&y, self.elem(&y)) };
-                let dims = self.axes(wide);
+                // One axis less is repeated along the other's first, and so is an axis of one element.
+                let (wide, other) = if self.rank(&x) >= self.rank(&y) { (&x, &y) } else { (&y, &x) };
+                let elem = self.elem(wide);
+                let mut dims = self.axes(wide);
                 let n = dims.len();
+                let skip = n - self.rank(other);
+                for (k, dim) in dims.iter_mut().enumerate().skip(skip) {
+                    if self.is_one(wide, k) && !self.is_one(other, k - skip) {
+                        *dim = self.axis(other, k - skip);
+                    }
+                }
                 if !linear {
                     self.check_shapes(&x, &y);
                 }
                 self.build("array", dims, &elem, linear, &mut |this, index| {
-                    let u = this.at_index(&x, &index[n - this.rank(&x)..]);
-                    let v = this.at_index(&y, &index[n - this.rank(&y)..]);
+                    let of_x = this.broadcast_index(&x, &index[n - this.rank(&x)..]);
+                    let of_y = this.broadcast_index(&y, &index[n - this.rank(&y)..]);
+                    let u = this.at_index(&x, &of_x);
+                    let v = this.at_index(&y, &of_y);
                     this.op(op.clone(), &[u, v])
                 })
             }
@@ -172,10 +182,45 @@ impl Lower<'_> {
         Some(Val::View(made))
     }
 
+    /// Data beside an array: a number, or an array that the macro does not look into. Which of them, rustc knows.
+    fn data_operand(&mut self, c: Value, beside: &View, span: Span) -> Option<Operand> {
+        let is_data =
+            *self.s.b.func.ty(c) == Type::Opaque && !self.is_tainted(c) && !self.s.loaded.contains(&c);
+        if !is_data || self.is_linear(beside) {
+            return self.scalar(Val::Scalar(c), span).map(Operand::Number);
+        }
+        let rank = self.rank(beside);
+        let shape: Vec<Value> = (0..rank).map(|k| self.extent(beside, k)).collect();
+        let holes = (1..=rank).map(|k| syn::Ident::new(&crate::ir::Verbatim::hole(k), Span::call_site()));
+        let x = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
+        let tokens = quote::quote!(::ad_runtime::__private::ElementAt::check(&#x, [#(#holes),*]));
+        let verbatim = crate::ir::Verbatim { tokens, buffers: Vec::new() };
+        let args = std::iter::once(c).chain(shape).collect();
+        self.s.b.effect(InstKind::Effect(verbatim, args));
+        Some(Operand::Data(c))
+    }
+
+    fn data_at(&mut self, c: Operand, index: &[Value], elem: &Type) -> Value {
+        match c {
+            Operand::Number(v) => v,
+            Operand::Data(v) => {
+                let holes = (1..=index.len())
+                    .map(|k| syn::Ident::new(&crate::ir::Verbatim::hole(k), Span::call_site()));
+                let x = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
+                let tokens = quote::quote!(::ad_runtime::__private::ElementAt::at(&#x, [#(#holes),*]));
+                let args: Vec<Value> = std::iter::once(v).chain(index.iter().copied()).collect();
+                self.pass(tokens, &args, elem.clone())
+            }
+        }
+    }
+
     /// As the libraries do, arrays of different shapes panic.
-    pub(super) fn check_shapes(&mut self, x: &View, y: &View) {
+    pub(in super::super) fn check_shapes(&mut self, x: &View, y: &View) {
         let shared = self.rank(x).min(self.rank(y));
         for k in 1..=shared {
+            if self.is_one(x, self.rank(x) - k) || self.is_one(y, self.rank(y) - k) {
+                continue;
+            }
             let (a, b) = (self.extent(x, self.rank(x) - k), self.extent(y, self.rank(y) - k));
             self.check_lengths(a, b);
         }
@@ -245,7 +290,8 @@ impl Lower<'_> {
             let v = match (&source, scalar) {
                 (Some(from), _) => {
                     let skip = index.len() - this.rank(from);
-                    this.at_index(from, &index[skip..])
+                    let at = this.broadcast_index(from, &index[skip..]);
+                    this.at_index(from, &at)
                 }
                 (None, Some(v)) => v,
                 (None, None) => return,
@@ -293,4 +339,12 @@ impl Lower<'_> {
             })
             .collect()
     }
+}
+
+/// What stands beside an array in arithmetic.
+#[derive(Clone, Copy)]
+enum Operand {
+    Number(Value),
+    /// Of other code.
+    Data(Value),
 }

@@ -96,6 +96,55 @@ impl Lower<'_> {
                 let value = self.scalar(value, c.span())?;
                 self.filled(dims, value)
             }
+            ("from_shape_fn" | "from_fn", list) => {
+                // `from_shape_fn((n, m), |(i, j)| ..)`, `from_fn(n, m, |i, j| ..)`
+                let (f, shape) = list.split_last()?;
+                let dims = match (shape, &fixed) {
+                    ([], Some(_)) => dims_of(self, None)?,
+                    ([shape], _) => self.shape_of(shape)?,
+                    (shape, _) => {
+                        let mut dims = Vec::new();
+                        for e in shape {
+                            let val = self.expr(e).0;
+                            dims.push(Dim::Dyn(self.scalar(val, e.span())?));
+                        }
+                        // A vector of `nalgebra` has one column, which is not said.
+                        dims
+                    }
+                };
+                if dims.len() != rank {
+                    return None;
+                }
+                let f = self.callee(f)?;
+                let together = name == "from_shape_fn";
+                let elem = Type::Float(self.sig.floats.default());
+                let span = c.span();
+                self.build("array", dims, &elem, linear, &mut |this, index| {
+                    let mut at: Vec<Val> = index.iter().map(|i| Val::Scalar(*i)).collect();
+                    for i in index {
+                        this.s.ints.insert(*i, "usize".into());
+                    }
+                    if together && at.len() > 1 {
+                        at = vec![Val::Tuple(at)];
+                    }
+                    if !together && at.len() == 1 {
+                        at.push(Val::Scalar(this.s.b.int("0_usize")));
+                    }
+                    let val = this.apply(&f, at);
+                    let val = this.deref(val);
+                    match this.scalar(val, span) {
+                        Some(v) => v,
+                        None => this.s.b.float(0.0, elem.clone()),
+                    }
+                })
+            }
+            ("from_iter", [list]) if rank == 1 => {
+                let it = self.iterator(list)?;
+                match self.collect_vec(&it, "array", c.span()) {
+                    Val::View(view) => view,
+                    _ => return Some(Val::Never),
+                }
+            }
             ("identity" | "eye", list) => {
                 let dims = match (&fixed, list.first()) {
                     (Some(n), _) => vec![Dim::Fixed(n.as_str().into()); 2],
@@ -160,18 +209,83 @@ impl Lower<'_> {
         &mut self,
         e: &syn::Expr,
     ) -> Option<std::rc::Rc<crate::frontend::iterators::Iter>> {
+        use crate::frontend::iterators::Iter;
         let it = self.iterator(e)?;
-        if let crate::frontend::iterators::Iter::Elements { view, .. } = &*it
-            && self.rank(view) > 1
+        // All elements of a matrix, not its rows.
+        if let Iter::Elements { view, mutable } = &*it
+            && self.rank(view) == 2
         {
-            self.error(
-                e.span(),
-                "`Zip` is supported for arrays of one axis",
-                "zip the rows: `.rows().into_iter().zip(..)`",
-            );
-            return None;
+            return Some(std::rc::Rc::new(Iter::Grid {
+                view: view.clone(),
+                mutable: *mutable,
+                shaped: true,
+            }));
         }
         Some(it)
+    }
+
+    /// `Zip::from(&a).and(&b).map_collect(|x, y| ..)`
+    pub(in super::super) fn zip_collected(
+        &mut self,
+        it: &crate::frontend::iterators::Iter,
+        f: &crate::frontend::iterators::Callee,
+        span: proc_macro2::Span,
+    ) -> Val {
+        use crate::frontend::iterators::consume::{arity, spread};
+        let shape = match it.grid() {
+            Some(view) => {
+                let view = view.clone();
+                self.axes(&view)
+            }
+            None if it.indexed() && !it.endless() => vec![Dim::Dyn(self.length(it))],
+            None => {
+                self.error(span, "this is no `Zip` of arrays", "collect into a vector");
+                return Val::Never;
+            }
+        };
+        let elem = Type::Float(self.sig.floats.default());
+        let (it, n, flat) = (it.clone(), arity(f), shape.len() == 1);
+        let columns = if flat { None } else { it.grid().cloned() };
+        Val::View(self.build("array", shape, &elem, false, &mut |this, index| {
+            let k = match &columns {
+                Some(view) => {
+                    let m = this.extent(view, 1);
+                    let start = this.op(crate::ir::Op::Mul, &[index[0], m]);
+                    this.plus(start, index[1])
+                }
+                None => index[0],
+            };
+            let mut args = vec![this.item(&it, k)];
+            spread(&mut args, n);
+            let val = this.apply(f, args);
+            let val = this.deref(val);
+            match this.scalar(val, span) {
+                Some(v) => v,
+                None => this.s.b.float(0.0, elem.clone()),
+            }
+        }))
+    }
+
+    pub(in super::super) fn is_ndarray(&self, array: &super::types::Foreign) -> bool {
+        array.layout == crate::ir::Layout::Ndarray
+    }
+
+    /// The elements of an array of other code, in a buffer.
+    pub(in super::super) fn array_of_data(&mut self, v: Value, array: &super::types::Foreign) -> View {
+        let hole = |k: usize| syn::Ident::new(&crate::ir::Verbatim::hole(k), proc_macro2::Span::call_site());
+        let rank = array.dims.len();
+        let (x, elem) = (hole(0), Type::Float(array.elem.clone()));
+        let mut dims = Vec::new();
+        for axis in 0..rank {
+            let len = self.pass(quote::quote!(#x.shape()[#axis]), &[v], Type::Int);
+            self.s.ints.insert(len, "usize".into());
+            dims.push(Dim::Dyn(len));
+        }
+        self.build("data", dims, &elem.clone(), false, &mut |this, index| {
+            let at = (1..=rank).map(hole);
+            let args: Vec<Value> = std::iter::once(v).chain(index.iter().copied()).collect();
+            this.pass(quote::quote!(#x[[#(#at),*]]), &args, elem.clone())
+        })
     }
 
     fn filled(&mut self, dims: Vec<Dim>, fill: Value) -> View {

@@ -17,6 +17,9 @@ impl Lower<'_> {
         name: &str,
         e: &syn::ExprMethodCall,
     ) -> Option<Val> {
+        if let Some(val) = self.axis_method(view, name, e) {
+            return Some(val);
+        }
         let args: Vec<&syn::Expr> = e.args.iter().collect();
         let rank = self.rank(view);
         let val = match (name, args.as_slice()) {
@@ -61,6 +64,7 @@ impl Lower<'_> {
                     this.at_index(&view, &[i[0], i[0]])
                 }))
             }
+            ("cholesky", []) if rank == 2 && self.is_linear(view) => self.cholesky(view),
             ("cross", [b]) => {
                 let b = self.array_argument(b)?;
                 self.cross(view, &b)
@@ -141,7 +145,7 @@ impl Lower<'_> {
                 Val::unit()
             }
             ("sum_axis" | "mean_axis", [axis]) if rank == 2 => {
-                let axis = axis_number(axis).filter(|axis| *axis < 2)?;
+                let axis = self.axis_of(axis).filter(|axis| *axis < 2)?;
                 let kept = 1 - axis;
                 let (dim, n, elem) = (self.axis(view, kept), self.extent(view, axis), self.elem(view));
                 let view = view.clone();
@@ -182,7 +186,7 @@ impl Lower<'_> {
             ("ncols", []) if rank == 2 => Val::Scalar(self.extent(view, 1)),
             ("ncols", []) => Val::Scalar(self.s.b.int("1")),
             ("len_of", [axis]) => {
-                let axis = axis_number(axis).filter(|axis| *axis < rank)?;
+                let axis = self.axis_of(axis).filter(|axis| *axis < rank)?;
                 Val::Scalar(self.extent(view, axis))
             }
             ("shape", []) => {
@@ -195,7 +199,13 @@ impl Lower<'_> {
             ("dim", []) if rank == 1 => Val::Scalar(self.extent(view, 0)),
             ("dim", []) => Val::Tuple((0..rank).map(|k| Val::Scalar(self.extent(view, k))).collect()),
             ("view" | "view_mut" | "as_view", []) => Val::View(View { by_ref: true, ..view.clone() }),
-            ("slice" | "slice_mut", [s]) => self.sliced(view, s)?,
+            ("slice" | "slice_mut" | "slice_move", [s]) => self.sliced(view, s, name == "slice_mut")?,
+            ("column_mut", [j]) if rank == 2 => {
+                let j = self.expr(j).0;
+                let j = self.scalar(j, e.span())?;
+                let Val::View(copy) = self.column(view, j) else { return Some(Val::Never) };
+                self.changed_copy(view, copy, Some((j, None)), e.method.span())
+            }
             ("assign", [b]) => {
                 let b = self.array_argument(b)?;
                 self.copy_view(&b, view, e.span());
@@ -206,11 +216,8 @@ impl Lower<'_> {
                 let Val::View(columns) = self.transposed(view) else { return Some(Val::Never) };
                 Val::Iter(Rc::new(Iter::Flatten(Rc::new(Iter::Elements { view: columns, mutable: false }))))
             }
-            ("iter", []) if rank == 2 && !self.is_plain(view) => {
-                Val::Iter(Rc::new(Iter::Flatten(Rc::new(Iter::Elements {
-                    view: view.clone(),
-                    mutable: false,
-                }))))
+            ("iter" | "iter_mut", []) if rank == 2 && !self.is_plain(view) => {
+                Val::Iter(Rc::new(self.all_elements(view, name == "iter_mut")))
             }
             _ => return None,
         };
@@ -218,13 +225,13 @@ impl Lower<'_> {
     }
 
     /// Whether a view is a slice, array or vector of the language itself, as far as is known.
-    fn is_plain(&self, view: &View) -> bool {
+    pub(super) fn is_plain(&self, view: &View) -> bool {
         !self.is_linear(view)
             && self.s.b.func.buffer(view.buffer).layout == crate::ir::Layout::Nested
             && !self.s.arrays.contains(&view.buffer)
     }
 
-    fn array_argument(&mut self, e: &syn::Expr) -> Option<View> {
+    pub(super) fn array_argument(&mut self, e: &syn::Expr) -> Option<View> {
         match self.expr(e).0 {
             Val::View(view) => Some(view),
             Val::Never => None,
@@ -244,7 +251,7 @@ impl Lower<'_> {
         })
     }
 
-    fn over_count(&mut self, view: &View, sum: Value) -> Value {
+    pub(super) fn over_count(&mut self, view: &View, sum: Value) -> Value {
         let mut n = self.extent(view, 0);
         if self.rank(view) == 2 {
             let m = self.extent(view, 1);
@@ -255,17 +262,22 @@ impl Lower<'_> {
 
     /// A float by a count.
     fn divided(&mut self, sum: Value, n: Value) -> Value {
-        let kind = self.s.b.func.ty(sum).clone();
+        let n = self.as_float(n, sum);
+        self.op(Op::Div, &[sum, n])
+    }
+
+    /// A count as a float like another.
+    pub(super) fn as_float(&mut self, n: Value, like: Value) -> Value {
+        let kind = self.s.b.func.ty(like).clone();
         let name = match &kind {
             crate::ir::Type::Float(crate::ir::FloatKind::F32) => "f32".into(),
             crate::ir::Type::Float(crate::ir::FloatKind::Param(name)) => name.clone(),
             _ => "f64".into(),
         };
-        let n = self.s.b.op_typed(Op::Cast(name), &[n], kind);
-        self.op(Op::Div, &[sum, n])
+        self.s.b.op_typed(Op::Cast(name), &[n], kind)
     }
 
-    fn column(&mut self, view: &View, j: Value) -> Val {
+    pub(super) fn column(&mut self, view: &View, j: Value) -> Val {
         let (dim, elem, linear) = (self.axis(view, 0), self.elem(view), self.is_linear(view));
         let view = view.clone();
         Val::View(
@@ -282,108 +294,6 @@ impl Lower<'_> {
             self.store(view.buffer, vec![index], *v, StoreMode::Set);
         }
         Val::View(view)
-    }
-
-    /// `a.slice(s![1.., j])`
-    fn sliced(&mut self, view: &View, s: &syn::Expr) -> Option<Val> {
-        let syn::Expr::Macro(m) = s else { return None };
-        let list = match parts_of(&m.mac) {
-            Ok(list) => list,
-            Err(e) => {
-                self.diagnostics.push(e);
-                return Some(Val::Never);
-            }
-        };
-        if let [(range @ syn::Expr::Range(_), Some(step))] = list.as_slice() {
-            return self.stepped(view, range, step);
-        }
-        if let Some((_, Some(step))) = list.iter().find(|(_, step)| step.is_some()) {
-            self.error(step.span(), "steps are supported for arrays of one axis", "loop over the rows");
-            return Some(Val::Never);
-        }
-        let list: Vec<syn::Expr> = list.into_iter().map(|(e, _)| e).collect();
-        let rank = self.rank(view);
-        if list.iter().any(counts_from_the_end) {
-            self.error(s.span(), "indices from the end are not supported", "write `x.len() - 1`");
-            return Some(Val::Never);
-        }
-        if list.len() != rank {
-            self.error(s.span(), "one index or range for each axis is wanted", "write `s![.., j]`");
-            return Some(Val::Never);
-        }
-        let first = &list[0];
-        let whole = |e: &syn::Expr| matches!(e, syn::Expr::Range(r) if r.start.is_none() && r.end.is_none());
-        let part = match first {
-            syn::Expr::Range(_) => Val::View(View { by_ref: true, ..self.part(view, first)? }),
-            index => {
-                let i = self.expr(index).0;
-                let i = self.scalar(i, index.span())?;
-                self.element(view, i, false)
-            }
-        };
-        if rank == 1 || whole(&list[1]) {
-            return Some(part);
-        }
-        match (part, &list[1]) {
-            // A row, then a part of it.
-            (Val::View(row), range @ syn::Expr::Range(_)) if self.rank(&row) == 1 => {
-                Some(Val::View(View { by_ref: true, ..self.part(&row, range)? }))
-            }
-            (Val::View(rows), index) if self.rank(&rows) == 2 && !matches!(index, syn::Expr::Range(_)) => {
-                let j = self.expr(index).0;
-                let j = self.scalar(j, index.span())?;
-                Some(self.column(&rows, j))
-            }
-            (Val::View(rows), range @ syn::Expr::Range(_)) => {
-                // A block: copied.
-                let (zero, m) = (self.s.b.int("0"), self.extent(&rows, 1));
-                let line = View { prefix: rows.prefix.clone(), range: Some((zero, m)), ..rows.clone() };
-                let cut = self.bounds(&line, range)?;
-                let dims = vec![self.axis(&rows, 0), crate::ir::Dim::Dyn(cut.1)];
-                let elem = self.elem(&rows);
-                Some(Val::View(self.build("block", dims, &elem, false, &mut |this, i| {
-                    let j = this.plus(cut.0, i[1]);
-                    this.at_index(&rows, &[i[0], j])
-                })))
-            }
-            _ => None,
-        }
-    }
-
-    /// `a.slice(s![1..;2])`, `a.slice(s![..;-1])`: a copy of every so many elements.
-    fn stepped(&mut self, view: &View, range: &syn::Expr, step: &syn::Expr) -> Option<Val> {
-        if counts_from_the_end(range) || self.rank(view) != 1 {
-            self.error(
-                range.span(),
-                "this slice is not supported",
-                "slice from the front, one axis at a time",
-            );
-            return Some(Val::Never);
-        }
-        let part = self.part(view, range)?;
-        let (back, by) = match step {
-            syn::Expr::Unary(u) if matches!(u.op, syn::UnOp::Neg(_)) => (true, &*u.expr),
-            other => (false, other),
-        };
-        let by = self.expr(by).0;
-        let by = self.scalar(by, step.span())?;
-        let (len, one) = (self.len(&part), self.s.b.int("1"));
-        // As many as fit: (len + step - 1) / step
-        let more = self.op(Op::Add, &[len, by]);
-        let more = self.op(Op::Sub, &[more, one]);
-        let n = self.op(Op::Div, &[more, by]);
-        let elem = self.elem(view);
-        Some(Val::View(self.build("stepped", vec![crate::ir::Dim::Dyn(n)], &elem, false, &mut |this, i| {
-            let at = this.op(Op::Mul, &[i[0], by]);
-            let at = if back {
-                let one = this.s.b.int("1");
-                let last = this.op(Op::Sub, &[len, one]);
-                this.op(Op::Sub, &[last, at])
-            } else {
-                at
-            };
-            this.at_index(&part, &[at])
-        })))
     }
 
     /// The determinant of a matrix of two or three rows.
@@ -422,27 +332,6 @@ impl Lower<'_> {
         Val::Scalar(self.op(Op::Add, &[first, terms[2]]))
     }
 
-    /// Start and length of a range within something of a length.
-    fn bounds(&mut self, line: &View, range: &syn::Expr) -> Option<(Value, Value)> {
-        let syn::Expr::Range(r) = range else { return None };
-        let total = line.range?.1;
-        let start = match &r.start {
-            Some(e) => {
-                let v = self.expr(e).0;
-                self.scalar(v, e.span())?
-            }
-            None => self.s.b.int("0"),
-        };
-        let end = match &r.end {
-            Some(e) => {
-                let v = self.expr(e).0;
-                self.scalar(v, e.span())?
-            }
-            None => total,
-        };
-        Some((start, self.op(Op::Sub, &[end, start])))
-    }
-
     /// `v.x`
     pub(in super::super) fn component(&mut self, view: &View, member: &syn::Member) -> Option<Value> {
         let syn::Member::Named(name) = member else { return None };
@@ -458,47 +347,10 @@ impl Lower<'_> {
 }
 
 /// The number in `Axis(1)`.
-fn axis_number(e: &syn::Expr) -> Option<usize> {
+pub(super) fn axis_number(e: &syn::Expr) -> Option<usize> {
     let syn::Expr::Call(c) = e else { return None };
     match c.args.first()? {
         syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(i), .. }) => i.base10_parse().ok(),
         _ => None,
     }
-}
-
-/// `-1`, `..-1` in `s![..]`
-fn counts_from_the_end(e: &syn::Expr) -> bool {
-    let negative = |e: &syn::Expr| matches!(e, syn::Expr::Unary(u) if matches!(u.op, syn::UnOp::Neg(_)));
-    match e {
-        syn::Expr::Range(r) => [&r.start, &r.end].into_iter().flatten().any(|e| negative(e)),
-        other => negative(other),
-    }
-}
-
-/// The axes of `s![a..b;step, j]`: each with its step.
-fn parts_of(mac: &syn::Macro) -> syn::Result<Vec<(syn::Expr, Option<syn::Expr>)>> {
-    use proc_macro2::{TokenStream, TokenTree};
-    let mut parts: Vec<[Vec<TokenTree>; 2]> = vec![[Vec::new(), Vec::new()]];
-    let mut stepped = vec![false];
-    for token in mac.tokens.clone() {
-        let last = parts.len() - 1;
-        match &token {
-            TokenTree::Punct(p) if p.as_char() == ',' => {
-                parts.push([Vec::new(), Vec::new()]);
-                stepped.push(false);
-            }
-            TokenTree::Punct(p) if p.as_char() == ';' => stepped[last] = true,
-            _ => parts[last][usize::from(stepped[last])].push(token),
-        }
-    }
-    let mut list = Vec::new();
-    for ([index, step], stepped) in parts.into_iter().zip(stepped) {
-        if index.is_empty() && !stepped {
-            continue;
-        }
-        let index = syn::parse2(index.into_iter().collect::<TokenStream>())?;
-        let step = if stepped { Some(syn::parse2(step.into_iter().collect::<TokenStream>())?) } else { None };
-        list.push((index, step));
-    }
-    Ok(list)
 }

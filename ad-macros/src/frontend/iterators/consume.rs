@@ -56,18 +56,10 @@ impl Lower<'_> {
             }
             ("for_each", [f]) => {
                 let f = self.callee(f)?;
-                // `Zip` of `ndarray` hands on one argument for each array.
-                let n = match &f {
-                    Callee::Closure(c) => c.params.len(),
-                    Callee::Path(_) => 1,
-                };
+                let n = arity(&f);
                 self.drive(it, &mut |this, v| {
                     let mut args = vec![v];
-                    while args.len() < n
-                        && let Some(Val::Tuple(pair)) = args.first().cloned()
-                    {
-                        args.splice(0..1, pair);
-                    }
+                    spread(&mut args, n);
                     this.apply(&f, args);
                     Flow::Falls
                 });
@@ -194,6 +186,10 @@ impl Lower<'_> {
                 }
                 _ => return None,
             },
+            ("map_collect" | "par_map_collect", [f]) => {
+                let f = self.callee(f)?;
+                self.zip_collected(it, &f, e.method.span())
+            }
             ("collect", []) | ("partition", [_]) if self.gives_references(it, e) => return None,
             ("collect", []) => return self.collect(it, e),
             ("partition", [f]) => {
@@ -292,13 +288,17 @@ impl Lower<'_> {
         }
     }
 
-    fn fold(&mut self, it: &Iter, init: Val, f: &Callee) -> Val {
+    pub(in super::super) fn fold(&mut self, it: &Iter, init: Val, f: &Callee) -> Val {
         let init = self.own(init, true, "acc");
         let acc = self.new_var("acc", true, Val::Unset);
         self.set(acc, init);
         self.drive(it, &mut |this, v| {
             let now = this.s.vars[acc].val.clone();
-            let next = this.apply(f, vec![now, v]);
+            // `Zip` of `ndarray` hands on one argument for each array.
+            let mut args = vec![v];
+            spread(&mut args, arity(f).saturating_sub(1));
+            args.insert(0, now);
+            let next = this.apply(f, args);
             this.replace(acc, next, Span::call_site());
             Flow::Falls
         });
@@ -542,5 +542,22 @@ impl Lower<'_> {
     /// The float that a type of the user's names.
     pub(in super::super) fn float_kind(&self, ty: &syn::Type) -> Option<FloatKind> {
         float_kind(ty, &self.sig.floats)
+    }
+}
+
+/// How many parameters a function has; one, where that is not known.
+pub(in super::super) fn arity(f: &Callee) -> usize {
+    match f {
+        Callee::Closure(c) => c.params.len(),
+        Callee::Path(_) => 1,
+    }
+}
+
+/// Pairs of pairs as so many arguments.
+pub(in super::super) fn spread(args: &mut Vec<Val>, n: usize) {
+    while args.len() < n
+        && let Some(Val::Tuple(pair)) = args.first().cloned()
+    {
+        args.splice(0..1, pair);
     }
 }

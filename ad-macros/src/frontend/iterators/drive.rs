@@ -113,6 +113,10 @@ impl<'a> Lower<'a> {
                 self.less(end, lo)
             }
             Iter::Elements { view, .. } => self.len(view),
+            Iter::Grid { view, .. } => {
+                let (n, m) = (self.len(view), self.extent(view, 1));
+                self.times(n, m)
+            }
             Iter::Columns { parts, .. } => self.length_of(parts),
             Iter::Foreign { base, .. } => {
                 let [x, _] = Self::holes();
@@ -203,6 +207,14 @@ impl<'a> Lower<'a> {
                 Val::Scalar(item)
             }
             Iter::Elements { view, mutable } => self.element(view, k, *mutable),
+            Iter::Grid { view, mutable, .. } => {
+                let m = self.extent(view, 1);
+                let (i, j) = (self.op(Op::Div, &[k, m]), self.op(Op::Rem, &[k, m]));
+                match self.element(view, i, *mutable) {
+                    Val::View(row) => self.element(&row, j, *mutable),
+                    other => other,
+                }
+            }
             Iter::Columns { parts, mutable } => self.part_at(parts, k, *mutable),
             Iter::Foreign { base, owned, refs } => {
                 let [x, y] = Self::holes();
@@ -422,6 +434,16 @@ impl<'a> Lower<'a> {
                 let v = this.deref(v);
                 body(this, v)
             }),
+            // Matrices side by side: a loop over rows and one over columns.
+            _ if let Some(view) = it.grid().cloned() => {
+                let (lo, hi) = (self.s.b.int("0"), self.len(&view));
+                let all = self.grids(it);
+                self.range_loop(&RangeSpec::new(lo, hi, false), &mut |this, i| {
+                    this.s.b.name(i, || "i".into());
+                    let row = this.row_of_grids(&all, i);
+                    this.drive(&row, body)
+                })
+            }
             _ if it.indexed() && !it.endless() => self.drive_indexed(it, false, body),
             _ if it.indexed() => {
                 let counter = self.counter("k");
@@ -566,6 +588,32 @@ impl<'a> Lower<'a> {
                 );
                 Flow::Falls
             }
+        }
+    }
+
+    /// The same, once all matrices in it are known to have as many rows and columns.
+    fn grids(&mut self, it: &Iter) -> Iter {
+        if let Iter::Zip(a, b) = it
+            && let (Some(x), Some(y)) = (a.grid().cloned(), b.grid().cloned())
+        {
+            self.grids(a);
+            self.grids(b);
+            self.check_shapes(&x, &y);
+        }
+        it.clone()
+    }
+
+    /// Row `i` of matrices that are run over side by side.
+    fn row_of_grids(&mut self, it: &Iter, i: Value) -> Iter {
+        match it {
+            Iter::Grid { view, mutable, .. } => match self.element(view, i, *mutable) {
+                Val::View(view) => Iter::Elements { view, mutable: *mutable },
+                _ => it.clone(),
+            },
+            Iter::Map(a, f) => Iter::Map(Rc::new(self.row_of_grids(a, i)), f.clone()),
+            Iter::Deref(a) => Iter::Deref(Rc::new(self.row_of_grids(a, i))),
+            Iter::Zip(a, b) => Iter::Zip(Rc::new(self.row_of_grids(a, i)), Rc::new(self.row_of_grids(b, i))),
+            other => other.clone(),
         }
     }
 

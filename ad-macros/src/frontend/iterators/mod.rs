@@ -5,7 +5,7 @@
 //! mapped or reversed on top of them. The others (`filter`, `chain`, ...) wrap the body of the loop below them.
 
 mod collect;
-mod consume;
+pub(super) mod consume;
 mod drive;
 mod fallible;
 mod sources;
@@ -48,6 +48,12 @@ pub(super) enum Iter {
     Elements {
         view: View,
         mutable: bool,
+    },
+    /// All elements of a matrix, row by row. `shaped`: as `Zip` takes them, whose arrays have one shape.
+    Grid {
+        view: View,
+        mutable: bool,
+        shaped: bool,
     },
     /// Elements of a vector of tuples or structs, which is kept as one vector for each part.
     Columns {
@@ -104,6 +110,7 @@ impl Iter {
             Iter::Range { .. }
             | Iter::From { .. }
             | Iter::Elements { .. }
+            | Iter::Grid { .. }
             | Iter::Columns { .. }
             | Iter::Foreign { .. }
             | Iter::Windows { .. }
@@ -120,6 +127,24 @@ impl Iter {
             | Iter::StepBy(a, _) => a.indexed(),
             Iter::Rev(a) => a.indexed() && !a.endless(),
             Iter::Zip(a, b) => a.indexed() && b.indexed(),
+            _ => false,
+        }
+    }
+
+    /// A matrix whose elements it runs over, if that is all that it runs over.
+    pub(super) fn grid(&self) -> Option<&View> {
+        match self {
+            Iter::Grid { view, .. } => Some(view),
+            Iter::Map(a, _) | Iter::Deref(a) => a.grid(),
+            Iter::Zip(a, b) if a.is_shaped() && b.is_shaped() => b.grid().and(a.grid()),
+            _ => None,
+        }
+    }
+
+    fn is_shaped(&self) -> bool {
+        match self {
+            Iter::Grid { shaped, .. } => *shaped,
+            Iter::Zip(a, b) => a.is_shaped() && b.is_shaped(),
             _ => false,
         }
     }

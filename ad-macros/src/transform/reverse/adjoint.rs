@@ -104,7 +104,8 @@ impl Reverse<'_> {
         self.pop_copies(inst);
         let c_bar = self.bar_buf(p.into.buffer);
         let mut here = InstKind::Product(p.clone());
-        here.map_buffers(|b| self.buf(b));
+        // The product itself may be gone; its adjoint has its shape.
+        here.map_buffers(|b| if b == p.into.buffer { c_bar } else { self.buf(b) });
         if let InstKind::Product(here) = here {
             if self.active.buffer(p.a.buffer) {
                 let bar = self.bar_buf(p.a.buffer);
