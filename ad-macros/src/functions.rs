@@ -22,6 +22,10 @@ pub(crate) struct Known {
     hash: u64,
     /// Whether it has companions.
     pub(crate) can_be_called: bool,
+    /// Which one it is of all that were kept.
+    order: usize,
+    /// Of an `impl` block of a trait.
+    pub(crate) of_trait: bool,
 }
 
 static FUNCTIONS: LazyLock<Mutex<HashMap<String, Known>>> = LazyLock::new(Mutex::default);
@@ -29,6 +33,28 @@ static FUNCTIONS: LazyLock<Mutex<HashMap<String, Known>>> = LazyLock::new(Mutex:
 /// What is known of a function.
 pub(crate) fn find(name: &str) -> Option<Known> {
     FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+}
+
+/// The methods of this name, by the name of their type: those kept last first.
+pub(crate) fn methods(name: &str) -> Vec<(String, Known)> {
+    let functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let of = |key: &str| {
+        key.strip_suffix(name)
+            .and_then(|rest| rest.strip_suffix("::"))
+            .filter(|ty| !ty.is_empty() && !ty.contains([':', '&']))
+            .map(ToString::to_string)
+    };
+    let mut found: Vec<(String, Known)> =
+        functions.iter().filter_map(|(key, known)| Some((of(key)?, known.clone()))).collect();
+    found.sort_by_key(|(_, known)| std::cmp::Reverse(known.order));
+    found
+}
+
+/// The conversions into a type: what each is from, and the name it is kept by.
+pub(crate) fn conversions(ty: &str) -> Vec<(String, String)> {
+    let functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let prefix = format!("{ty}::from::");
+    functions.keys().filter_map(|key| Some((key.strip_prefix(&prefix)?.to_string(), key.clone()))).collect()
 }
 
 impl Known {
@@ -71,20 +97,22 @@ fn located(tokens: TokenStream, at: Span) -> TokenStream {
 fn source_name(name: &str) -> Ident {
     // `Vec3::zero` is another member than `Vec3::ZERO`.
     let name = name.replace("::", "_").replace('&', "REF_");
+    let name: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
     format_ident!("__DIFFERENTIABLE_{name}_SOURCE", span = Span::call_site())
 }
 
 /// Keeps a function. Gives the item that its callers' assertions refer to.
 pub(crate) fn keep(function: &syn::ItemFn, can_be_called: bool) -> TokenStream {
     let name = function.sig.ident.to_string();
-    keep_as(&name, function, &function.vis, can_be_called)
+    keep_as(&name, function, &function.vis, can_be_called, false)
 }
 
 /// Keeps the functions and constants of an `impl` block, which are written out where they are used.
 pub(crate) fn keep_impl(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> TokenStream {
     let vis: syn::Visibility = syn::parse_quote!(pub(crate));
     let kept = members(block, diagnostics);
-    kept.iter().map(|(name, function)| keep_as(name, function, &vis, false)).collect()
+    let of_trait = block.trait_.is_some();
+    kept.iter().map(|(name, function)| keep_as(name, function, &vis, false, of_trait)).collect()
 }
 
 /// What an `impl` block defines: `Vec3::dot`, and `Vec3::mul::f64` of `impl Mul<f64> for Vec3`. As functions without
@@ -113,9 +141,12 @@ pub(crate) fn members(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> V
     };
     // `Mul<f64>`: what stands on the other side. Without it, the type itself.
     let operator =
-        block.trait_.as_ref().and_then(|(path, _)| path.segments.last()).filter(|s| is_operator(&s.ident));
+        block.trait_.as_ref().and_then(|(path, _)| path.segments.last()).filter(|s| has_other(&s.ident));
     let other = operator.map(|segment| match &segment.arguments {
         syn::PathArguments::AngleBracketed(args) => args.args.iter().find_map(|a| match a {
+            syn::GenericArgument::Type(t) if segment.ident == "From" => {
+                Some(type_name(t).unwrap_or_else(|| t.to_token_stream().to_string().replace(' ', "")))
+            }
             syn::GenericArgument::Type(t) => type_name(t),
             _ => None,
         }),
@@ -161,8 +192,11 @@ pub(crate) fn members(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> V
     found
 }
 
-/// Operators of two sides.
-fn is_operator(name: &Ident) -> bool {
+/// Operators of two sides, and conversions: there is one for each type on the other side.
+fn has_other(name: &Ident) -> bool {
+    if name == "From" {
+        return true;
+    }
     ["Add", "Sub", "Mul", "Div", "Rem"].iter().any(|op| name == op || name == &format!("{op}Assign"))
 }
 
@@ -195,16 +229,21 @@ fn named(tokens: TokenStream, own: &TokenStream) -> TokenStream {
     out
 }
 
-fn keep_as(name: &str, function: &syn::ItemFn, vis: &syn::Visibility, can_be_called: bool) -> TokenStream {
+fn keep_as(
+    name: &str,
+    function: &syn::ItemFn,
+    vis: &syn::Visibility,
+    can_be_called: bool,
+    of_trait: bool,
+) -> TokenStream {
     let mut bare = function.clone();
     bare.attrs.clear();
     let text = bare.to_token_stream().to_string();
     let hash = fnv(0xcbf2_9ce4_8422_2325, &text);
-    let known = Known { text, hash, can_be_called };
-    FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_string(), known);
-    if can_be_called {
-        return TokenStream::new();
-    }
+    let mut functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let order = 1 + functions.values().map(|known| known.order).max().unwrap_or(0);
+    functions.insert(name.to_string(), Known { text, hash, can_be_called, order, of_trait });
+    drop(functions);
     let source = source_name(name);
     quote! {
         #[doc(hidden)]

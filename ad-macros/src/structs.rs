@@ -132,6 +132,8 @@ fn checks(item: &syn::ItemStruct, diagnostics: &mut Diagnostics) -> TokenStream 
         }
         match field_kind(ty) {
             FieldKind::Active => {}
+            // A struct that is only used inside functions may have options; where it is active, the function tells.
+            FieldKind::Hidden if crate::frontend::is_option_of_float(ty) => {}
             FieldKind::Hidden => diagnostics.error(
                 ty.span(),
                 format!("the macro cannot differentiate with respect to the floats in `{}`", member.to_token_stream()),

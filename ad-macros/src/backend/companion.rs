@@ -18,7 +18,8 @@ pub(crate) fn possible(sig: &Signature) -> bool {
     matches!(sig.ret, Ret::Scalar)
         && sig.wrapper.is_none()
         && sig.params.iter().all(|p| match &p.class {
-            Class::Array { .. } | Class::Output { .. } => false,
+            Class::Array { .. } => !is_nested(&p.ty),
+            Class::Output { .. } => false,
             Class::Foreign(_) => !p.active,
             Class::Record(_) | Class::Records(..) => !p.active,
             Class::RefArray { .. } | Class::RefSlice { .. } | Class::RefVec { .. } => {
@@ -55,12 +56,17 @@ pub(crate) fn emit(sig: &Signature, mode: CallMode, func: &Func) -> TokenStream 
         .map(|p| super::signature::parameter(sig, func, &body, p))
         .collect();
     let mut unpack = TokenStream::new();
+    // Where the adjoints of arrays by value go: parameter and slot, group by group.
+    let mut arrays: Vec<Vec<(usize, Ident)>> = Vec::new();
     let mut slots = 0_usize;
     let mut group = |body: &mut Body<'_>,
                      params: &mut Vec<TokenStream>,
                      unpack: &mut TokenStream,
                      find: &dyn Fn(usize) -> Option<Param>,
                      out: bool| {
+        if out {
+            arrays.push(Vec::new());
+        }
         // The receiver is an argument like the others, and never active.
         if sig.receiver.is_some() {
             let ty = format_ident!("Slot{}", slots);
@@ -78,6 +84,11 @@ pub(crate) fn emit(sig: &Signature, mode: CallMode, func: &Func) -> TokenStream 
             slots += 1;
             let slot = slot(sig, func, body, find(i).as_ref(), i, &name, out);
             let bound = slot.bound;
+            if let (true, Class::Array { .. }, Some(list)) =
+                (out && sig.params[i].active, &sig.params[i].class, arrays.last_mut())
+            {
+                list.push((i, name.clone()));
+            }
             generics.params.push(syn::parse_quote!(#ty: #bound));
             params.push(quote!(#name: #ty));
             unpack.extend(slot.unpack);
@@ -120,7 +131,22 @@ pub(crate) fn emit(sig: &Signature, mode: CallMode, func: &Func) -> TokenStream 
             group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Bar, Dot], 0), true);
         }
     }
-    let statements = body.statements();
+    let mut statements = body.statements();
+    for (group, marks) in arrays.iter().zip([&[Bar][..], &[Bar, Dot][..]]) {
+        for (i, slot) in group {
+            let found = func.outputs.iter().find(|o| o.role.of == Source::Param(*i) && o.role.marks == marks);
+            if let (Some(Binding::Buffer(b)), Class::Array { elem }) =
+                (found.map(|o| o.binding), &sig.params[*i].class)
+            {
+                let (name, elem) = (body.buffer_name(b), float_type(elem));
+                statements.extend(quote! {
+                    for (to, from) in ::core::convert::AsMut::<[#elem]>::as_mut(&mut #slot).iter_mut().zip(&#name) {
+                        *to = *to + *from;
+                    }
+                });
+            }
+        }
+    }
     let (ret, value) = match mode {
         CallMode::Vjp => bars(sig, func, &mut body, &[&[Bar]]),
         CallMode::VjpJvp => bars(sig, func, &mut body, &[&[Bar], &[Bar, Dot]]),
@@ -156,6 +182,9 @@ fn slot(
     let elem = match &sig.params[i].class {
         Class::Scalar(k) => float_type(k),
         Class::RefSlice { elem } | Class::RefVec { elem } | Class::RefArray { elem } => float_type(elem),
+        Class::Array { elem } => {
+            return array_slot(sig, func, body, param, (i, &float_type(elem)), slot, out);
+        }
         _ => return inactive(),
     };
     if !sig.params[i].active {
@@ -194,6 +223,41 @@ fn slot(
         // A scalar's adjoint comes back as a result: its slot is never used.
         None if out => Slot { bound: quote!(::ad_runtime::call::Unused), unpack: quote!(let _ = #slot;) },
         None => inactive(),
+    }
+}
+
+/// The slot of an array by value: its tangent is copied out of a slice, its cotangent is added to one at the end.
+fn array_slot(
+    sig: &Signature,
+    func: &Func,
+    body: &Body<'_>,
+    param: Option<&Param>,
+    (i, elem): (usize, &TokenStream),
+    slot: &Ident,
+    out: bool,
+) -> Slot {
+    if !sig.params[i].active {
+        return Slot { bound: quote!(::ad_runtime::call::Inactive), unpack: quote!(let _ = #slot;) };
+    }
+    let primal = primal_name(func, body, i);
+    if out {
+        return Slot {
+            bound: quote!(::ad_runtime::call::BarSlice<#elem>),
+            unpack: quote!(let mut #slot = ::ad_runtime::call::BarSlice::cotangent(#slot, #primal.len());),
+        };
+    }
+    let Some(Binding::Buffer(b)) = param.map(|p| p.binding) else {
+        return Slot { bound: quote!(::ad_runtime::call::Inactive), unpack: quote!(let _ = #slot;) };
+    };
+    let name = body.buffer_name(b);
+    let store = Ident::new(&format!("{name}_store"), Span::call_site());
+    Slot {
+        bound: quote!(::ad_runtime::call::DotSlice<#elem>),
+        unpack: quote! {
+            let #store = ::ad_runtime::call::DotSlice::tangent(&#slot, #primal.len());
+            let mut #name = #primal;
+            #name.copy_from_slice(&#store);
+        },
     }
 }
 

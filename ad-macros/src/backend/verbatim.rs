@@ -9,6 +9,9 @@ pub(super) fn fill(tokens: TokenStream, hole: &dyn Fn(&str) -> Option<TokenStrea
         .flat_map(|token| match token {
             TokenTree::Ident(ident) => match hole(&ident.to_string()) {
                 Some(with) => with,
+                // A float in the place of a type parameter.
+                None if ident == "__ad_f64" => quote::quote!(f64),
+                None if ident == "__ad_f32" => quote::quote!(f32),
                 None => TokenTree::Ident(ident).into(),
             },
             TokenTree::Group(group) => {

@@ -4,11 +4,10 @@ use std::rc::Rc;
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use rustc_hash::FxHashMap as HashMap;
 use syn::spanned::Spanned;
 
 use super::lower::Lower;
-use super::value::{Closure, Val, View};
+use super::value::{Val, View};
 use crate::ir::{Arg, Call, CallMode, FloatKind, InstKind, Op, Type, Value, Verbatim};
 
 impl Lower<'_> {
@@ -45,7 +44,10 @@ impl Lower<'_> {
         }
         if callee.path.segments.last().is_some_and(|s| s.ident == "from_fn")
             && let [f] = c.args.iter().collect::<Vec<_>>().as_slice()
-            && !callee.path.segments.iter().any(|s| s.ident == "iter")
+            && !callee.path.segments.iter().any(|s| {
+                s.ident == "iter"
+                    || super::arrays::is_array_type(s.ident.to_string().trim_start_matches("Row"))
+            })
         {
             return self.array_from_fn(f, c.span());
         }
@@ -54,8 +56,19 @@ impl Lower<'_> {
         }
         // `Vec3::new(..)`
         if let Some(member) = self.member_at(&callee.path) {
-            let args = c.args.iter().map(|a| self.expr(a).0).collect();
+            let args =
+                c.args.iter().enumerate().map(|(k, a)| self.argument(a, member.params.get(k))).collect();
             return self.inline(&member, args);
+        }
+        if let [.., ty, from] = callee.path.segments.iter().collect::<Vec<_>>().as_slice()
+            && from.ident == "from"
+            && let Some(a) = c.args.first()
+            && !crate::functions::conversions(&ty.ident.to_string()).is_empty()
+        {
+            let val = self.expr(a).0;
+            if let Some(member) = self.conversion_to(&ty.ident.to_string(), &val, c.func.span()) {
+                return self.inline(&member, vec![val]);
+            }
         }
         if let Some(val) = self.empty_value(&syn::Expr::Call(c.clone())) {
             return val;
@@ -90,6 +103,17 @@ impl Lower<'_> {
                 return Val::Never;
             };
             let v = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
+            // `Vec3::default()` is a `Vec3`.
+            if let [ty @ .., name] = callee.path.segments.iter().collect::<Vec<_>>().as_slice()
+                && name.ident == "default"
+                && c.args.is_empty()
+                && ty.last().is_some_and(|ty| crate::structs::find(&ty.ident.to_string()).is_some())
+            {
+                let mut path = callee.path.clone();
+                path.segments.pop();
+                path.segments.pop_punct();
+                return self.taken_apart(v, &path);
+            }
             return Val::Scalar(v);
         }
         if let Some(val) = self.known_function(c, &callee.path) {
@@ -102,6 +126,13 @@ impl Lower<'_> {
     /// it can grow.
     pub(super) fn argument(&mut self, a: &syn::Expr, param: Option<&syn::Pat>) -> Val {
         let outer = self.expected.take();
+        // An array is as long as the parameter says, and `into` gives what the parameter is.
+        if let (Some(syn::Pat::Type(p)), true) = (param, takes_its_type(a)) {
+            self.expected = Some(match &*p.ty {
+                syn::Type::Reference(r) => (*r.elem).clone(),
+                other => other.clone(),
+            });
+        }
         let val = self.argument_itself(a, param);
         self.expected = outer;
         val
@@ -142,11 +173,13 @@ impl Lower<'_> {
             _ => return None,
         };
         let dims = data.dims.get(view.prefix.len()..)?;
+        let owned = !view.by_ref && view.prefix.is_empty();
         let ty = dims.iter().rev().try_fold(elem, |inner, dim| match dim {
             crate::ir::Dim::Fixed(n) => {
                 let n: proc_macro2::TokenStream = n.parse().ok()?;
                 Some(quote::quote!([#inner; #n]))
             }
+            _ if owned => Some(quote::quote!(Vec<#inner>)),
             _ => None,
         })?;
         syn::parse2(ty).ok()
@@ -165,6 +198,7 @@ impl Lower<'_> {
             return Val::Never;
         };
         let passive = matches!(f, syn::Expr::Closure(c) if self.is_passive(c.to_token_stream()));
+        let dims: Vec<crate::ir::Dim> = dims.into_iter().map(|d| self.known_dim(d)).collect();
         let Some(f) = self.callee(f) else { return Val::Never };
         if elem == Type::Opaque && !passive {
             return self.rows_from_fn(&f, &array, span);
@@ -345,75 +379,6 @@ impl Lower<'_> {
         self.pass(quote::quote!(::ad_runtime::constant(#hole)), &[v], ty)
     }
 
-    /// A function that has no companions, in place of its call.
-    fn written_out(
-        &mut self,
-        callee: &syn::ExprPath,
-        known: &crate::functions::Known,
-        args: Vec<Val>,
-        span: Span,
-    ) -> Val {
-        let name = callee.path.segments.last().map(|s| s.ident.to_string()).unwrap_or_default();
-        match self.closure_of(&name, known, &args, Some(&callee.path), span) {
-            Some(closure) => self.inline(&closure, args),
-            None => Val::Never,
-        }
-    }
-
-    /// A function that is written out where it is called, for these arguments.
-    pub(super) fn closure_of(
-        &mut self,
-        name: &str,
-        known: &crate::functions::Known,
-        args: &[Val],
-        path: Option<&syn::Path>,
-        span: Span,
-    ) -> Option<Rc<Closure>> {
-        if let Some(closure) = self.written.get(name) {
-            return Some(closure.clone());
-        }
-        let item = known.item(span)?;
-        let mut items = Items(false);
-        syn::visit::Visit::visit_block(&mut items, &item.block);
-        if items.0 {
-            self.error(
-                span,
-                format!("`{name}` cannot be called here: it returns or takes more than numbers and slices, and so is written \
-                         out where it is called, which functions with items in them are not"),
-                "write it without inner items, or as an inner function of this one",
-            );
-            return None;
-        }
-        if args.contains(&Val::Never) {
-            return None;
-        }
-        let Some((item, instance)) = self.instance(&item, args, path) else {
-            self.error(
-                span,
-                format!("`{name}` cannot be called here: it returns or takes more than numbers and slices, and so is written \
-                         out where it is called, and the macro does not see what its type parameters are"),
-                "write it without type parameters, or as an inner function of this one; lengths are seen where arrays are \
-                 passed (`&[f64; N]`) or by `name::<3>(..)`",
-            );
-            return None;
-        };
-        // Instances of one function go by names of their own.
-        let key = format!("{name}{instance}");
-        if let Some(closure) = self.written.get(&key) {
-            return Some(closure.clone());
-        }
-        let params = parameters(&item);
-        let block = &item.block;
-        let body: syn::Expr = syn::parse_quote!(#block);
-        let closure =
-            Closure::new(params, body, vec![HashMap::default()], item.sig.ident.to_token_stream(), true)
-                .returning(&item.sig.output);
-        let closure = Rc::new(closure);
-        self.assumptions.push(known.assertion(name, span));
-        self.written.insert(key, closure.clone());
-        Some(closure)
-    }
-
     /// A call with values that are data, though active names stand in the arguments (`zeros(x.len())`).
     fn passive_call(&mut self, callee: &syn::ExprPath, vals: Vec<Val>, span: Span) -> Val {
         self.scoped(|this| {
@@ -429,6 +394,18 @@ impl Lower<'_> {
                 None => Val::Never,
             }
         })
+    }
+
+    /// Whether a companion takes an argument like this.
+    fn can_be_passed(&self, val: &Val) -> bool {
+        match val {
+            Val::Scalar(_) | Val::Never => true,
+            Val::View(view) => {
+                let active = self.s.tainted_buffers.contains(&view.buffer);
+                !active || view.by_ref && self.rank(view) == 1
+            }
+            _ => false,
+        }
     }
 
     fn differentiable_call(&mut self, c: &syn::ExprCall, callee: &syn::ExprPath) -> Val {
@@ -461,20 +438,20 @@ impl Lower<'_> {
             return Val::Never;
         }
         // A function that calls itself is not known yet; another of its name is not meant.
-        let known = (segments.len() == 1 && self.sig.ident != last)
-            .then(|| crate::functions::find(last))
-            .flatten()
-            .filter(|known| !known.can_be_called);
+        let known =
+            (segments.len() == 1 && self.sig.ident != last).then(|| crate::functions::find(last)).flatten();
         let params =
             known.as_ref().and_then(|k| k.item(c.func.span())).map_or(Vec::new(), |f| parameters(&f));
-        let params = params.iter().map(Some).chain(std::iter::repeat(None));
-        let vals: Vec<Val> = c.args.iter().zip(params).map(|(a, p)| self.argument(a, p)).collect();
+        let of = |k: usize| params.get(k);
+        let vals: Vec<Val> = c.args.iter().enumerate().map(|(k, a)| self.argument(a, of(k))).collect();
+        // What companions cannot take is no obstacle where the function can be written out.
+        let known = known.filter(|known| !known.can_be_called || !vals.iter().all(|v| self.can_be_passed(v)));
         let changes = c.args.iter().any(|a| matches!(a, syn::Expr::Reference(r) if r.mutability.is_some()));
         let in_place = known.is_some() && (changes || vals.iter().any(|v| matches!(v, Val::RefMut(..))));
-        // What an iterator runs over may be active.
-        let iterates = vals.iter().any(|v| matches!(v, Val::Iter(_)));
-        if !in_place && !iterates && !vals.contains(&Val::Never) && !vals.iter().any(|v| self.val_tainted(v))
-        {
+        // Of what is in a chain or closure nothing is known.
+        let may_be_active =
+            |this: &Self, v: &Val| this.val_tainted(v) || matches!(v, Val::Iter(_) | Val::Closure(_));
+        if !in_place && !vals.contains(&Val::Never) && !vals.iter().any(|v| may_be_active(self, v)) {
             return self.passive_call(callee, vals, c.span());
         }
         if let Some(known) = known {
@@ -482,9 +459,16 @@ impl Lower<'_> {
         }
         let mut args = Vec::new();
         let mut kind = None;
-        for (a, val) in c.args.iter().zip(vals) {
+        for (k, (a, val)) in c.args.iter().zip(vals).enumerate() {
             match val {
                 Val::Scalar(v) => {
+                    // A reference here where the user has a number.
+                    let by_value = |p: &syn::Pat| !matches!(p, syn::Pat::Type(p) if matches!(&*p.ty, syn::Type::Reference(_)));
+                    let v = if self.s.held.contains(&v) || params.get(k).is_some_and(by_value) {
+                        self.scalar(Val::Scalar(v), a.span()).unwrap_or(v)
+                    } else {
+                        v
+                    };
                     if self.is_tainted(v) {
                         kind = kind.or(Some(self.s.b.func.ty(v).clone()));
                     }
@@ -499,7 +483,14 @@ impl Lower<'_> {
                             "passing `&mut` arrays to other functions is not supported yet",
                             "return a float, or write the loop here",
                         );
-                    } else if !view.by_ref && self.val_tainted(&Val::View(view.clone())) {
+                    } else if !view.by_ref
+                        && self.val_tainted(&Val::View(view.clone()))
+                        && (view.range.is_some()
+                            || !matches!(
+                                self.s.b.func.buffer(view.buffer).dims.get(view.prefix.len()),
+                                Some(crate::ir::Dim::Fixed(_))
+                            ))
+                    {
                         self.error(
                             a.span(),
                             "arrays are passed to differentiable functions by reference here",
@@ -553,12 +544,17 @@ pub(super) fn reached(e: &syn::Expr) -> &syn::Expr {
     }
 }
 
-/// Whether there are items in a block.
-struct Items(bool);
-
-impl syn::visit::Visit<'_> for Items {
-    fn visit_item(&mut self, _: &syn::Item) {
-        self.0 = true;
+/// Whether what an expression is follows from the place it goes to.
+pub(super) fn takes_its_type(e: &syn::Expr) -> bool {
+    match e {
+        syn::Expr::Paren(p) => takes_its_type(&p.expr),
+        syn::Expr::Reference(r) => takes_its_type(&r.expr),
+        syn::Expr::MethodCall(m) => m.method == "into" && m.args.is_empty(),
+        syn::Expr::Call(c) => match &*c.func {
+            syn::Expr::Path(p) => p.path.segments.last().is_some_and(|s| s.ident == "from_fn"),
+            _ => false,
+        },
+        _ => false,
     }
 }
 

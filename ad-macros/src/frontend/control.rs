@@ -90,13 +90,18 @@ impl Lower<'_> {
         if flow == Flow::Never {
             return (Val::Never, flow);
         }
+        self.leave_function(val, tail, e.span())
+    }
+
+    /// Returns a value. `tail`: what is lowered now is the end of the function.
+    pub(super) fn leave_function(&mut self, val: Val, tail: bool, span: Span) -> (Val, Flow) {
         if tail && self.loops.is_empty() {
             return (val, Flow::Falls);
         }
         let yes = self.s.b.boolean(true);
         let (flag, slot) = (self.returned, self.return_value);
         self.set(flag, Val::Scalar(yes));
-        self.set_result(slot, &[], val, e.span());
+        self.set_result(slot, &[], val, span);
         (Val::Never, Flow::Never)
     }
 

@@ -142,6 +142,7 @@ impl Lower<'_> {
                 }
                 val
             }
+            syn::Expr::Macro(m) if let Some(val) = self.array_macro(&m.mac) => val,
             syn::Expr::Macro(m) => {
                 let name = m.mac.path.to_token_stream().to_string();
                 self.verbatim(
@@ -342,8 +343,18 @@ impl Lower<'_> {
             }
             (Some(op), _) => {
                 let a = self.expr(&e.left).0;
+                let a = self.deref(a);
+                // `z + c.into()`: the operator is that of the same type on both sides.
+                if let Val::Struct(fields, _) = &a
+                    && super::calls::takes_its_type(&e.right)
+                {
+                    let path = fields.path.clone();
+                    self.expected =
+                        Some(syn::Type::Path(syn::TypePath { attrs: Vec::new(), qself: None, path }));
+                }
                 let b = self.expr(&e.right).0;
-                let (a, b) = (self.deref(a), self.deref(b));
+                self.expected = None;
+                let b = self.deref(b);
                 if a == Val::Never || b == Val::Never {
                     return Val::Never;
                 }
@@ -500,6 +511,19 @@ impl Lower<'_> {
         }
         match self.expr(&r.expr).0 {
             Val::View(view) => Val::View(View { by_ref: true, ..view }),
+            // A reference to a constant, or to what other code has made.
+            Val::Scalar(v)
+                if r.mutability.is_none()
+                    && *self.s.b.func.ty(v) == Type::Opaque
+                    && !self.is_tainted(v)
+                    && !self.s.refs.contains(&v)
+                    && !self.s.loaded.contains(&v) =>
+            {
+                let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+                let reference = self.pass(quote::quote!(&#hole), &[v], Type::Opaque);
+                self.s.refs.insert(reference);
+                Val::Scalar(reference)
+            }
             other => other,
         }
     }
@@ -522,9 +546,18 @@ impl Lower<'_> {
         let mut opened = None;
         let mut names = Vec::new();
         let mut parts = Vec::new();
+        let item = s.path.segments.last().and_then(|name| crate::structs::find(&name.ident.to_string()));
+        let outer = self.expected.take();
         for field in &s.fields {
+            let of = |item: &syn::ItemStruct| {
+                let mut fields = super::records::fields_of(item).into_iter();
+                fields.find(|f| f.member == field.member).map(|f| f.ty)
+            };
+            let typed = super::calls::takes_its_type(&field.expr);
+            self.expected = item.as_ref().filter(|_| typed).and_then(of);
             let val = self.expr(&field.expr).0;
             if val == Val::Never {
+                self.expected = outer;
                 return Val::Never;
             }
             let name = match &field.member {
@@ -534,6 +567,7 @@ impl Lower<'_> {
             parts.push(self.own(val, false, &name));
             names.push(name);
         }
+        self.expected = outer;
         if let Some(rest) = &s.rest {
             let active = parts.iter().any(|v| self.val_tainted(v));
             match self.expr(rest).0 {

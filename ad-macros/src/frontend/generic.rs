@@ -34,6 +34,10 @@ impl Floats {
         Floats(floats)
     }
 
+    pub(super) fn names(&self) -> Vec<String> {
+        self.0.iter().map(ToString::to_string).collect()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -41,6 +45,9 @@ impl Floats {
     /// The float that a path names.
     pub(super) fn named(&self, path: &syn::Path) -> Option<FloatKind> {
         let ident = path.get_ident()?;
+        if let Some(kind) = super::written::marked_float(&ident.to_string()) {
+            return Some(kind);
+        }
         self.0.iter().find(|name| ident == &***name).map(|name| FloatKind::Param(name.clone()))
     }
 
@@ -98,9 +105,6 @@ struct Associated {
 impl Lower<'_> {
     /// An expression that only generic code has; `None` for all others.
     pub(super) fn generic(&mut self, e: &syn::Expr) -> Option<Val> {
-        if self.sig.floats.is_empty() {
-            return None;
-        }
         match e {
             syn::Expr::MethodCall(m) if m.method == "unwrap" || m.method == "expect" => {
                 let call = called(&m.receiver)?;
@@ -116,6 +120,12 @@ impl Lower<'_> {
                 let n = call.args.len();
                 if n == 0 {
                     return self.constant(call, path);
+                }
+                // `T::from(x)` alone is an option that has a value.
+                if n == 1 && !path.infallible && path.kind.is_some() && is_conversion(&path.name) {
+                    let number = self.conversion(call, &path, &quote!(.unwrap()))?;
+                    let yes = self.s.b.boolean(true);
+                    return Some(Val::Maybe(vec![Val::Scalar(yes), number, Val::Unset]));
                 }
                 if path.infallible {
                     return self.conversion(call, &path, &proc_macro2::TokenStream::new());
@@ -142,6 +152,7 @@ impl Lower<'_> {
         if let Some(q) = &p.qself {
             return match float_kind(&q.ty, &self.sig.floats) {
                 kind @ Some(FloatKind::Param(_)) => found(kind, false),
+                kind @ Some(_) if !found(None, false)?.infallible => found(kind, false),
                 _ => None,
             };
         }
@@ -219,6 +230,9 @@ impl Lower<'_> {
         let data = &mut self.s.b.func.values[v.0 as usize];
         if data.ty == Type::Float(FloatKind::Infer) {
             data.ty = Type::Float(if path.name == "from_f32" { FloatKind::F32 } else { FloatKind::F64 });
+        }
+        if !matches!(kind, FloatKind::Param(_)) {
+            return Some(Val::Scalar(self.convert(v, kind)));
         }
         let (func, hole) = (&call.func, syn::Ident::new(&Verbatim::hole(0), Span::call_site()));
         let verbatim = Verbatim { tokens: quote!(#func(#hole) #unwrap), buffers: Vec::new() };

@@ -68,6 +68,8 @@ pub(super) struct State {
     pub(super) tainted_buffers: HashSet<Buffer>,
     /// Values that are references to something the macro does not look into.
     pub(super) refs: HashSet<Value>,
+    /// Of these, those that are values in the user's function: code that is passed through gets what they lead to.
+    pub(super) held: HashSet<Value>,
     /// Which integer an integer is, where the macro knows.
     pub(super) ints: HashMap<Value, Rc<str>>,
     /// Buffers that are vectors and matrices of `nalgebra`, for which `*` is their product; behind how many axes of slices
@@ -175,6 +177,7 @@ fn attempt(
         tainted: HashSet::default(),
         tainted_buffers: HashSet::default(),
         refs: HashSet::default(),
+        held: HashSet::default(),
         ints: HashMap::default(),
         linear: HashMap::default(),
         arrays: HashSet::default(),
@@ -521,6 +524,17 @@ impl Lower<'_> {
                     if !view.by_ref && view.prefix.is_empty() && view.range.is_none() =>
                 {
                     Binding::Buffer(view.buffer)
+                }
+                // An element of an array of arrays.
+                (Ret::Array, Val::View(view))
+                    if view.range.is_none()
+                        && self.rank(&view) > 0
+                        && self.s.b.func.buffer(view.buffer).dims[view.prefix.len()..]
+                            .iter()
+                            .all(|d| matches!(d, Dim::Fixed(_))) =>
+                {
+                    let copy = self.copy_of(&view, "result");
+                    Binding::Buffer(copy.buffer)
                 }
                 _ => return self.lost_value(span),
             };

@@ -14,7 +14,11 @@ use crate::ir::{InstKind, Op, Type, Value, Verbatim};
 pub(super) enum Scrutinee {
     Known(Val),
     /// A place that the macro does not look into and that must not be moved: its tokens.
-    Foreign(TokenStream),
+    Foreign {
+        tokens: TokenStream,
+        /// A variable or field, which is taken to be no reference: what is bound are values to the user.
+        place: bool,
+    },
     /// What a reference that the macro does not look into leads to.
     Behind(Value),
 }
@@ -34,7 +38,9 @@ impl Lower<'_> {
             syn::Expr::Path(_) | syn::Expr::Field(_) | syn::Expr::MethodCall(_) | syn::Expr::Index(_)
                 if self.is_foreign(e) && !self.is_shared_ref(e) =>
             {
-                Scrutinee::Foreign(e.to_token_stream())
+                let place = !matches!(e, syn::Expr::MethodCall(_))
+                    && !matches!(e, syn::Expr::Path(p) if p.path.is_ident("self"));
+                Scrutinee::Foreign { tokens: e.to_token_stream(), place }
             }
             // `match *node`: taken apart where it stands, as Rust does; what is bound is copied.
             syn::Expr::Unary(u) if matches!(u.op, syn::UnOp::Deref(_)) && self.is_shared_ref(&u.expr) => {
@@ -43,12 +49,32 @@ impl Lower<'_> {
                     _ => Scrutinee::Known(self.expr(e).0),
                 }
             }
-            syn::Expr::Reference(r) if self.is_foreign(&r.expr) => Scrutinee::Foreign(e.to_token_stream()),
+            syn::Expr::Reference(r) if self.is_foreign(&r.expr) => {
+                Scrutinee::Foreign { tokens: e.to_token_stream(), place: false }
+            }
+            // `match legs[k].kind`: where it stands.
+            syn::Expr::Field(_) => match self.borrowed_field(e) {
+                Some(v) => Scrutinee::Behind(v),
+                None => Scrutinee::Known(self.expr(e).0),
+            },
             other => match self.borrowed_element(other) {
                 Some(val) => Scrutinee::Known(val),
                 None => Scrutinee::Known(self.expr(other).0),
             },
         }
+    }
+
+    /// A reference to a field of an element that the macro does not look into.
+    fn borrowed_field(&mut self, e: &syn::Expr) -> Option<Value> {
+        let syn::Expr::Field(f) = e else {
+            let Val::Scalar(v) = self.borrowed_element(e)? else { return None };
+            return Some(v);
+        };
+        let base = self.borrowed_field(&f.base)?;
+        let (hole, member) = (syn::Ident::new(&Verbatim::hole(0), e.span()), &f.member);
+        let v = self.pass(quote!(&#hole.#member), &[base], Type::Opaque);
+        self.s.refs.insert(v);
+        Some(v)
     }
 
     /// Whether an expression is a variable that holds a reference to something foreign.
@@ -71,7 +97,7 @@ impl Lower<'_> {
                 let pat = super::patterns::without_names(pat);
                 Some(self.pass(quote!(::core::matches!(*#hole, #pat)), &[*v], Type::Bool))
             }
-            Scrutinee::Foreign(tokens) => {
+            Scrutinee::Foreign { tokens, .. } => {
                 if matches!(pat, syn::Pat::Wild(_)) {
                     return None;
                 }
@@ -106,7 +132,7 @@ impl Lower<'_> {
                 self.bind_pattern(pat, Val::Scalar(copy), true);
             }
             Scrutinee::Behind(v) => self.bind_behind(pat, *v),
-            Scrutinee::Foreign(tokens) => {
+            Scrutinee::Foreign { tokens, place } => {
                 if !binds(pat) {
                     return;
                 }
@@ -117,10 +143,13 @@ impl Lower<'_> {
                 let tokens = if by_value { quote!(#inner) } else { quote!(&(#inner)) };
                 let verbatim = Verbatim { tokens, buffers: found.verbatim.buffers };
                 let v = self.s.b.op(Op::Verbatim(verbatim), &found.args);
-                if !by_value {
+                if !by_value || matches!(pat, syn::Pat::Reference(_)) {
                     self.s.refs.insert(v);
                 }
                 self.bind_pattern(pat, Val::Scalar(v), false);
+                if *place && !by_value {
+                    self.hold_names(pat);
+                }
             }
         }
     }

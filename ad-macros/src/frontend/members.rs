@@ -10,7 +10,7 @@ use syn::spanned::Spanned;
 
 use super::lower::Lower;
 use super::value::{Closure, Val};
-use crate::ir::{FloatKind, Op, Type};
+use crate::ir::{Dim, FloatKind, Op, Type};
 
 impl Lower<'_> {
     /// A member of an `impl` block inside the function.
@@ -38,6 +38,123 @@ impl Lower<'_> {
         ["", "&"]
             .iter()
             .find_map(|r| self.member(&format!("{r}{ty}::{name}"), std::slice::from_ref(receiver), span))
+    }
+
+    /// `Complex::from(v)`, `v.into()` where a `Complex` is wanted: the conversion, if the macro knows it.
+    pub(super) fn conversion_to(&mut self, ty: &str, from: &Val, span: Span) -> Option<Rc<Closure>> {
+        let from = self.deref(from.clone());
+        let name = self.type_name(&from);
+        let axes = match &from {
+            Val::View(view) => self.s.b.func.buffer(view.buffer).dims[view.prefix.len()..].to_vec(),
+            _ => Vec::new(),
+        };
+        let fits = |source: &str| {
+            let Ok(ty) = syn::parse_str::<syn::Type>(source.trim_start_matches('&')) else { return false };
+            match (&ty, &from) {
+                (syn::Type::Tuple(t), Val::Tuple(list)) => t.elems.len() == list.len(),
+                (_, Val::View(_)) => match super::signature::shape(&ty, &self.sig.floats) {
+                    Some((dims, _)) => {
+                        dims.iter().zip(&axes).all(|(a, b)| a == b || !matches!(a, Dim::Fixed(_)))
+                            && dims.len() == axes.len()
+                    }
+                    None => false,
+                },
+                _ => name.as_deref() == Some(source.trim_start_matches('&')),
+            }
+        };
+        let own = self.written.keys().filter_map(|key| {
+            let source = key.strip_prefix(&format!("{ty}::from::"))?;
+            Some((source.to_string(), key.clone()))
+        });
+        let known: Vec<(String, String)> = own.chain(crate::functions::conversions(ty)).collect();
+        let mut fitting: Vec<String> =
+            known.into_iter().filter(|(source, _)| fits(source)).map(|(_, key)| key).collect();
+        fitting.sort();
+        fitting.dedup();
+        // Of several that fit, none is taken.
+        let [key] = fitting.as_slice() else { return None };
+        self.member(&key.clone(), &[from], span)
+    }
+
+    /// The name of the type that is wanted.
+    pub(super) fn wanted_name(&self) -> Option<String> {
+        match self.expected.as_ref()? {
+            syn::Type::Path(p) => p.path.segments.last().map(|s| s.ident.to_string()),
+            _ => None,
+        }
+    }
+
+    /// `it.sum()` of structs that say how: what is wanted, or the items themselves, is of such a type.
+    pub(super) fn own_sum(&mut self, wanted: Option<String>, name: &str, it: Val, span: Span) -> Option<Val> {
+        let member = self.member(&format!("{}::{name}", wanted?), &[], span)?;
+        Some(self.inline(&member, vec![it]))
+    }
+
+    /// A method of a type of the user's, called on a value that the macro does not look into: that of the type the value
+    /// is declared to have, or the one that was kept last. rustc checks that the value is of this type.
+    pub(super) fn method_by_name(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
+        let (name, span) = (e.method.to_string(), e.method.span());
+        let mut methods = crate::functions::methods(&name);
+        if let syn::Expr::Path(p) = &*e.receiver
+            && let Some(var) = p.path.get_ident().and_then(|i| self.lookup(&i.to_string()))
+            && let Val::Scalar(v) = self.s.vars[var].val
+            && let Some(declared) = self.s.types.get(&v)
+        {
+            let declared = declared.clone();
+            if !methods.is_empty() && self.sig.generics.type_params().any(|t| t.ident == *declared) {
+                self.error(
+                    span,
+                    format!("`{name}` is a method of the type parameter `{declared}`: which code it runs shows only at a call"),
+                    "take a closure (`f: impl Fn(f64) -> f64`), or the type itself",
+                );
+                return Some(Val::Never);
+            }
+            methods.retain(|(ty, _)| *ty == *declared);
+        }
+        let (ty, known) = methods.first()?;
+        if known.of_trait && methods.len() > 1 {
+            let types: Vec<String> =
+                methods.iter().take(3).map(|(ty, _)| format!("`{ty}::{name}`")).collect();
+            self.error(
+                span,
+                format!("`{name}` is a method of several types ({}): the macro does not see which this is", types.join(", ")),
+                format!("call that of one type: `{ty}::{name}(&value, ..)`; where the type is a parameter, take a closure: `f: impl Fn(f64) -> f64`"),
+            );
+            return Some(Val::Never);
+        }
+        let member = self.member(&format!("{ty}::{name}"), &[], span)?;
+        let by_reference = match member.params.first() {
+            Some(syn::Pat::Type(p)) if matches!(&*p.pat, syn::Pat::Ident(id) if id.ident == "__ad_self") => {
+                match &*p.ty {
+                    syn::Type::Reference(r) if r.mutability.is_some() => return None,
+                    syn::Type::Reference(_) => true,
+                    _ => false,
+                }
+            }
+            _ => return None,
+        };
+        let receiver = &e.receiver;
+        let ty = syn::Ident::new(ty, span);
+        let found = self.verbatim_operands(quote::quote!(#receiver), receiver.span())?;
+        if found.tainted {
+            return None;
+        }
+        let inner = &found.verbatim.tokens;
+        let mut tokens = quote::quote!({
+            let it: &#ty = &#inner;
+            it
+        });
+        if !by_reference {
+            tokens = quote::quote!(*#tokens);
+        }
+        let verbatim = crate::ir::Verbatim { tokens, buffers: found.verbatim.buffers };
+        let own = self.s.b.op_typed(Op::Verbatim(verbatim), &found.args, Type::Opaque);
+        if by_reference {
+            self.s.refs.insert(own);
+        }
+        let args = e.args.iter().zip(member.params.iter().skip(1)).map(|(a, p)| self.argument(a, Some(p)));
+        let args: Vec<Val> = std::iter::once(Val::Scalar(own)).chain(args).collect();
+        Some(self.inline(&member, args))
     }
 
     /// What `Vec3::new` or `Vec3::ZERO` names, if the macro knows it.
@@ -146,6 +263,9 @@ impl Lower<'_> {
         }
         let span = e.method.span();
         let Some(member) = self.method_of(&receiver, &e.method.to_string(), span) else {
+            if self.is_passive(e.to_token_stream()) {
+                return self.verbatim(e.to_token_stream(), span, "", "");
+            }
             self.error(
                 span,
                 format!("the macro does not see the method `{}` of this struct", e.method),
@@ -160,7 +280,7 @@ impl Lower<'_> {
         );
         let place = &e.receiver;
         let receiver = if changes { self.expr(&syn::parse_quote!(&mut #place)).0 } else { receiver };
-        let args = e.args.iter().map(|a| self.expr(a).0);
+        let args = e.args.iter().enumerate().map(|(k, a)| self.argument(a, member.params.get(k + 1)));
         let args = std::iter::once(receiver).chain(args).collect();
         self.inline(&member, args)
     }

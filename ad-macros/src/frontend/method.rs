@@ -52,9 +52,40 @@ impl Lower<'_> {
         if let Some(val) = self.method_of_data(e) {
             return val;
         }
+        // A conversion into what is wanted.
+        if name == "into"
+            && e.args.is_empty()
+            && let Some(ty) = self.wanted_name()
+        {
+            let outer = self.expected.take();
+            let val = self.expr(&e.receiver).0;
+            let member = self.conversion_to(&ty, &val, e.method.span());
+            self.expected = outer;
+            if let Some(member) = member {
+                return self.inline(&member, vec![val]);
+            }
+        }
         // What the macro does not look into stays one piece, but for iterators that something active joins or that a
         // variable holds.
         if self.is_foreign(&e.receiver) && !(self.is_float_method(&name) && self.any_float(&e.args)) {
+            // The method that is differentiated, of another value.
+            if self.sig.receiver.is_some()
+                && e.method == self.sig.ident
+                && self.depth == 0
+                && !self.is_passive(e.to_token_stream())
+            {
+                let (method, receiver, args) = (&e.method, &e.receiver, &e.args);
+                if let Ok(syn::Expr::Call(call)) = syn::parse2(quote!(Self::#method(#receiver, #args))) {
+                    return self.call(&call);
+                }
+            }
+            if !is_chain(&whole)
+                && !is_chain(&e.receiver)
+                && !self.is_passive(e.to_token_stream())
+                && let Some(val) = self.method_by_name(e)
+            {
+                return val;
+            }
             let iterates = is_chain(&e.receiver) || is_chain(&whole);
             let stays = is_chain(&whole) || !self.is_passive(e.to_token_stream());
             if !(iterates && stays) {
@@ -337,8 +368,10 @@ impl Lower<'_> {
         whole: &dyn Whole,
     ) -> Val {
         let mut values = Vec::new();
-        for a in args {
-            let val = self.expr(a).0;
+        let outer = self.expected.take();
+        let vals: Vec<Val> = args.iter().map(|a| self.expr(a).0).collect();
+        self.expected = outer;
+        for (a, val) in args.iter().zip(vals) {
             let val = self.deref(val);
             match val {
                 Val::Scalar(_) => match self.scalar(val, a.span()) {

@@ -4,9 +4,10 @@
 //! - [`lower`]: the state of lowering: variables and scopes; [`value`]: what they can be; [`join`]: what becomes of them where control flow joins;
 //! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`]: code that runs from top to bottom;
 //! - [`exits`], [`control`], [`matches`], [`loops`], [`homes`], [`iterators`]: code that does not;
-//! - [`closures`], [`instances`], [`members`], [`patterns`], [`options`], [`slices`], [`shifts`], [`sorting`], [`vectors`]: what people write numbers in;
+//! - [`closures`], [`members`], [`patterns`], [`options`], [`slices`], [`shifts`], [`sorting`], [`vectors`]: what people write numbers in;
 //! - [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
 //! - [`generic`]: what stands for constants and functions of generic floats;
+//! - [`written`]: functions that are written out where they are called;
 //! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`custom`]: functions whose derivatives the user gives;
 //! - [`infer`]: which float each float is; [`leaks`]: that no derivative gets lost on the way.
 //!
@@ -45,11 +46,13 @@ mod stmt;
 mod value;
 mod vectors;
 mod verbatim;
+mod written;
 
 use crate::diagnostics::Diagnostics;
 use crate::ir::Func;
 use crate::options::Options;
 pub(crate) use instances::replaced;
+pub(crate) use signature::is_option_of_float;
 pub(crate) use stmt::is_integer;
 
 /// A function, lowered.

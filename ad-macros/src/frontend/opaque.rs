@@ -75,6 +75,44 @@ impl Lower<'_> {
         }
     }
 
+    /// A value of a struct that derives `Differentiable`, made by other code, field by field.
+    pub(super) fn taken_apart(&mut self, v: Value, path: &syn::Path) -> Val {
+        let name = path.segments.last().map(|s| s.ident.to_string()).unwrap_or_default();
+        let Some(item) = crate::structs::find(&name) else { return Val::Scalar(v) };
+        let mut parts: Vec<(String, Val)> = Vec::new();
+        for field in super::records::fields_of(&item) {
+            let member = &field.member;
+            let name = quote::quote!(#member).to_string();
+            let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), proc_macro2::Span::call_site());
+            let place = quote::quote!(#hole.#member);
+            let val = if let Some(kind) = self.float_kind(&field.ty) {
+                Val::Scalar(self.pass(place, &[v], Type::Float(kind)))
+            } else if super::stmt::is_integer(&field.ty) {
+                let ty = &field.ty;
+                let int = self.pass(place, &[v], Type::Int);
+                self.s.ints.insert(int, quote::quote!(#ty).to_string().into());
+                Val::Scalar(int)
+            } else if let Some((super::signature::Wrapper::Option, inner)) =
+                super::signature::wrapper(&field.ty)
+                && let Some(kind) = self.float_kind(inner)
+            {
+                let some = self.pass(quote::quote!(#place.is_some()), &[v], Type::Bool);
+                let value = self.pass(quote::quote!(#place.unwrap_or_default()), &[v], Type::Float(kind));
+                Val::Maybe(vec![Val::Scalar(some), Val::Scalar(value), Val::Unset])
+            } else {
+                let copy = self.pass(quote::quote!(::core::clone::Clone::clone(&#place)), &[v], Type::Opaque);
+                match &field.ty {
+                    syn::Type::Path(p) if p.qself.is_none() => self.taken_apart(copy, &p.path),
+                    _ => Val::Scalar(copy),
+                }
+            };
+            parts.push((name, val));
+        }
+        parts.sort_by(|a, b| a.0.cmp(&b.0));
+        let (names, parts) = parts.into_iter().unzip();
+        Val::Struct(Rc::new(Fields { path: path.clone(), names, opened: None }), parts)
+    }
+
     /// `v.name`
     fn field_of(&mut self, v: Value, name: &str) -> Value {
         let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), proc_macro2::Span::call_site());
@@ -109,7 +147,12 @@ impl Lower<'_> {
             part => part.parts().is_some() && self.can_be_like(val, part),
         };
         matches!(val, Val::Scalar(v) if self.is_opaque(*v))
-            && matches!(like, Val::Tuple(_) | Val::Struct(..))
+            && match like {
+                Val::Tuple(_) => true,
+                // Of one that is opened itself, not all fields are known.
+                Val::Struct(fields, _) => fields.opened.is_none(),
+                _ => false,
+            }
             && like.parts().is_some_and(|parts| !parts.is_empty() && parts.iter().all(of_numbers))
     }
 

@@ -183,8 +183,8 @@ impl Lower<'_> {
         if self.depth > 0 {
             self.error(
                 e.question_token.span(),
-                "`?` inside a closure or inner function is not supported",
-                "use `match` or `if let` there, or handle the failure outside",
+                "`?` is not supported at this place of a closure or inner function",
+                "bind what it gives before: `let v = f(x)?;`",
             );
             return Val::Never;
         }
@@ -259,6 +259,24 @@ impl Lower<'_> {
                     self.require(some, panic, Vec::new());
                 }
                 value
+            }
+            ("is_some_and" | "is_ok_and", [f]) => {
+                let Some(f) = self.callee(f) else { return Val::Never };
+                self.choose_lazily(some, &mut |this| this.apply(&f, vec![value.clone()]), &mut |this| {
+                    Val::Scalar(this.s.b.boolean(false))
+                })
+            }
+            ("or", [other]) => {
+                let other = self.expr(other).0;
+                self.choose_lazily(some, &mut |_| Val::Maybe(parts.to_vec()), &mut |_| other.clone())
+            }
+            ("or_else", [f]) => {
+                let Some(f) = self.callee(f) else { return Val::Never };
+                let error = error.clone();
+                self.choose_lazily(some, &mut |_| Val::Maybe(parts.to_vec()), &mut |this| {
+                    let args = this.failure(&f, &error);
+                    this.apply(&f, args)
+                })
             }
             ("copied" | "cloned", []) => {
                 let value = self.deref(value);

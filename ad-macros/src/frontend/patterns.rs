@@ -250,6 +250,30 @@ impl Lower<'_> {
         }
     }
 
+    /// What a pattern has bound are references here, and values in the user's function.
+    pub(super) fn hold_names(&mut self, pattern: &syn::Pat) {
+        let mut names = Names::of(true);
+        syn::visit::Visit::visit_pat(&mut names, pattern);
+        for (name, _) in names.0 {
+            if let Some(var) = self.lookup(&name.to_string())
+                && let Val::Scalar(v) = self.s.vars[var].val
+                && self.s.refs.contains(&v)
+            {
+                self.s.held.insert(v);
+            }
+        }
+    }
+
+    /// A number that the user has, where a reference to it is held here.
+    pub(super) fn unheld(&mut self, val: Val) -> Val {
+        match val {
+            Val::Scalar(v) if self.s.held.contains(&v) => {
+                self.scalar(Val::Scalar(v), Span::call_site()).map_or(Val::Never, Val::Scalar)
+            }
+            other => other,
+        }
+    }
+
     /// `let [a, .., b] = x;`
     fn bind_slice(&mut self, list: &syn::PatSlice, val: &Val) {
         let view = match val {
@@ -377,6 +401,10 @@ impl Lower<'_> {
             (syn::Pat::Paren(p), _) => self.pattern_holds(&p.pat, val),
             (syn::Pat::Type(p), _) => self.pattern_holds(&p.pat, val),
             (syn::Pat::Guard(g), _) => self.pattern_holds(&g.pat, val),
+            (syn::Pat::Reference(r), Val::Scalar(v)) if takes_apart(&r.pat) && self.s.refs.contains(v) => {
+                let (hole, pat) = (hole(), without_names(&r.pat));
+                Some(self.pass(quote!(::core::matches!(*#hole, #pat)), &[*v], Type::Bool))
+            }
             (syn::Pat::Reference(r), _) => {
                 let val = self.unreference(val.clone());
                 self.pattern_holds(&r.pat, &val)
@@ -517,6 +545,15 @@ fn hole() -> syn::Ident {
 
 pub(super) fn is_constant(ident: &syn::Ident) -> bool {
     ident.to_string().chars().next().is_some_and(char::is_uppercase)
+}
+
+/// Whether a pattern binds parts of a value, or asks for them, and not the whole.
+fn takes_apart(pat: &syn::Pat) -> bool {
+    match pat {
+        syn::Pat::Paren(p) => takes_apart(&p.pat),
+        syn::Pat::Tuple(_) | syn::Pat::TupleStruct(_) | syn::Pat::Struct(_) | syn::Pat::Slice(_) => true,
+        _ => false,
+    }
 }
 
 fn is_rest(pat: &syn::Pat) -> bool {

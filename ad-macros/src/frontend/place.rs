@@ -9,6 +9,7 @@ use super::value::{Val, View};
 use crate::ir::{Buffer, BufferData, Dim, ForLoop, InstKind, Op, Storage, StoreMode, Type, Value, Verbatim};
 
 /// What can be assigned to.
+#[derive(Clone)]
 pub(super) enum Place {
     Element(Buffer, Vec<Value>),
     Part(View),
@@ -641,7 +642,16 @@ impl Lower<'_> {
             syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(i), .. }) => i.base10_digits().to_string(),
             other => other.to_token_stream().to_string(),
         };
-        Dim::Fixed(text.into())
+        self.known_dim(Dim::Fixed(text.into()))
+    }
+
+    /// An axis of a type: one whose length is a variable here (of a generic function that is written out) is as long as that.
+    pub(super) fn known_dim(&mut self, dim: Dim) -> Dim {
+        let Dim::Fixed(name) = &dim else { return dim };
+        match self.lookup(name).map(|var| self.s.vars[var].val.clone()) {
+            Some(Val::Scalar(v)) if *self.s.b.func.ty(v) == Type::Int => Dim::Dyn(v),
+            _ => dim,
+        }
     }
 
     pub(super) fn repeat_expr(&mut self, r: &syn::ExprRepeat) -> Val {
@@ -721,6 +731,7 @@ impl Lower<'_> {
         }
         for e in list {
             let val = self.expr(e).0;
+            let val = self.unheld(val);
             items.push(self.deref(val));
         }
         if items.contains(&Val::Never) {

@@ -313,7 +313,7 @@ impl syn::visit::Visit<'_> for FindsFunctions {
 }
 
 /// `Fn(..)` and its like, and iterators: what the macro sees through where the function is written out.
-pub(super) fn is_function(bound: &syn::TraitBound) -> bool {
+fn is_function(bound: &syn::TraitBound) -> bool {
     const TRAITS: [&str; 8] = [
         "Fn",
         "FnMut",
@@ -582,6 +582,12 @@ pub(super) fn wrapper(ty: &syn::Type) -> Option<(Wrapper, &syn::Type)> {
         syn::GenericArgument::Type(t) => Some((kind, t)),
         _ => None,
     })
+}
+
+/// `Option<f64>`
+pub(crate) fn is_option_of_float(ty: &syn::Type) -> bool {
+    let floats = <Floats as Default>::default();
+    matches!(wrapper(ty), Some((Wrapper::Option, inner)) if float_kind(inner, &floats).is_some())
 }
 
 fn ret_type(ty: &syn::Type, outer: bool, floats: &Floats, diagnostics: &mut Diagnostics) -> Option<Ret> {

@@ -222,27 +222,35 @@ impl Lower<'_> {
             syn::Item::Const(c) => {
                 let kind = self.float_kind(&c.ty);
                 self.consts.insert(c.ident.to_string(), kind);
-                self.items.push(without_semicolon(item.to_token_stream()));
+                self.keep_item(without_semicolon(item.to_token_stream()));
             }
-            syn::Item::Use(_) => self.items.push(without_semicolon(item.to_token_stream())),
+            syn::Item::Use(_) => self.keep_item(without_semicolon(item.to_token_stream())),
             syn::Item::Fn(f) => {
                 self.nested_fn(f);
-                self.items.push(item.to_token_stream());
+                self.keep_item(item.to_token_stream());
             }
             syn::Item::Struct(_) | syn::Item::Enum(_) | syn::Item::Type(_) | syn::Item::Static(_) => {
-                self.items.push(without_semicolon(item.to_token_stream()));
+                self.keep_item(without_semicolon(item.to_token_stream()));
             }
             syn::Item::Impl(block) => {
                 for (name, function) in crate::functions::members(block, self.diagnostics) {
                     self.own_member(name, &function);
                 }
-                self.items.push(item.to_token_stream());
+                self.keep_item(item.to_token_stream());
             }
             other => self.error(
                 other.span(),
                 "items other than `const`, `use` and `fn` are not looked at inside a differentiated function",
                 "move it out of the function",
             ),
+        }
+    }
+
+    /// An item at the top of the generated function, once.
+    fn keep_item(&mut self, item: proc_macro2::TokenStream) {
+        let text = item.to_string();
+        if !self.items.iter().any(|kept| kept.to_string() == text) {
+            self.items.push(item);
         }
     }
 
@@ -283,6 +291,12 @@ impl Lower<'_> {
             if known {
                 return v;
             }
+        }
+        if is_integer(ty) && self.s.counted.contains(&v) {
+            let to: std::rc::Rc<str> = quote::quote!(#ty).to_string().into();
+            let cast = self.op(Op::Cast(to.clone()), &[v]);
+            self.s.ints.insert(cast, to);
+            return cast;
         }
         let tokens = match self.s.b.constant(v) {
             Some(Op::Int(text)) if is_integer(ty) && !text.contains(['i', 'u']) => {

@@ -326,6 +326,7 @@ impl Lower<'_> {
     }
 
     pub(super) fn push_to(&mut self, var: VarId, path: &[usize], val: Val, span: Span) {
+        let val = self.unheld(val);
         let target = super::loops::part(&mut self.s.vars[var].val, path).clone();
         match target {
             Val::Vacant(key) => {

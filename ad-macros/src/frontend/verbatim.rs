@@ -289,7 +289,7 @@ impl Fill<'_, '_> {
         match val {
             Val::Scalar(v) => {
                 let hole = self.hole(*v);
-                quote!(#hole)
+                if self.lower.s.held.contains(v) { quote!((*#hole)) } else { quote!(#hole) }
             }
             Val::View(view) => {
                 self.tainted |= self.lower.s.tainted_buffers.contains(&view.buffer);

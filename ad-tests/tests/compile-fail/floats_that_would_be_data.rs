@@ -9,7 +9,6 @@ alias!();
 
 #[derive(Clone, Differentiable)]
 struct Options {
-    step: Option<f64>,
     more: Option<Vec<f64>>,
     tables: Vec<Vec<Vec<f64>>>,
     rate: Real,
@@ -32,6 +31,18 @@ fn deep(x: f64, w: &Vec<[Vec<f64>; 2]>, late: &Late) -> f64 {
 #[derive(Clone, Differentiable)]
 struct Late {
     x: f64,
+}
+
+// It may be made and changed inside of functions.
+#[derive(Clone, Differentiable)]
+struct State {
+    last: Option<f64>,
+    sum: f64,
+}
+
+#[differentiable]
+fn of_options(x: f64, state: &State) -> f64 {
+    x * state.sum
 }
 
 fn main() {}

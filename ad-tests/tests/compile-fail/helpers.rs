@@ -1,15 +1,38 @@
 use ad_runtime::differentiable;
 
+#[differentiable]
+fn powers<const N: usize>(x: f64) -> Vec<f64> {
+    (0..N).map(|k| x.powi(k as i32)).collect()
+}
+
+trait Prior {
+    fn ln_pdf(&self, x: f64) -> f64;
+}
+struct Normal(f64);
+struct Cauchy(f64);
+#[differentiable]
+impl Prior for Normal {
+    fn ln_pdf(&self, x: f64) -> f64 {
+        -0.5 * x * x / self.0
+    }
+}
+#[differentiable]
+impl Prior for Cauchy {
+    fn ln_pdf(&self, x: f64) -> f64 {
+        -(x * x / self.0).ln_1p()
+    }
+}
 
 #[differentiable]
-fn with_items(x: f64) -> [f64; 2] {
-    const HALF: f64 = 0.5;
-    [x, HALF * x]
+fn posterior<P: Prior>(x: f64, prior: &P) -> f64 {
+    prior.ln_pdf(x) - x
 }
 
 #[differentiable]
 fn f(x: f64) -> f64 {
-    let a = with_items(x);
+    // How many, nothing tells.
+    let count: Vec<f64> = powers(x);
+    let a = powers::<3>(count[0]);
     let b = std::array::from_fn(|k| x * k as f64);
     a[0] * b[1]
 }

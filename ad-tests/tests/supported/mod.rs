@@ -81,6 +81,7 @@ mod closures;
 mod control;
 mod data;
 mod functions;
+mod helpers;
 mod iterators;
 mod methods;
 mod results;

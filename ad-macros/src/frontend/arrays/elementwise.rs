@@ -123,7 +123,23 @@ impl Lower<'_> {
 
     /// `a + b`, `2.0 * a`, `a - 1.0`: of arrays, or of an array and a number. `None` if neither is an array.
     pub(in super::super) fn array_binary(&mut self, op: &Op, a: &Val, b: &Val, span: Span) -> Option<Val> {
-        let (x, y) = (self.as_array(a), self.as_array(b));
+        let (mut x, mut y) = (self.as_array(a), self.as_array(b));
+        // `nalgebra` adds no numbers to vectors: what other code has made is a vector too.
+        if matches!(op, Op::Add | Op::Sub) {
+            match (&x, &y, a, b) {
+                (Some(like), None, _, Val::Scalar(v))
+                    if self.is_linear(like) && self.is_data_like(like, *v) =>
+                {
+                    y = Some(self.data_like(&like.clone(), *v));
+                }
+                (None, Some(like), Val::Scalar(v), _)
+                    if self.is_linear(like) && self.is_data_like(like, *v) =>
+                {
+                    x = Some(self.data_like(&like.clone(), *v));
+                }
+                _ => {}
+            }
+        }
         let made = match (x, y) {
             (None, None) => return None,
             (Some(x), None) => {
@@ -266,7 +282,14 @@ impl Lower<'_> {
 
     /// `a += b`, `a *= 2.0` of a whole array.
     pub(in super::super) fn array_compound(&mut self, to: &View, op: &Op, right: &Val, span: Span) {
-        let source = self.as_array(right);
+        let source = match right {
+            Val::Scalar(v)
+                if self.is_linear(to) && matches!(op, Op::Add | Op::Sub) && self.is_data_like(to, *v) =>
+            {
+                Some(self.data_like(to, *v))
+            }
+            right => self.as_array(right),
+        };
         let scalar = match source {
             Some(_) => None,
             None => match self.scalar(right.clone(), span) {

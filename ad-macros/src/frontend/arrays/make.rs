@@ -14,6 +14,8 @@ fn known(name: &str) -> Option<(bool, usize, Option<String>)> {
         "DVector" => (true, 1, None),
         "DMatrix" => (true, 2, None),
         _ => {
+            // A matrix of one row.
+            let name = name.strip_prefix("Row").unwrap_or(name);
             let n = name.chars().last().filter(|c| ('1'..='6').contains(c))?.to_string();
             match name.trim_end_matches(|c: char| c.is_ascii_digit()) {
                 "Vector" => (true, 1, Some(n)),
@@ -51,6 +53,23 @@ impl Lower<'_> {
         }
         let (linear, rank, fixed) = known(ty)?;
         let args: Vec<&syn::Expr> = c.args.iter().collect();
+        if ty.starts_with("Row") {
+            let path: syn::Path = {
+                let column = syn::Ident::new(ty.trim_start_matches("Row"), c.func.span());
+                let name = syn::Ident::new(name, c.func.span());
+                syn::parse_quote!(#column::#name)
+            };
+            return match self.make_array(&path, c)? {
+                Val::View(view) => {
+                    let dims = vec![Dim::Fixed("1".into()), Dim::Fixed(fixed?.into())];
+                    let elem = self.elem(&view);
+                    Some(Val::View(self.build("row", dims, &elem, true, &mut |this, index| {
+                        this.at_index(&view, &[index[1]])
+                    })))
+                }
+                other => Some(other),
+            };
+        }
         let dims_of = |this: &mut Self, e: Option<&&syn::Expr>| -> Option<Vec<Dim>> {
             if let Some(n) = &fixed {
                 return Some(vec![Dim::Fixed(n.as_str().into()); rank]);
@@ -165,6 +184,44 @@ impl Lower<'_> {
                     crate::frontend::lower::Flow::Falls
                 });
                 view
+            }
+            ("from_diagonal", [diagonal]) if linear && rank == 2 => {
+                let Val::View(diagonal) = self.expr(diagonal).0 else { return None };
+                let dim = self.axis(&diagonal, 0);
+                let elem = self.elem(&diagonal);
+                let zero = self.s.b.float(0.0, elem);
+                let view = self.filled(vec![dim.clone(), dim], zero);
+                let (n, lo) = (self.len(&view), self.s.b.int("0"));
+                let spec = crate::frontend::loops::RangeSpec::new(lo, n, false);
+                self.range_loop(&spec, &mut |this, i| {
+                    let v = this.at_index(&diagonal, &[i]);
+                    this.store(view.buffer, vec![i, i], v, StoreMode::Set);
+                    crate::frontend::lower::Flow::Falls
+                });
+                view
+            }
+            // In the order of columns, as `nalgebra` keeps them.
+            ("from_iterator" | "from_iter", [it]) => {
+                let it = self.iterator(it)?;
+                let Val::View(all) = self.collect_vec(&it, "array", c.span()) else { return None };
+                match &fixed {
+                    None if rank == 1 => all,
+                    None => return None,
+                    Some(n) => {
+                        let dims = vec![Dim::Fixed(n.as_str().into()); rank];
+                        let (elem, n) = (self.elem(&all), self.s.b.int(n));
+                        self.build("array", dims, &elem, linear, &mut |this, index| {
+                            let at = match index {
+                                [i, j] => {
+                                    let before = this.op(crate::ir::Op::Mul, &[*j, n]);
+                                    this.op(crate::ir::Op::Add, &[before, *i])
+                                }
+                                index => index[0],
+                            };
+                            this.at_index(&all, &[at])
+                        })
+                    }
+                }
             }
             ("new", list) if fixed.is_some() => {
                 let mut values = Vec::new();
@@ -288,6 +345,47 @@ impl Lower<'_> {
         })
     }
 
+    /// `vector![a, b]`, `matrix![a, b; c, d]`, `dvector![..]` of `nalgebra`; `None` if it is another macro.
+    pub(in super::super) fn array_macro(&mut self, mac: &syn::Macro) -> Option<Val> {
+        let name = mac.path.segments.last()?.ident.to_string();
+        let fixed = match name.as_str() {
+            "vector" | "matrix" => true,
+            "dvector" => false,
+            _ => return None,
+        };
+        let rows = mac.parse_body_with(Rows::parse).ok()?.0;
+        let (n, m) = (rows.len(), rows.first().map_or(0, Vec::len));
+        let is_vector = name != "matrix";
+        if m == 0 || is_vector && n != 1 || rows.iter().any(|row| row.len() != m) {
+            return None;
+        }
+        let mut values = Vec::new();
+        for e in rows.iter().flatten() {
+            let val = self.expr(e).0;
+            let val = self.deref(val);
+            values.push(self.scalar(val, e.span())?);
+        }
+        let dim = |this: &mut Self, n: usize| {
+            if fixed { Dim::Fixed(n.to_string().into()) } else { Dim::Dyn(this.s.b.int(&n.to_string())) }
+        };
+        // A column is a vector.
+        let dims = match (is_vector, m) {
+            (true, _) => vec![dim(self, m)],
+            (false, 1) => vec![dim(self, n)],
+            _ => vec![dim(self, n), dim(self, m)],
+        };
+        let zero = self.s.b.float(0.0, Type::Float(FloatKind::Infer));
+        let rank = dims.len();
+        let view = self.filled(dims, zero);
+        self.s.linear.insert(view.buffer, 0);
+        for (at, v) in values.into_iter().enumerate() {
+            let index = if rank == 1 { vec![at] } else { vec![at / m, at % m] };
+            let index = index.into_iter().map(|k| self.s.b.int(&k.to_string())).collect();
+            self.store(view.buffer, index, v, StoreMode::Set);
+        }
+        Some(Val::View(view))
+    }
+
     fn filled(&mut self, dims: Vec<Dim>, fill: Value) -> View {
         self.declare_buffer("array", dims, fill)
     }
@@ -302,5 +400,26 @@ impl Lower<'_> {
             self.store(view.buffer, index, *v, StoreMode::Set);
         }
         view
+    }
+}
+
+/// `a, b; c, d`
+struct Rows(Vec<Vec<syn::Expr>>);
+
+impl Rows {
+    fn parse(input: syn::parse::ParseStream<'_>) -> syn::Result<Rows> {
+        let mut rows = vec![Vec::new()];
+        while !input.is_empty() {
+            let last = rows.len() - 1;
+            rows[last].push(input.parse()?);
+            if input.peek(syn::Token![;]) {
+                input.parse::<syn::Token![;]>()?;
+                rows.push(Vec::new());
+            } else if !input.is_empty() {
+                input.parse::<syn::Token![,]>()?;
+            }
+        }
+        rows.retain(|row| !row.is_empty());
+        Ok(Rows(rows))
     }
 }

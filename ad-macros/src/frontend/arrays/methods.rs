@@ -6,8 +6,9 @@ use syn::spanned::Spanned;
 
 use crate::frontend::iterators::{Callee, Iter};
 use crate::frontend::lower::Lower;
+use crate::frontend::place::Place;
 use crate::frontend::value::{Val, View};
-use crate::ir::{Op, StoreMode, Value};
+use crate::ir::{Dim, Op, StoreMode, Value};
 
 impl Lower<'_> {
     /// A method of an array; `None` if there is none of this name.
@@ -24,11 +25,12 @@ impl Lower<'_> {
         let rank = self.rank(view);
         let val = match (name, args.as_slice()) {
             ("dot", [b]) => {
-                let b = self.array_argument(b)?;
+                let b = self.argument_like(view, b)?;
                 // `nalgebra`'s is the inner product, whatever the shapes.
                 if self.is_linear(view) {
-                    self.check_shapes(view, &b);
-                    self.inner_product(view, &b)
+                    let (a, b) = (self.row_itself(view), self.row_itself(&b));
+                    self.check_shapes(&a, &b);
+                    self.inner_product(&a, &b)
                 } else {
                     self.matrix_product(view, &b, e.span())
                 }
@@ -55,6 +57,11 @@ impl Lower<'_> {
             ("trace", []) => {
                 let n = self.len(view);
                 let view = view.clone();
+                if rank == 1 {
+                    // A row times a column.
+                    let zero = self.s.b.int("0");
+                    return Some(Val::Scalar(self.at_index(&view, &[zero])));
+                }
                 Val::Scalar(self.sum_of(n, &mut |this, k| this.at_index(&view, &[k, k])))
             }
             ("diag" | "diagonal", []) if rank == 2 => {
@@ -66,16 +73,18 @@ impl Lower<'_> {
             }
             ("cholesky", []) if rank == 2 && self.is_linear(view) => self.cholesky(view),
             ("cross", [b]) => {
-                let b = self.array_argument(b)?;
+                let b = self.argument_like(view, b)?;
                 self.cross(view, &b)
             }
-            ("transpose", []) if rank == 1 => {
-                self.error(
-                    e.method.span(),
-                    "rows are not supported: the transpose of a vector is one",
-                    "use `dot` for an inner product, and a loop over `m[(i, j)]` for an outer one",
-                );
-                Val::Never
+            // The transpose of a vector is a row: a matrix of one.
+            ("transpose", []) if rank == 1 && self.is_linear(view) => {
+                let dims = vec![Dim::Fixed("1".into()), self.axis(view, 0)];
+                let (elem, view) = (self.elem(view), view.clone());
+                Val::View(
+                    self.build("row", dims, &elem, true, &mut |this, index| {
+                        this.at_index(&view, &[index[1]])
+                    }),
+                )
             }
             ("t" | "transpose" | "reversed_axes", []) => self.transposed(view),
             ("len", []) if rank == 2 && !self.is_plain(view) => {
@@ -91,7 +100,7 @@ impl Lower<'_> {
                 Val::Never
             }
             ("component_mul" | "component_div", [b]) => {
-                let b = self.array_argument(b)?;
+                let b = self.argument_like(view, b)?;
                 let op = if name == "component_mul" { Op::Mul } else { Op::Div };
                 let (dims, elem, view) = (self.axes(view), self.elem(view), view.clone());
                 Val::View(self.build("array", dims, &elem, true, &mut |this, index| {
@@ -129,7 +138,7 @@ impl Lower<'_> {
             ("scaled_add", [c, b]) => {
                 let c = self.expr(c).0;
                 let c = self.scalar(c, e.span())?;
-                let b = self.array_argument(b)?;
+                let b = self.argument_like(view, b)?;
                 if self.rank(&b) != rank {
                     self.error(e.span(), "these arrays differ in their axes", "loop over the rows");
                     return Some(Val::Never);
@@ -207,9 +216,13 @@ impl Lower<'_> {
                 self.changed_copy(view, copy, Some((j, None)), e.method.span())
             }
             ("assign", [b]) => {
-                let b = self.array_argument(b)?;
+                let b = self.argument_like(view, b)?;
                 self.copy_view(&b, view, e.span());
                 Val::unit()
+            }
+            ("indexed_iter", []) if !self.is_plain(view) => {
+                let it = Rc::new(Iter::Elements { view: view.clone(), mutable: false });
+                Val::Iter(Rc::new(if rank == 1 { Iter::Enumerate(it) } else { Iter::Indexed(view.clone()) }))
             }
             // By columns.
             ("iter", []) if rank == 2 && self.is_linear(view) => {
@@ -222,6 +235,26 @@ impl Lower<'_> {
             _ => return None,
         };
         Some(val)
+    }
+
+    /// A matrix of one row as a vector.
+    pub(in super::super) fn row_itself(&mut self, view: &View) -> View {
+        if !self.is_row(view) {
+            return view.clone();
+        }
+        let zero = self.s.b.int("0");
+        match self.index(view, zero) {
+            Place::Part(row) => row,
+            _ => view.clone(),
+        }
+    }
+
+    /// Whether a view is a matrix of `nalgebra` of one row.
+    pub(in super::super) fn is_row(&self, view: &View) -> bool {
+        self.is_linear(view)
+            && self.rank(view) == 2
+            && view.range.is_none()
+            && matches!(&self.s.b.func.buffer(view.buffer).dims[view.prefix.len()], Dim::Fixed(n) if **n == *"1")
     }
 
     /// Whether a view is a slice, array or vector of the language itself, as far as is known.
@@ -240,6 +273,46 @@ impl Lower<'_> {
                 None
             }
         }
+    }
+
+    /// As [`Lower::array_argument`], of the shape of another: one of other code too.
+    fn argument_like(&mut self, like: &View, e: &syn::Expr) -> Option<View> {
+        match self.expr(e).0 {
+            Val::Scalar(v) if self.is_data_like(like, v) => Some(self.data_like(like, v)),
+            Val::View(view) => Some(view),
+            Val::Never => None,
+            _ => {
+                self.error(e.span(), "an array is wanted here", "pass an array that the macro follows");
+                None
+            }
+        }
+    }
+
+    /// Whether a value can be an array of other code, of the shape of this one.
+    pub(super) fn is_data_like(&self, like: &View, v: Value) -> bool {
+        *self.s.b.func.ty(v) == crate::ir::Type::Opaque
+            && !self.is_tainted(v)
+            && (self.is_linear(like) || self.rank(like) == 1)
+    }
+
+    /// An array of other code, of the shape of this one.
+    pub(super) fn data_like(&mut self, like: &View, v: Value) -> View {
+        let hole = |k: usize| syn::Ident::new(&crate::ir::Verbatim::hole(k), proc_macro2::Span::call_site());
+        let (array, i, j) = (hole(0), hole(1), hole(2));
+        if self.rank(like) == 1 {
+            let len = self.pass(quote::quote!(#array.len()), &[v], crate::ir::Type::Int);
+            let wanted = self.len(like);
+            self.check_lengths(wanted, len);
+        }
+        let (dims, elem, linear) = (self.axes(like), self.elem(like), self.is_linear(like));
+        self.build("data", dims, &elem, linear, &mut |this, index| {
+            let args: Vec<Value> = std::iter::once(v).chain(index.iter().copied()).collect();
+            let tokens = match index.len() {
+                1 => quote::quote!(#array[#i]),
+                _ => quote::quote!(#array[(#i, #j)]),
+            };
+            this.pass(tokens, &args, elem.clone())
+        })
     }
 
     fn map_array(&mut self, view: &View, f: &Callee) -> Val {
@@ -296,40 +369,49 @@ impl Lower<'_> {
         Val::View(view)
     }
 
-    /// The determinant of a matrix of two or three rows.
+    /// The determinant of a matrix of two to four rows.
     fn determinant(&mut self, view: &View, span: proc_macro2::Span) -> Val {
         let n = match &self.s.b.func.buffer(view.buffer).dims[view.prefix.len()] {
             crate::ir::Dim::Fixed(n) => n.parse::<usize>().unwrap_or(0),
             _ => 0,
         };
-        if n != 2 && n != 3 {
+        if !(2..=4).contains(&n) {
             self.error(
                 span,
-                "the determinant is supported for matrices of 2 or 3 rows",
+                "the determinant is supported for matrices of 2 to 4 rows",
                 "factor the matrix: the determinant is the product of the pivots",
             );
             return Val::Never;
         }
         let k: Vec<Value> = (0..n).map(|k| self.s.b.int(&k.to_string())).collect();
-        let at = |this: &mut Self, i: usize, j: usize| this.at_index(view, &[k[i], k[j]]);
-        let minor = |this: &mut Self, rows: [usize; 2], columns: [usize; 2]| {
-            let (a, b) = (at(this, rows[0], columns[0]), at(this, rows[1], columns[1]));
-            let (c, d) = (at(this, rows[0], columns[1]), at(this, rows[1], columns[0]));
-            let (x, y) = (this.op(Op::Mul, &[a, b]), this.op(Op::Mul, &[c, d]));
-            this.op(Op::Sub, &[x, y])
-        };
-        if n == 2 {
-            return Val::Scalar(minor(self, [0, 1], [0, 1]));
+        Val::Scalar(self.minor(view, &k, 0, &(0..n).collect::<Vec<_>>()))
+    }
+
+    /// The determinant of the rows from one on, in these columns: along the first of them.
+    fn minor(&mut self, view: &View, k: &[Value], row: usize, columns: &[usize]) -> Value {
+        if let [p, q] = columns {
+            let [a, b] = [(row, *p), (row + 1, *q)].map(|(i, j)| self.at_index(view, &[k[i], k[j]]));
+            let [c, d] = [(row, *q), (row + 1, *p)].map(|(i, j)| self.at_index(view, &[k[i], k[j]]));
+            let (x, y) = (self.op(Op::Mul, &[a, b]), self.op(Op::Mul, &[c, d]));
+            return self.op(Op::Sub, &[x, y]);
         }
-        let minors = [[1, 2], [0, 2], [0, 1]].map(|columns| minor(self, [1, 2], columns));
-        let terms: Vec<Value> = (0..3)
+        let minors: Vec<Value> = columns
+            .iter()
             .map(|j| {
-                let a = at(self, 0, j);
-                self.op(Op::Mul, &[a, minors[j]])
+                let others: Vec<usize> = columns.iter().copied().filter(|c| c != j).collect();
+                self.minor(view, k, row + 1, &others)
             })
             .collect();
-        let first = self.op(Op::Sub, &[terms[0], terms[1]]);
-        Val::Scalar(self.op(Op::Add, &[first, terms[2]]))
+        let mut sum = None;
+        for (at, (j, minor)) in columns.iter().zip(minors).enumerate() {
+            let a = self.at_index(view, &[k[row], k[*j]]);
+            let term = self.op(Op::Mul, &[a, minor]);
+            sum = Some(match sum {
+                None => term,
+                Some(sum) => self.op(if at % 2 == 0 { Op::Add } else { Op::Sub }, &[sum, term]),
+            });
+        }
+        sum.unwrap_or(k[0])
     }
 
     /// `v.x`

@@ -10,6 +10,12 @@ impl Lower<'_> {
     /// `a.dot(&b)` of `ndarray`, `a * b` of `nalgebra`: by the ranks of both.
     pub(super) fn matrix_product(&mut self, a: &View, b: &View, span: Span) -> Val {
         let linear = self.is_linear(a) || self.is_linear(b);
+        if linear
+            && self.rank(a) == 1
+            && let Some(product) = self.column_by_row(a, b)
+        {
+            return product;
+        }
         let ranks = (self.rank(a), self.rank(b));
         if !matches!(ranks, (1 | 2, 1 | 2)) {
             self.error(span, "this product is not supported", "multiply vectors and matrices");
@@ -48,6 +54,28 @@ impl Lower<'_> {
         let into = Factor::new(view.buffer, false);
         self.s.b.effect(InstKind::Product(Product { into, a, b, mode: StoreMode::Set }));
         Val::View(view)
+    }
+
+    /// A vector of `nalgebra` is a column: what stands right of it has one row. `None` if it has not, as far as is known.
+    fn column_by_row(&mut self, a: &View, b: &View) -> Option<Val> {
+        let is_one = |this: &Self, view: &View| {
+            let axis = &this.s.b.func.buffer(view.buffer).dims[view.prefix.len()];
+            view.range.is_none() && matches!(axis, Dim::Fixed(n) if **n == *"1")
+        };
+        if !is_one(self, b) {
+            return None;
+        }
+        let (a, b, elem) = (a.clone(), self.row_itself(b), self.elem(a));
+        if !is_one(self, &b) {
+            let dims = vec![self.axis(&a, 0), self.axis(&b, 0)];
+            return Some(Val::View(self.build("product", dims, &elem, true, &mut |this, index| {
+                let (x, y) = (this.at_index(&a, &[index[0]]), this.at_index(&b, &[index[1]]));
+                this.op(Op::Mul, &[x, y])
+            })));
+        }
+        let zero = self.s.b.int("0");
+        let by = self.at_index(&b, &[zero]);
+        Some(self.mapped(&a, &mut |this, x| this.op(Op::Mul, &[x, by])))
     }
 
     /// Whether all extents are in the type: loops over so little are unrolled.
@@ -147,6 +175,14 @@ impl Lower<'_> {
         }
         let dims = vec![self.axis(view, 1), self.axis(view, 0)];
         let (elem, linear) = (self.elem(view), self.is_linear(view));
+        // A row becomes a vector.
+        if self.is_row(view) {
+            let row = self.row_itself(view);
+            let dims = vec![self.axis(&row, 0)];
+            return Val::View(
+                self.build("column", dims, &elem, true, &mut |this, index| this.at_index(&row, &[index[0]])),
+            );
+        }
         let view = view.clone();
         Val::View(self.build("transposed", dims, &elem, linear, &mut |this, index| {
             this.at_index(&view, &[index[1], index[0]])

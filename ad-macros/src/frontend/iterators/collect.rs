@@ -11,7 +11,7 @@ use super::super::lower::{Flow, Lower};
 use super::super::place::Place;
 use super::super::value::{Val, View};
 use super::super::vectors::Row;
-use super::Iter;
+use super::{Callee, Iter};
 use crate::ir::{Buffer, BufferData, Dim, InstKind, Storage, StoreMode, Type, Value};
 
 impl Lower<'_> {
@@ -24,6 +24,7 @@ impl Lower<'_> {
             })
         });
         let target = turbofish.or_else(|| self.expected.clone());
+        let it = &typed_items(it, target.as_ref());
         if let Some(target) = target
             && !is_vec(&target)
         {
@@ -242,6 +243,19 @@ pub(in super::super) struct Sampled {
     buffers: Vec<BufferData>,
     linear: HashMap<Buffer, usize>,
     refs: HashSet<Value>,
+}
+
+/// The chain, whose last closure gives arrays of the length that the vector wants.
+fn typed_items(it: &Rc<Iter>, target: Option<&syn::Type>) -> Rc<Iter> {
+    let elem = target.and_then(super::super::signature::element).map(|(elem, _)| elem);
+    match (&**it, elem) {
+        (Iter::Map(a, Callee::Closure(f)), Some(elem @ syn::Type::Array(_))) if f.output.is_none() => {
+            let mut f = (**f).clone();
+            f.output = Some(elem.clone());
+            Rc::new(Iter::Map(a.clone(), Callee::Closure(Rc::new(f))))
+        }
+        _ => it.clone(),
+    }
 }
 
 /// Whether a type is a vector as far as one can see (`_` too).

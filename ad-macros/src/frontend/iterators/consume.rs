@@ -16,13 +16,29 @@ impl Lower<'_> {
     pub(in super::super) fn consume(&mut self, it: &Rc<Iter>, e: &syn::ExprMethodCall) -> Option<Val> {
         let name = e.method.to_string();
         let args: Vec<&syn::Expr> = e.args.iter().collect();
-        if it.endless() && !matches!(name.as_str(), "next" | "nth" | "find" | "position" | "any" | "contains")
+        if it.endless()
+            && !matches!(
+                name.as_str(),
+                "next" | "nth" | "find" | "position" | "any" | "contains" | "try_fold" | "try_for_each"
+            )
         {
             self.error(e.method.span(), "this iterator has no end", "bound it with `take` or `zip`");
             return Some(Val::Never);
         }
         if let Some(val) = self.consume_fallible(it, e) {
             return Some(val);
+        }
+        if matches!(name.as_str(), "sum" | "product") && args.is_empty() {
+            let wanted = e.turbofish.as_ref().and_then(|t| match t.args.first() {
+                Some(syn::GenericArgument::Type(syn::Type::Path(p))) => {
+                    p.path.segments.last().map(|s| s.ident.to_string())
+                }
+                _ => None,
+            });
+            let wanted = wanted.or_else(|| self.wanted_name());
+            if let Some(val) = self.own_sum(wanted, &name, Val::Iter(it.clone()), e.method.span()) {
+                return Some(val);
+            }
         }
         let val = match (name.as_str(), args.as_slice()) {
             ("contains", [a]) => {
@@ -47,8 +63,8 @@ impl Lower<'_> {
                     (None, None) => return None,
                 }
             }
-            ("sum", []) => self.sum(it, self.turbofish_kind(e)),
-            ("product", []) => self.product(it, self.turbofish_kind(e)),
+            ("sum", []) => self.sum(it, self.result_kind(e)),
+            ("product", []) => self.product(it, self.result_kind(e)),
             ("fold", [init, f]) => {
                 let init = self.expr(init).0;
                 let f = self.callee(f)?;
@@ -228,8 +244,11 @@ impl Lower<'_> {
         Some(val)
     }
 
-    fn turbofish_kind(&self, e: &syn::ExprMethodCall) -> Option<FloatKind> {
-        let args = e.turbofish.as_ref()?;
+    /// The float that a sum is, where its turbofish or the place it goes to tells.
+    fn result_kind(&self, e: &syn::ExprMethodCall) -> Option<FloatKind> {
+        let Some(args) = &e.turbofish else {
+            return self.expected.as_ref().and_then(|ty| self.float_kind(ty));
+        };
         args.args.iter().find_map(|a| match a {
             syn::GenericArgument::Type(t) => self.float_kind(t),
             _ => None,
@@ -245,7 +264,7 @@ impl Lower<'_> {
         let sum = self.new_var("sum", true, start);
         self.drive(it, &mut |this, v| {
             let v = this.deref(v);
-            let Some(v) = this.scalar(v, Span::call_site()) else { return Flow::Falls };
+            let Some(v) = this.summand(v) else { return Flow::Falls };
             let next = match this.s.vars[sum].val {
                 Val::Scalar(now) => this.op(Op::Add, &[now, v]),
                 _ => v,
@@ -254,6 +273,22 @@ impl Lower<'_> {
             Flow::Falls
         });
         self.s.vars[sum].val.clone()
+    }
+
+    /// An item of a sum or product, which is a number.
+    fn summand(&mut self, v: Val) -> Option<Value> {
+        if let Val::Struct(fields, _) = &v {
+            let name = fields.path.segments.last().map(|s| s.ident.to_string()).unwrap_or_default();
+            self.error(
+                self.here,
+                format!("the macro does not see how values of `{name}` are added up"),
+                format!(
+                    "put `#[differentiable]` on `impl Sum for {name}`, above this function and in its module, and say what                      the sum is: `.sum::<{name}>()`; or `fold`"
+                ),
+            );
+            return None;
+        }
+        self.scalar(v, self.here)
     }
 
     fn product(&mut self, it: &Iter, kind: Option<FloatKind>) -> Val {
@@ -265,7 +300,7 @@ impl Lower<'_> {
         let product = self.new_var("product", true, Val::Scalar(start));
         self.drive(it, &mut |this, v| {
             let v = this.deref(v);
-            let Some(v) = this.scalar(v, Span::call_site()) else { return Flow::Falls };
+            let Some(v) = this.summand(v) else { return Flow::Falls };
             if let Val::Scalar(now) = this.s.vars[product].val {
                 let next = this.op(Op::Mul, &[now, v]);
                 this.s.vars[product].val = Val::Scalar(next);

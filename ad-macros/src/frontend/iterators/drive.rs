@@ -190,12 +190,16 @@ impl<'a> Lower<'a> {
     pub(in super::super) fn item(&mut self, it: &Iter, k: Value) -> Val {
         match it {
             Iter::Range { lo, .. } | Iter::From { lo } => {
-                let ty = self.int_type(*lo).or_else(|| match it {
+                let of_end = match it {
                     Iter::Range { hi, .. } => self.int_type(*hi),
-                    // What is below zero is signed.
-                    _ => matches!(self.s.b.constant(*lo), Some(Op::Int(text)) if text.starts_with('-'))
-                        .then(|| "i32".into()),
-                });
+                    _ => None,
+                };
+                // What is below zero is signed.
+                let signed = || {
+                    matches!(self.s.b.constant(*lo), Some(Op::Int(text)) if text.starts_with('-'))
+                        .then(|| "i32".into())
+                };
+                let ty = self.int_type(*lo).or(of_end).or_else(signed);
                 let k = match &ty {
                     Some(ty) if &**ty != "usize" => self.s.b.op_typed(Op::Cast(ty.clone()), &[k], Type::Int),
                     _ => k,
@@ -366,7 +370,7 @@ impl<'a> Lower<'a> {
     }
 
     /// Runs `f` inside a loop that can be left by a flag, which `f` is given.
-    fn stoppable(&mut self, f: &mut dyn FnMut(&mut Self, VarId)) -> Flow {
+    pub(super) fn stoppable(&mut self, f: &mut dyn FnMut(&mut Self, VarId)) -> Flow {
         let before = self.exit_flags();
         let context = self.context(None, true);
         let broken = context.broken;
@@ -376,7 +380,7 @@ impl<'a> Lower<'a> {
         self.flow_since(&before)
     }
 
-    fn stop(&mut self, flag: VarId) -> Flow {
+    pub(super) fn stop(&mut self, flag: VarId) -> Flow {
         let yes = self.s.b.boolean(true);
         self.set(flag, Val::Scalar(yes));
         Flow::Never
@@ -492,6 +496,56 @@ impl<'a> Lower<'a> {
                     this.when(some, &mut |this| body(this, v.clone()), &mut |this| this.stop(flag))
                 });
             }),
+            Iter::Indexed(view) => {
+                let rows = Iter::Enumerate(Rc::new(Iter::Elements { view: view.clone(), mutable: false }));
+                self.drive(&rows, &mut |this, row| {
+                    let Val::Tuple(parts) = row else { return Flow::Falls };
+                    let [i, Val::View(row)] = parts.as_slice() else { return Flow::Falls };
+                    let columns =
+                        Iter::Enumerate(Rc::new(Iter::Elements { view: row.clone(), mutable: false }));
+                    let i = i.clone();
+                    this.drive(&columns, &mut |this, v| {
+                        let Val::Tuple(parts) = v else { return Flow::Falls };
+                        let index = Val::Tuple(vec![i.clone(), parts[0].clone()]);
+                        body(this, Val::Tuple(vec![index, parts[1].clone()]))
+                    })
+                })
+            }
+            Iter::Successors(first, f) => {
+                let (some, value) = self.maybe((**first).clone(), Span::call_site());
+                let some = self.new_var("some", true, Val::Scalar(some));
+                let item = self.new_var("item", true, Val::Unset);
+                self.set(item, value);
+                self.stoppable(&mut |this, flag| {
+                    this.endless_loop(&mut |this| {
+                        let Val::Scalar(is_some) = this.s.vars[some].val else { return Flow::Falls };
+                        let v = this.s.vars[item].val.clone();
+                        this.when(
+                            is_some,
+                            &mut |this| {
+                                let flow = body(this, v.clone());
+                                if flow != Flow::Never {
+                                    let (more, next) = this.apply_maybe(f, vec![v.clone()]);
+                                    this.set(some, Val::Scalar(more));
+                                    this.replace(item, next, Span::call_site());
+                                }
+                                flow
+                            },
+                            &mut |this| this.stop(flag),
+                        )
+                    });
+                })
+            }
+            Iter::Calls { f, ends: true } => self.stoppable(&mut |this, flag| {
+                this.endless_loop(&mut |this| {
+                    let (some, v) = this.apply_maybe(f, Vec::new());
+                    this.when(some, &mut |this| body(this, v.clone()), &mut |this| this.stop(flag))
+                });
+            }),
+            Iter::Calls { f, ends: false } => self.endless_loop(&mut |this| {
+                let v = this.apply(f, Vec::new());
+                body(this, v)
+            }),
             Iter::SkipWhile(a, f) => {
                 let started = self.bool_var("started");
                 self.drive(a, &mut |this, v| {
@@ -536,26 +590,41 @@ impl<'a> Lower<'a> {
                 })
             }
             Iter::Take(a, n) => {
+                // It ends behind the last item: the one that follows is not even asked for.
                 let counter = self.counter("taken");
-                self.stoppable(&mut |this, flag| {
-                    this.drive(a, &mut |this, v| {
-                        let k = this.tick(counter);
-                        let before = this.op(Op::Cmp(Cmp::Lt), &[k, *n]);
-                        this.when(before, &mut |this| body(this, v.clone()), &mut |this| this.stop(flag))
-                    });
-                })
+                let zero = self.s.b.int("0");
+                let any = self.op(Op::Cmp(Cmp::Gt), &[*n, zero]);
+                self.when(
+                    any,
+                    &mut |this| {
+                        this.stoppable(&mut |this, flag| {
+                            this.drive(a, &mut |this, v| {
+                                let k = this.tick(counter);
+                                let one = this.s.b.int("1");
+                                let next = this.plus(k, one);
+                                if body(this, v) == Flow::Never {
+                                    return Flow::Never;
+                                }
+                                let last = this.op(Op::Cmp(Cmp::Ge), &[next, *n]);
+                                this.when(last, &mut |this| this.stop(flag), &mut |_| Flow::Falls);
+                                Flow::Maybe
+                            });
+                        })
+                    },
+                    &mut |_| Flow::Falls,
+                )
             }
             Iter::Zip(a, b) => {
+                let collected;
                 let (by_hand, numbered, swapped) = match (a.indexed(), b.indexed()) {
                     (false, true) => (a, b, false),
                     (true, false) => (b, a, true),
                     _ => {
-                        self.error(
-                            self.here,
-                            "two iterators whose lengths only a run can tell are zipped here",
-                            "collect one of them into a `Vec` first",
-                        );
-                        return Flow::Falls;
+                        let swapped = b.may_be_endless();
+                        let (by_hand, other) = if swapped { (b, a) } else { (a, b) };
+                        let Some(made) = self.collected_first(other) else { return Flow::Falls };
+                        collected = made;
+                        (by_hand, &collected, swapped)
                     }
                 };
                 let counter = self.counter("k");
@@ -615,6 +684,29 @@ impl<'a> Lower<'a> {
             Iter::Zip(a, b) => Iter::Zip(Rc::new(self.row_of_grids(a, i)), Rc::new(self.row_of_grids(b, i))),
             other => other.clone(),
         }
+    }
+
+    /// One of two iterators whose lengths only a run can tell, in a vector: then the other can run beside it.
+    fn collected_first(&mut self, it: &Rc<Iter>) -> Option<Rc<Iter>> {
+        let refuse = |this: &mut Self| {
+            this.error(
+                this.here,
+                "two iterators whose lengths only a run can tell are zipped here",
+                "collect one of them into a `Vec` first",
+            );
+            None
+        };
+        if it.may_be_endless() {
+            return refuse(self);
+        }
+        let before: Vec<Val> = self.s.vars.iter().map(|v| v.val.clone()).collect();
+        let rows = self.collect_vec(it, "zipped", self.here);
+        // What runs ahead must not change what the other sees.
+        let changed = |(var, old): (VarId, &Val)| self.s.vars[var].val != *old && !it.holds_state(var);
+        if before.iter().enumerate().any(changed) {
+            return refuse(self);
+        }
+        self.iterate(rows, false, self.here)
     }
 
     fn drive_indexed(&mut self, it: &Iter, rev: bool, body: &mut Round<'_, 'a>) -> Flow {

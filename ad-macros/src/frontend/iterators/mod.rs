@@ -67,6 +67,8 @@ pub(super) enum Iter {
         /// Each item is a reference, kept in a vector of these.
         refs: bool,
     },
+    /// Elements of an array of two axes, with their indices.
+    Indexed(View),
     Windows {
         view: View,
         size: Value,
@@ -101,6 +103,13 @@ pub(super) enum Iter {
     Flatten(Rc<Iter>),
     /// With the variable that holds its state.
     Scan(Rc<Iter>, VarId, Callee),
+    /// The first item, an option, and what follows an item, another.
+    Successors(Box<Val>, Callee),
+    /// What a function gives until it gives `None`; `ends`: what it gives are options.
+    Calls {
+        f: Callee,
+        ends: bool,
+    },
 }
 
 impl Iter {
@@ -152,7 +161,7 @@ impl Iter {
     /// Whether it has no end.
     pub(super) fn endless(&self) -> bool {
         match self {
-            Iter::From { .. } | Iter::Repeat(_) | Iter::Cycle(_) => true,
+            Iter::From { .. } | Iter::Repeat(_) | Iter::Cycle(_) | Iter::Calls { ends: false, .. } => true,
             Iter::Map(a, _)
             | Iter::Deref(a)
             | Iter::Enumerate(a)
@@ -165,6 +174,50 @@ impl Iter {
             Iter::Zip(a, b) => a.endless() && b.endless(),
             Iter::Chain(a, b) => a.endless() || b.endless(),
             _ => false,
+        }
+    }
+
+    /// Whether a variable is the state of a `scan` in it.
+    pub(super) fn holds_state(&self, var: VarId) -> bool {
+        match self {
+            Iter::Scan(a, state, _) => *state == var || a.holds_state(var),
+            Iter::Map(a, _)
+            | Iter::Deref(a)
+            | Iter::Enumerate(a)
+            | Iter::Rev(a)
+            | Iter::Skip(a, _)
+            | Iter::Take(a, _)
+            | Iter::StepBy(a, _)
+            | Iter::Cycle(a)
+            | Iter::Filter(a, _)
+            | Iter::FilterMap(a, _)
+            | Iter::TakeWhile(a, _)
+            | Iter::SkipWhile(a, _)
+            | Iter::MapWhile(a, _)
+            | Iter::FlatMap(a, _)
+            | Iter::Flatten(a) => a.holds_state(var),
+            Iter::Zip(a, b) | Iter::Chain(a, b) => a.holds_state(var) || b.holds_state(var),
+            _ => false,
+        }
+    }
+
+    /// Whether it may have no end: `successors` has one if what it is given has one.
+    pub(super) fn may_be_endless(&self) -> bool {
+        match self {
+            Iter::Successors(..) | Iter::Calls { .. } => true,
+            Iter::Map(a, _)
+            | Iter::Deref(a)
+            | Iter::Enumerate(a)
+            | Iter::Skip(a, _)
+            | Iter::StepBy(a, _)
+            | Iter::Filter(a, _)
+            | Iter::FilterMap(a, _)
+            | Iter::SkipWhile(a, _)
+            | Iter::FlatMap(a, _)
+            | Iter::Scan(a, ..) => a.may_be_endless(),
+            Iter::Zip(a, b) => a.may_be_endless() && b.may_be_endless(),
+            Iter::Chain(a, b) => a.may_be_endless() || b.may_be_endless(),
+            other => other.endless(),
         }
     }
 }

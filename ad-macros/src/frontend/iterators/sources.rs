@@ -12,7 +12,8 @@ use super::{Callee, Iter};
 use crate::ir::{Op, Value, Verbatim};
 
 /// Methods that begin a chain.
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 18] = [
+    "chunk_by",
     "iter",
     "iter_mut",
     "into_iter",
@@ -366,6 +367,12 @@ impl Lower<'_> {
                 Iter::Take(Rc::new(Iter::Repeat(Box::new(val))), n)
             }
             ("zip", [a, b]) => Iter::Zip(self.iterator(a)?, self.iterator(b)?),
+            ("successors", [first, f]) => {
+                let first = self.expr(first).0;
+                let first = self.own(first, true, "item");
+                Iter::Successors(Box::new(first), self.callee(f)?)
+            }
+            ("from_fn" | "repeat_with", [f]) => Iter::Calls { f: self.callee(f)?, ends: name == "from_fn" },
             _ => {
                 self.error(
                     path.to_token_stream().span(),
