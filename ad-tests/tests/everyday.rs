@@ -3937,3 +3937,26 @@ fn repeated(x: &[f64]) -> f64 {
     rows[0][0] * rows[1][0] + pairs[0].0 * pairs[1].0 + fixed[0][1] * fixed[1][1] + row[1]
 }
 exact!(repeated_, X, repeated repeated_grad repeated_hvp repeated_linearize repeated_sparsity);
+
+// A variable that starts active and is data after the first round.
+#[differentiable]
+fn product_and_weight(s: f64, b: &[f64]) -> f64 {
+    s * b[0]
+}
+#[differentiable(wrt(x))]
+fn active_in_the_first_round_alone(x: &[f64], w: &[f64]) -> f64 {
+    let mut a = x[0] * x[1];
+    let mut total = 0.0;
+    for i in 0..3 {
+        let mut b = [[0.0; 3]; 2];
+        for j in 0..2 {
+            for k in 0..3 {
+                b[j][k] = product_and_weight(a, w).tanh();
+            }
+        }
+        total += b[1][2] * x[i];
+        a = w[i];
+    }
+    total
+}
+exact!(active_in_the_first_round_alone_is_exact, X, active_in_the_first_round_alone active_in_the_first_round_alone_grad active_in_the_first_round_alone_hvp active_in_the_first_round_alone_linearize active_in_the_first_round_alone_sparsity, &[0.3, 0.7, -0.4]);

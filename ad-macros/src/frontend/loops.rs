@@ -160,7 +160,9 @@ impl Lower<'_> {
                             Val::Scalar(o) => self.s.b.func.ty(*o).clone(),
                             _ => ty.clone(),
                         };
-                        carried.slots.push(Slot { var, path: path.to_vec(), ty: first, tainted: false });
+                        // The first round sees what was there before.
+                        let tainted = self.val_tainted(old);
+                        carried.slots.push(Slot { var, path: path.to_vec(), ty: first, tainted });
                         let last = carried.slots.len() - 1;
                         &mut carried.slots[last]
                     };

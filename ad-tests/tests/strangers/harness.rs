@@ -1,5 +1,5 @@
 //! Compares generated derivatives with extrapolated differences of the function and of the gradient.
-pub fn diff(x: &[f64], v: &[f64], f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
+pub(crate) fn diff(x: &[f64], v: &[f64], f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
     let at = |t: f64| f(&x.iter().zip(v).map(|(x, v)| x + t * v).collect::<Vec<_>>());
     let central =
         |h: f64| -> Vec<f64> { at(h).iter().zip(at(-h)).map(|(u, d)| (u - d) / (2.0 * h)).collect() };
@@ -11,7 +11,7 @@ pub fn diff(x: &[f64], v: &[f64], f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
     b(&p, &q, 16.0)
 }
 /// `x`: all active variables, flat. `f`: the value at x; `grad`: value and gradient, flat; `hvp`: (x, v) -> H v, flat.
-pub fn check(
+pub(crate) fn check(
     name: &str,
     x: &[f64],
     f: impl Fn(&[f64]) -> f64,
