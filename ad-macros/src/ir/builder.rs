@@ -11,13 +11,15 @@ use super::types::{Buffer, Dim, FloatKind, Storage, Type, Value};
 pub(crate) struct Builder {
     pub(crate) func: Func,
     open: Vec<Block>,
+    /// Whether what is computed belongs to a derivative ([`crate::ir::func::ValueData::free`]).
+    pub(crate) free: bool,
 }
 
 impl Builder {
     /// Opens the body of `func` anew: whatever it held is dropped.
     pub(crate) fn new(mut func: Func) -> Builder {
         func.body = Block::default();
-        Builder { func, open: vec![Block::default()] }
+        Builder { func, open: vec![Block::default()], free: false }
     }
 
     /// Closes the body.
@@ -98,6 +100,7 @@ impl Builder {
 
     pub(crate) fn op_typed(&mut self, op: Op, args: &[Value], ty: Type) -> Value {
         let result = self.func.new_value(ty, None);
+        self.func.values[result.0 as usize].free = self.free;
         self.push(Inst { results: vec![result], kind: InstKind::Pure(op, args.to_vec()) });
         result
     }

@@ -81,6 +81,8 @@ pub(crate) struct ValueData {
     pub(crate) ty: Type,
     /// The name that a person would give it; `None` for a nameless intermediate.
     pub(crate) name: Option<Rc<str>>,
+    /// An intermediate of a derivative: its rounding is no promise, so what it sums up may be reordered.
+    pub(crate) free: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -167,7 +169,7 @@ impl Func {
         }
     }
     pub(crate) fn new_value(&mut self, ty: Type, name: Option<Rc<str>>) -> Value {
-        self.values.push(ValueData { ty, name });
+        self.values.push(ValueData { ty, name, free: false });
         Value(u32::try_from(self.values.len() - 1).unwrap_or(u32::MAX))
     }
     pub(crate) fn new_buffer(&mut self, data: BufferData) -> Buffer {

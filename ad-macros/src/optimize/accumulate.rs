@@ -196,6 +196,7 @@ impl Pass<'_> {
     fn add_all(&mut self, l: &mut ForLoop, first: Value, rest: impl Iterator<Item = Value>) -> Value {
         rest.fold(first, |sum, v| {
             let next = self.func.new_value(self.func.ty(sum).clone(), None);
+            self.func.values[next.0 as usize].free = self.func.value(v).free;
             l.body.insts.push(Inst { results: vec![next], kind: InstKind::Pure(Op::Add, vec![sum, v]) });
             next
         })

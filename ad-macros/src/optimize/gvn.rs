@@ -72,6 +72,9 @@ impl Gvn<'_> {
         if self.func.value(new).name.is_none() {
             self.func.values[new.0 as usize].name = self.func.value(old).name.clone();
         }
+        // One of them may have to stay as it is.
+        let free = self.func.value(old).free;
+        self.func.values[new.0 as usize].free &= free;
         self.same.insert(old, new);
     }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod accumulate;
 pub(crate) mod carried;
+pub(crate) mod collect;
 pub(crate) mod congruent;
 pub(crate) mod copies;
 pub(crate) mod dce;
@@ -21,6 +22,8 @@ pub(crate) mod twins;
 pub(crate) mod unflip;
 pub(crate) mod windows;
 
+use std::sync::LazyLock;
+
 use rustc_hash::FxHashMap as HashMap;
 
 use crate::ir::verify::verify;
@@ -36,6 +39,7 @@ pub(crate) struct Pass {
 pub(crate) const PASSES: &[Pass] = &[
     Pass { name: "fold", run: fold::fold },
     Pass { name: "gvn", run: gvn::gvn },
+    Pass { name: "collect", run: collect::collect },
     Pass { name: "copies", run: copies::copies },
     Pass { name: "carried", run: carried::carried },
     Pass { name: "congruent", run: congruent::congruent },
@@ -121,6 +125,9 @@ pub(crate) fn finish_shaped(func: Func) -> Func {
 }
 
 fn checked(pass: &Pass, func: Func) -> Func {
+    if is_off(pass.name) {
+        return func;
+    }
     let func = (pass.run)(func);
     if crate::ir::verify::is_on()
         && let Err(e) = verify(&func)
@@ -128,6 +135,12 @@ fn checked(pass: &Pass, func: Func) -> Func {
         panic!("after {}: {e}\n{func}", pass.name);
     }
     func
+}
+
+/// Whether `AD_WITHOUT`, a list of passes' names with commas between them, names this one: what a pass is worth is measured so.
+fn is_off(pass: &str) -> bool {
+    static OFF: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("AD_WITHOUT").ok());
+    OFF.as_ref().is_some_and(|list| list.split(',').any(|name| name.trim() == pass))
 }
 
 /// Replaces values by others, wherever a function refers to them.

@@ -406,7 +406,10 @@ impl<'a, C: Carried> Forward<'a, C> {
             return;
         }
         let dots: Vec<Option<Value>> = args.iter().map(|a| self.dot(*a)).collect();
-        if let Some(dot) = self.carried.pure(&mut self.b, op, args, &dots, result) {
+        self.b.free = true;
+        let dot = self.carried.pure(&mut self.b, op, args, &dots, result);
+        self.b.free = false;
+        if let Some(dot) = dot {
             self.set_dot(result, dot);
         }
     }

@@ -131,7 +131,10 @@ impl Reverse<'_> {
         for (k, arg) in args.iter().enumerate() {
             if self.is_active(*arg) {
                 let to = self.src.ty(*arg).clone();
-                if let Some(t) = rules::tangent(&mut self.b, op, &here.0, here.1, k, bar, &to) {
+                self.b.free = true;
+                let t = rules::tangent(&mut self.b, op, &here.0, here.1, k, bar, &to);
+                self.b.free = false;
+                if let Some(t) = t {
                     self.add_bar(*arg, t);
                 }
             }

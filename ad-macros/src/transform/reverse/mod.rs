@@ -441,7 +441,10 @@ impl Reverse<'_> {
         let sum = match self.bars.get(&v) {
             Some(old) => {
                 let old = *old;
-                self.b.add(old, t)
+                self.b.free = true;
+                let sum = self.b.add(old, t);
+                self.b.free = false;
+                sum
             }
             None => t,
         };

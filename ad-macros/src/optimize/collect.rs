@@ -1,0 +1,462 @@
+//! Like terms: what derivatives add up is collected, common factors and constants are taken out.
+//!
+//! The rules write `x̄ += ȳ·x` once for each use of `x`, so a square gives `p + p`, a constant factor is multiplied in
+//! again and again, and signs travel from product to product. An expert would have collected them:
+//!
+//! ```text
+//! (a + a + (b + b)) * (0.5 * u)   →   (a + b) * u
+//! s + (-p * x) - (u + u) + (-p * x)   →   s - (p * x + u) * 2
+//! a * x + b * x   →   (a + b) * x
+//! ```
+//!
+//! A tree of sums, products and signs whose inner values nobody else uses is written anew, and kept if it takes fewer
+//! operations. Only what belongs to a derivative alone is touched ([`crate::ir::func::ValueData::free`]): the order of
+//! its sums is nobody's promise. The user's own sums stay as they are; of the user's products only constant factors and
+//! signs are taken out, where a derivative is all that uses them. Terms that cancel are left alone (infinities do not
+//! cancel), and so are constants of extreme size, which may hold off an overflow.
+
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+
+use crate::analysis::activity::{self, Activity};
+use crate::ir::{Binding, Block, Dim, FloatKind, Func, Inst, InstKind, Op, Type, Value};
+
+/// Runs the pass.
+pub(crate) fn collect(mut func: Func) -> Func {
+    if !func.values.iter().any(|v| v.free) {
+        return func;
+    }
+    let own: Vec<_> = func.outputs.iter().filter(|o| o.role.marks.is_empty()).map(|o| o.binding).collect();
+    let primal = activity::useful(&func, &own);
+    let consumers = consumers(&func);
+    let mut constants = HashMap::default();
+    func.body.visit(&mut |inst| {
+        if let InstKind::Pure(Op::Float(c), _) = &inst.kind {
+            constants.insert(inst.results[0], *c);
+        }
+    });
+    let mut body = std::mem::take(&mut func.body);
+    let mut pass = Pass { func: &mut func, primal, consumers, constants, same: HashMap::default() };
+    pass.block(&mut body);
+    let same = pass.same;
+    func.body = body;
+    if !same.is_empty() {
+        super::replace_values(&mut func, &same);
+    }
+    func
+}
+
+/// By how many instructions (and blocks, outputs, lengths) each value is used.
+fn consumers(func: &Func) -> HashMap<Value, usize> {
+    fn block(b: &Block, count: &mut HashMap<Value, usize>) {
+        let mut used: HashSet<Value> = HashSet::default();
+        for inst in &b.insts {
+            used.clear();
+            inst.kind.each_operand(|v| {
+                used.insert(v);
+            });
+            used.iter().for_each(|v| *count.entry(*v).or_default() += 1);
+            inst.kind.blocks().into_iter().for_each(|nested| block(nested, count));
+        }
+        b.yields.iter().for_each(|v| *count.entry(*v).or_default() += 1);
+    }
+    let mut count = HashMap::default();
+    block(&func.body, &mut count);
+    let outputs = func.outputs.iter().filter_map(|o| match o.binding {
+        Binding::Value(v) => Some(v),
+        Binding::Buffer(_) => None,
+    });
+    let lengths = func.buffers.iter().flat_map(|b| &b.dims).filter_map(|d| match d {
+        Dim::Dyn(v) => Some(*v),
+        _ => None,
+    });
+    outputs.chain(lengths).for_each(|v| *count.entry(v).or_default() += 1);
+    count
+}
+
+/// An expression without its constant factor.
+#[derive(PartialEq, Debug)]
+enum Node {
+    One,
+    Leaf(Value),
+    Mul(Rc<Node>, Rc<Node>),
+    Sum(Vec<Term>),
+}
+
+/// A constant factor, and what it multiplies.
+type Term = (f64, Rc<Node>);
+
+struct Pass<'a> {
+    func: &'a mut Func,
+    /// What the function's own results depend on.
+    primal: Activity,
+    consumers: HashMap<Value, usize>,
+    constants: HashMap<Value, f64>,
+    same: HashMap<Value, Value>,
+}
+
+/// The definitions of one block, and how expressions of it are read.
+struct Reader<'a> {
+    func: &'a Func,
+    consumers: &'a HashMap<Value, usize>,
+    constants: &'a HashMap<Value, f64>,
+    defs: &'a HashMap<Value, (Op, Vec<Value>)>,
+    /// Whether a constant factor is taken out of a value that others use too.
+    peek: bool,
+    /// How many operations the expression takes as it is.
+    cost: usize,
+    /// Something that must stay as it is was found.
+    failed: bool,
+}
+
+impl Pass<'_> {
+    fn block(&mut self, block: &mut Block) {
+        let mut defs: HashMap<Value, (Op, Vec<Value>)> = HashMap::default();
+        // Values that a wider expression takes in.
+        let mut inner: HashSet<Value> = HashSet::default();
+        for inst in &block.insts {
+            if let InstKind::Pure(op @ (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Neg), args) = &inst.kind
+                && self.func.is_float(inst.results[0])
+            {
+                defs.insert(inst.results[0], (op.clone(), args.clone()));
+                if self.is_root(inst) {
+                    inner.extend(args.iter().filter(|a| self.consumers.get(a) == Some(&1)));
+                }
+            }
+        }
+        let args: HashSet<Value> = block.args.iter().copied().collect();
+        let mut insts = Vec::with_capacity(block.insts.len());
+        for mut inst in std::mem::take(&mut block.insts) {
+            for nested in inst.kind.blocks_mut() {
+                self.block(nested);
+            }
+            let is_root = defs.contains_key(&inst.results.first().copied().unwrap_or(Value(u32::MAX)))
+                && self.is_root(&inst)
+                && !inner.contains(&inst.results[0]);
+            if is_root && let Some(anew) = self.rewrite(inst.results[0], &defs, &args) {
+                insts.extend(anew);
+            } else {
+                insts.push(inst);
+            }
+        }
+        block.insts = insts;
+    }
+
+    /// Whether an instruction may be written in another way.
+    fn is_root(&self, inst: &Inst) -> bool {
+        let v = inst.results[0];
+        let arithmetic = matches!(&inst.kind, InstKind::Pure(Op::Add | Op::Sub | Op::Mul | Op::Neg, _));
+        arithmetic && self.func.value(v).free && self.func.is_float(v) && !self.primal.value(v)
+    }
+
+    fn rewrite(
+        &mut self,
+        root: Value,
+        defs: &HashMap<Value, (Op, Vec<Value>)>,
+        args: &HashSet<Value>,
+    ) -> Option<Vec<Inst>> {
+        let mut best: Option<(usize, Vec<Inst>, Value)> = None;
+        for peek in [false, true] {
+            let mut reader = Reader {
+                func: self.func,
+                consumers: &self.consumers,
+                constants: &self.constants,
+                defs,
+                peek,
+                cost: 0,
+                failed: false,
+            };
+            let (c, node) = reader.read(root, true);
+            let (old, failed) = (reader.cost, reader.failed);
+            if failed || !nice(c) {
+                continue;
+            }
+            let ty = self.func.ty(root).clone();
+            let mut writer = Writer { func: self.func, ty, args, out: Vec::new(), failed: false };
+            let v = writer.write(&node);
+            let v = writer.scale(c, v);
+            let (out, failed) = (writer.out, writer.failed);
+            let new = out.iter().filter(|i| !matches!(i.kind, InstKind::Pure(Op::Float(_), _))).count();
+            if !failed && new < best.as_ref().map_or(old, |(cost, ..)| *cost) {
+                best = Some((new, out, v));
+            }
+        }
+        let (_, mut out, v) = best?;
+        for inst in &out {
+            if let InstKind::Pure(Op::Float(c), _) = &inst.kind {
+                self.constants.insert(inst.results[0], *c);
+            }
+        }
+        match out.last_mut() {
+            Some(last) if last.results[0] == v => last.results[0] = root,
+            _ => {
+                self.same.insert(root, v);
+            }
+        }
+        Some(out)
+    }
+}
+
+/// Whether a constant may be multiplied in elsewhere: others may be there to hold off an overflow.
+fn nice(c: f64) -> bool {
+    (2.0f64.powi(-20)..=2.0f64.powi(20)).contains(&c.abs())
+}
+
+impl Reader<'_> {
+    /// An expression as constant times node.
+    fn read(&mut self, v: Value, top: bool) -> Term {
+        if let Some(c) = self.constant(v) {
+            return (c, Rc::new(Node::One));
+        }
+        let Some((op, args)) = self.defs.get(&v) else { return (1.0, Rc::new(Node::Leaf(v))) };
+        let sum = matches!(op, Op::Add | Op::Sub);
+        let alone = self.consumers.get(&v) == Some(&1) && (!sum || self.func.value(v).free);
+        if !top && !alone {
+            return self.leaf(v, op, args);
+        }
+        match op {
+            Op::Add | Op::Sub => {
+                self.cost += 1;
+                let sign = if matches!(op, Op::Sub) { -1.0 } else { 1.0 };
+                let a = self.read(args[0], false);
+                // A value that is added to itself is read once.
+                let b = if args[0] == args[1] { (a.0, a.1.clone()) } else { self.read(args[1], false) };
+                let mut terms = Vec::new();
+                for (c, node) in [a, (sign * b.0, b.1)] {
+                    match &*node {
+                        Node::Sum(inner) => terms.extend(inner.iter().map(|(k, n)| (c * k, n.clone()))),
+                        _ => terms.push((c, node)),
+                    }
+                }
+                self.sum(terms)
+            }
+            Op::Neg => {
+                self.cost += 1;
+                let (c, node) = self.read(args[0], false);
+                (-c, node)
+            }
+            Op::Mul => {
+                self.cost += 1;
+                let a = self.read(args[0], false);
+                let b = if args[0] == args[1] { (a.0, a.1.clone()) } else { self.read(args[1], false) };
+                (a.0 * b.0, product(a.1, b.1))
+            }
+            Op::Div if self.constant(args[1]).is_some_and(|c| is_power_of_two(c)) => {
+                self.cost += 1;
+                let (c, node) = self.read(args[0], false);
+                (c / self.constant(args[1]).unwrap_or(1.0), node)
+            }
+            _ => (1.0, Rc::new(Node::Leaf(v))),
+        }
+    }
+
+    /// A value that stays, as others use it too: its sign is taken out, and its constant factor if so wished.
+    fn leaf(&self, v: Value, op: &Op, args: &[Value]) -> Term {
+        let of = |v| Rc::new(Node::Leaf(v));
+        match op {
+            Op::Neg => (-1.0, of(args[0])),
+            Op::Add if self.peek && args[0] == args[1] => (2.0, of(args[0])),
+            Op::Mul if self.peek => match (self.constant(args[0]), self.constant(args[1])) {
+                (Some(c), None) => (c, of(args[1])),
+                (None, Some(c)) => (c, of(args[0])),
+                _ => (1.0, of(v)),
+            },
+            _ => (1.0, of(v)),
+        }
+    }
+
+    fn constant(&self, v: Value) -> Option<f64> {
+        let c = *self.constants.get(&v)?;
+        let c = match self.func.ty(v) {
+            Type::Float(FloatKind::F32) => f64::from(c as f32),
+            // Of a generic float only what is the same in all types.
+            Type::Float(FloatKind::Param(_)) if f64::from(c as f32) != c => return None,
+            _ => c,
+        };
+        nice(c).then_some(c)
+    }
+
+    /// A sum of terms: like ones together, common factors and the common constant taken out.
+    fn sum(&mut self, terms: Vec<Term>) -> Term {
+        let mut list: Vec<Term> = Vec::new();
+        for (c, node) in terms {
+            match list.iter_mut().find(|(_, n)| *n == node) {
+                Some((k, _)) => *k += c,
+                None => list.push((c, node)),
+            }
+        }
+        while let Some(factor) = common_factor(&list) {
+            let mut inner = Vec::new();
+            let mut at = None;
+            let mut rest = Vec::new();
+            for (c, node) in list {
+                match without(&node, &factor) {
+                    Some(other) => {
+                        at.get_or_insert(rest.len());
+                        match &*other {
+                            Node::Sum(terms) => inner.extend(terms.iter().map(|(k, n)| (c * k, n.clone()))),
+                            _ => inner.push((c, other)),
+                        }
+                    }
+                    None => rest.push((c, node)),
+                }
+            }
+            let (c, node) = self.sum(inner);
+            rest.insert(at.unwrap_or(0), (c, product(node, factor)));
+            list = rest;
+        }
+        self.failed |= list.iter().any(|(c, _)| !nice(*c));
+        if list.len() == 1 {
+            return list.remove(0);
+        }
+        let content = content(&list);
+        list.iter_mut().for_each(|(c, _)| *c /= content);
+        (content, Rc::new(Node::Sum(list)))
+    }
+}
+
+fn is_power_of_two(c: f64) -> bool {
+    c.is_normal() && c.to_bits() & ((1 << 52) - 1) == 0
+}
+
+fn product(a: Rc<Node>, b: Rc<Node>) -> Rc<Node> {
+    match (&*a, &*b) {
+        (Node::One, _) => b,
+        (_, Node::One) => a,
+        _ => Rc::new(Node::Mul(a, b)),
+    }
+}
+
+/// A factor that several terms have.
+fn common_factor(list: &[Term]) -> Option<Rc<Node>> {
+    let mut best: Option<(usize, Rc<Node>)> = None;
+    for (at, (_, node)) in list.iter().enumerate() {
+        let Node::Mul(a, b) = &**node else { continue };
+        for factor in [a, b] {
+            let others = list[at..].iter().filter(|(_, n)| without(n, factor).is_some()).count();
+            if others > best.as_ref().map_or(1, |(n, _)| *n) {
+                best = Some((others, factor.clone()));
+            }
+        }
+    }
+    best.map(|(_, factor)| factor)
+}
+
+fn without(node: &Node, factor: &Rc<Node>) -> Option<Rc<Node>> {
+    match node {
+        Node::Mul(a, b) if a == factor => Some(b.clone()),
+        Node::Mul(a, b) if b == factor => Some(a.clone()),
+        _ => None,
+    }
+}
+
+/// The constant that a sum gives to what it is a factor of.
+fn content(list: &[Term]) -> f64 {
+    let sizes = || list.iter().map(|(c, _)| c.abs());
+    let has_constant = list.iter().any(|(_, n)| **n == Node::One);
+    let smallest = sizes().fold(f64::INFINITY, f64::min);
+    let equal = sizes().all(|c| c == smallest);
+    let size = if !has_constant && (equal || (is_power_of_two(smallest) && !sizes().any(|c| c == 1.0))) {
+        smallest
+    } else {
+        1.0
+    };
+    if list.iter().all(|(c, _)| *c < 0.0) { -size } else { size }
+}
+
+/// Writes an expression as instructions.
+struct Writer<'a> {
+    func: &'a mut Func,
+    ty: Type,
+    /// What the block is handed from round to round: added last, so that the next round waits for one addition.
+    args: &'a HashSet<Value>,
+    out: Vec<Inst>,
+    failed: bool,
+}
+
+impl Writer<'_> {
+    fn op(&mut self, op: Op, args: Vec<Value>) -> Value {
+        let v = self.func.new_value(self.ty.clone(), None);
+        self.func.values[v.0 as usize].free = true;
+        self.out.push(Inst { results: vec![v], kind: InstKind::Pure(op, args) });
+        v
+    }
+
+    fn constant(&mut self, c: f64) -> Value {
+        let generic = matches!(self.ty, Type::Float(FloatKind::Param(_)));
+        self.failed |= !nice(c) || (generic && f64::from(c as f32) != c);
+        self.op(Op::Float(c), Vec::new())
+    }
+
+    fn scale(&mut self, c: f64, v: Value) -> Value {
+        if c == 1.0 {
+            v
+        } else if c == -1.0 {
+            self.op(Op::Neg, vec![v])
+        } else if c == 2.0 {
+            self.op(Op::Add, vec![v, v])
+        } else {
+            let c = self.constant(c);
+            self.op(Op::Mul, vec![c, v])
+        }
+    }
+
+    fn write(&mut self, node: &Node) -> Value {
+        match node {
+            Node::One => self.constant(1.0),
+            Node::Leaf(v) => *v,
+            Node::Mul(a, b) => {
+                let (a, b) = (self.write(a), self.write(b));
+                self.op(Op::Mul, vec![a, b])
+            }
+            Node::Sum(terms) => self.sum(terms),
+        }
+    }
+
+    /// Terms of one constant are added up before they are multiplied by it.
+    fn sum(&mut self, terms: &[Term]) -> Value {
+        let mut groups: Vec<(f64, Vec<&Term>)> = Vec::new();
+        let is_carried = |t: &Term| matches!(&*t.1, Node::Leaf(v) if self.args.contains(v));
+        let (last, first): (Vec<&Term>, Vec<&Term>) = terms.iter().partition(|t| is_carried(t));
+        for term in first {
+            let size = if *term.1 == Node::One { f64::NAN } else { term.0.abs() };
+            match groups.iter_mut().find(|(c, _)| *c == size) {
+                Some((_, list)) => list.push(term),
+                None => groups.push((size, vec![term])),
+            }
+        }
+        groups.extend(last.into_iter().map(|term| (term.0.abs(), vec![term])));
+        // Sums start with what is added, not with what is subtracted.
+        let added = groups.iter().position(|(_, list)| list.iter().any(|t| t.0 > 0.0)).unwrap_or(0);
+        if groups.iter().position(|(_, list)| list.iter().any(|t| matches!(&*t.1, Node::Leaf(v) if self.args.contains(v))))
+            != Some(added)
+        {
+            groups[..=added].rotate_right(1);
+        }
+        let mut total: Option<Value> = None;
+        for (size, mut list) in groups {
+            let sign = if list.iter().any(|t| t.0 > 0.0) { 1.0 } else { -1.0 };
+            let start = list.iter().position(|t| t.0 * sign > 0.0).unwrap_or(0);
+            list[..=start].rotate_right(1);
+            let mut group: Option<Value> = None;
+            for (c, node) in list {
+                let v = if size.is_nan() { self.constant(c.abs()) } else { self.write(node) };
+                group = Some(match group {
+                    None => v,
+                    Some(sum) if c * sign > 0.0 => self.op(Op::Add, vec![sum, v]),
+                    Some(sum) => self.op(Op::Sub, vec![sum, v]),
+                });
+            }
+            let Some(group) = group else { continue };
+            let group = if size.is_nan() { group } else { self.scale(size, group) };
+            total = Some(match total {
+                None if sign > 0.0 => group,
+                None => self.op(Op::Neg, vec![group]),
+                Some(sum) if sign > 0.0 => self.op(Op::Add, vec![sum, group]),
+                Some(sum) => self.op(Op::Sub, vec![sum, group]),
+            });
+        }
+        total.unwrap_or_else(|| unreachable!("a sum has terms"))
+    }
+}
