@@ -26,6 +26,29 @@ pub(crate) fn literal(defs: &Definitions, v: Value) -> Option<u64> {
     }
 }
 
+/// A value as another one plus what literals add to it.
+pub(crate) fn base(defs: &Definitions, mut v: Value) -> (Value, i64) {
+    let mut sum = 0;
+    for _ in 0..8 {
+        let literal = |v: Value| i64::try_from(literal(defs, v)?).ok().filter(|c| *c < 1 << 32);
+        let (next, c) = match defs.get(&v) {
+            Some((Op::Add, args)) => match (literal(args[0]), literal(args[1])) {
+                (None, Some(c)) => (args[0], c),
+                (Some(c), None) => (args[1], c),
+                _ => break,
+            },
+            Some((Op::Sub, args)) => match literal(args[1]) {
+                Some(c) => (args[0], -c),
+                None => break,
+            },
+            _ => break,
+        };
+        sum += c;
+        v = next;
+    }
+    (v, sum)
+}
+
 /// `c` if a value is `i + c`.
 pub(crate) fn offset(defs: &Definitions, v: Value, i: Value) -> Option<i64> {
     if v == i {

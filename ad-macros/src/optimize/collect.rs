@@ -429,8 +429,9 @@ impl Writer<'_> {
         groups.extend(last.into_iter().map(|term| (term.0.abs(), vec![term])));
         // Sums start with what is added, not with what is subtracted.
         let added = groups.iter().position(|(_, list)| list.iter().any(|t| t.0 > 0.0)).unwrap_or(0);
-        if groups.iter().position(|(_, list)| list.iter().any(|t| matches!(&*t.1, Node::Leaf(v) if self.args.contains(v))))
-            != Some(added)
+        if groups.iter().position(|(_, list)| {
+            list.iter().any(|t| matches!(&*t.1, Node::Leaf(v) if self.args.contains(v)))
+        }) != Some(added)
         {
             groups[..=added].rotate_right(1);
         }

@@ -2,8 +2,9 @@
 //!
 //! Where every round of `for i in lo..hi` touches `x[i + a]`, with `a` the same in all rounds, the loop is given the
 //! window `x[lo + a ..][.. hi - lo]` and runs over `0..hi - lo`: rustc sees that index and length belong together, and
-//! what keeps no checks can be vectorised. Between literals (the eight lanes of a block) places `x[s * i + a]` have a window
-//! too: where the last of them lies is known. In functions of several directions, the loops over the lanes count as straight
+//! what keeps no checks can be vectorised. Places `x[s * i + a]` with a literal `s` have windows too, up to the last of them:
+//! those of one stride share their check, and places of one buffer that lie a literal apart (`x[3 * i]`, `x[3 * i + 1]`) share
+//! their window. In functions of several directions, the loops over the lanes count as straight
 //! code, and what has a window there are rows of lanes, `x[i + a][lane]`.
 //!
 //! Sound because
@@ -20,7 +21,7 @@
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-use crate::analysis::definitions::{Definitions, definitions, literal};
+use crate::analysis::definitions::{Definitions, base, definitions, literal};
 use crate::ir::{
     Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, Type, Value,
 };
@@ -51,13 +52,20 @@ enum Form {
 /// What of a loop goes through one window.
 struct Access {
     buffer: Buffer,
-    /// The index, which is `stride * i + fixed`.
+    /// The index, which is `stride * i + fixed`; of several, the lowest.
     index: Value,
     stride: u64,
-    /// Where in the body, and where in the loop over lanes that stands there.
-    at: Vec<(usize, Option<usize>)>,
+    /// How far above it the highest one is.
+    span: u64,
+    at: Vec<At>,
     written: bool,
 }
+
+/// Where in the body an access is, where in the loop over lanes that stands there, and how far above the lowest index.
+type At = (usize, Option<usize>, u64);
+
+/// How far apart places of one window may lie.
+const REACH: i64 = 64;
 
 /// The loop at hand.
 struct Loop {
@@ -100,24 +108,31 @@ impl Pass<'_> {
             return;
         }
         let from_zero = self.is_zero(l.lo);
-        let (starts, len) = self.starts(&this, &accesses, from_zero, out);
+        let (starts, len, lens) = self.starts(&this, &accesses, from_zero, out);
         if !from_zero {
             self.rebase(l, len, out);
         }
         let round = l.body.args[0];
         let mut places: Vec<Inst> = Vec::new();
-        let mut strided: HashMap<u64, (Value, Value)> = HashMap::from_iter([(1, (round, len))]);
-        for stride in accesses.iter().map(|a| a.stride) {
-            if let (false, Some((_, rounds))) = (strided.contains_key(&stride), rounds) {
-                // Only loops between literals have strides: the last place that such a window needs is known.
-                let by = self.int(stride, &mut places);
-                let place = self.emit(Op::Mul, vec![round, by], Type::Int, &mut places);
-                let len = self.int(stride * (rounds - 1) + 1, out);
-                strided.insert(stride, (place, len));
-            }
-        }
+        let mut strided: HashMap<u64, Value> = HashMap::from_iter([(1, round)]);
+        let mut moved: HashMap<(u64, u64), Value> = HashMap::default();
         for (access, start) in accesses.iter().zip(starts) {
-            let (place, len) = strided[&access.stride];
+            let stride = access.stride;
+            let place = match strided.get(&stride) {
+                Some(place) => *place,
+                None => {
+                    let by = self.int(stride, &mut places);
+                    self.emit(Op::Mul, vec![round, by], Type::Int, &mut places)
+                }
+            };
+            strided.insert(stride, place);
+            let len = match (rounds, lens.get(&(stride, access.span))) {
+                (_, Some(len)) => *len,
+                (Some((lo, hi)), None) if (stride, access.span) != (1, 0) => {
+                    self.int(stride * (hi - lo - 1) + 1 + access.span, out)
+                }
+                _ => len,
+            };
             let data = self.func.buffer(access.buffer);
             let mut dims = data.dims.clone();
             dims[0] = Dim::Slice;
@@ -126,7 +141,14 @@ impl Pass<'_> {
             let window = self.func.new_buffer(data);
             let (of, mutable) = (access.buffer, access.written);
             out.push(effect(InstKind::Window { window, of, start, len, mutable }));
-            for (at, in_lane) in &access.at {
+            for (at, in_lane, above) in &access.at {
+                let place = match above {
+                    0 => place,
+                    _ => *moved.entry((stride, *above)).or_insert_with(|| {
+                        let by = self.int(*above, &mut places);
+                        self.emit(Op::Add, vec![place, by], Type::Int, &mut places)
+                    }),
+                };
                 // The body may have got the loop variable's new definition in front.
                 let kind = match (&mut l.body.insts[at + usize::from(!from_zero)].kind, in_lane) {
                     (InstKind::For(lanes), Some(at)) => &mut lanes.body.insts[*at].kind,
@@ -155,8 +177,41 @@ impl Pass<'_> {
                 self.access(this, (at, in_lane), inst, (&writes, &declared), &mut found);
             }
         }
+        let mut found = self.merged(found);
         found.retain(|a| !a.written || mentions.get(&a.buffer) == Some(&a.at.len()));
         found
+    }
+
+    /// Accesses of one buffer and stride whose places lie a literal apart become one: a window of several rows of a table,
+    /// and the only way to write to neighbouring places.
+    fn merged(&self, found: Vec<Access>) -> Vec<Access> {
+        let mut merged: Vec<Access> = Vec::new();
+        for access in found {
+            let (of, here) = base(&self.defs, access.index);
+            let same = merged.iter_mut().find(|a| {
+                let (other, there) = base(&self.defs, a.index);
+                (a.buffer, a.stride, other) == (access.buffer, access.stride, of)
+                    && (a.stride > 1 || a.written)
+                    && (there - here).abs() <= REACH
+                    && there + (a.span as i64) - here <= REACH
+            });
+            let Some(other) = same else {
+                merged.push(access);
+                continue;
+            };
+            let (_, there) = base(&self.defs, other.index);
+            if here < there {
+                let up = (there - here) as u64;
+                other.at.iter_mut().for_each(|at| at.2 += up);
+                (other.index, other.span) = (access.index, other.span + up);
+                other.at.extend(access.at);
+            } else {
+                let up = (here - there) as u64;
+                other.span = other.span.max(up);
+                other.at.extend(access.at.into_iter().map(|(at, lane, _)| (at, lane, up)));
+            }
+        }
+        merged
     }
 
     /// Adds what an instruction accesses, if it can go through a window.
@@ -185,17 +240,14 @@ impl Pass<'_> {
             return;
         }
         let Some(Form::Strided(stride)) = self.form(this, index, 0) else { return };
-        // Where the number of rounds is not known, neither is where the last place is.
-        if stride > 1 && !(this.known && self.is_zero(this.lo)) {
-            return;
-        }
         match found.iter_mut().find(|a| a.buffer == *buffer && a.index == index) {
-            Some(access) => access.at.push(at),
+            Some(access) => access.at.push((at.0, at.1, 0)),
             None => found.push(Access {
                 buffer: *buffer,
                 index,
                 stride,
-                at: vec![at],
+                span: 0,
+                at: vec![(at.0, at.1, 0)],
                 written: writes.contains(buffer),
             }),
         }
@@ -248,14 +300,14 @@ impl Pass<'_> {
         (1..1 << 16).contains(&product).then_some(Form::Strided(product))
     }
 
-    /// Where each window starts, and how long all of them are.
+    /// Where each window starts, how long those of stride one are, and the others.
     fn starts(
         &mut self,
         this: &Loop,
         accesses: &[Access],
         from_zero: bool,
         out: &mut Vec<Inst>,
-    ) -> (Vec<Value>, Value) {
+    ) -> (Vec<Value>, Value, HashMap<(u64, u64), Value>) {
         let zero = self.emit(Op::Int("0_usize".into()), Vec::new(), Type::Int, out);
         // Each distinct index once.
         let mut indices: Vec<Value> = Vec::new();
@@ -265,8 +317,9 @@ impl Pass<'_> {
                 indices.push(a.index);
             }
         }
-        if from_zero && indices.is_empty() {
-            return (vec![zero; accesses.len()], this.hi);
+        let plain = |a: &Access| (a.stride, a.span) == (1, 0);
+        if from_zero && indices.is_empty() && accesses.iter().all(plain) {
+            return (vec![zero; accesses.len()], this.hi, HashMap::default());
         }
         if this.known && from_zero {
             let mut copies = HashMap::from_iter([(this.variable, this.lo)]);
@@ -275,6 +328,7 @@ impl Pass<'_> {
             return (
                 accesses.iter().map(|a| starts.get(&a.index).copied().unwrap_or(zero)).collect(),
                 this.hi,
+                HashMap::default(),
             );
         }
         let cond = self.emit(Op::Cmp(Cmp::Lt), vec![this.lo, this.hi], Type::Bool, out);
@@ -296,9 +350,28 @@ impl Pass<'_> {
             len = self.func.new_value(Type::Int, Some("rounds".into()));
             results.push(len);
         }
+        let mut lens = HashMap::default();
+        for (stride, span) in accesses.iter().filter(|a| !plain(a)).map(|a| (a.stride, a.span)) {
+            if lens.contains_key(&(stride, span)) {
+                continue;
+            }
+            let inner = &mut then_block.insts;
+            let last = if from_zero {
+                this.hi
+            } else {
+                self.emit(Op::Sub, vec![this.hi, this.lo], Type::Int, inner)
+            };
+            let [one, by, behind] = [1, stride, span + 1].map(|n| self.int(n, inner));
+            let last = self.emit(Op::Sub, vec![last, one], Type::Int, inner);
+            let last = self.emit(Op::Mul, vec![last, by], Type::Int, inner);
+            then_block.yields.push(self.emit(Op::Add, vec![last, behind], Type::Int, inner));
+            let len = self.func.new_value(Type::Int, Some("length".into()));
+            results.push(len);
+            lens.insert((stride, span), len);
+        }
         let else_block = Block { yields: vec![zero; results.len()], ..Block::default() };
         out.push(Inst { results, kind: InstKind::If { cond, then_block, else_block } });
-        (accesses.iter().map(|a| starts.get(&a.index).copied().unwrap_or(zero)).collect(), len)
+        (accesses.iter().map(|a| starts.get(&a.index).copied().unwrap_or(zero)).collect(), len, lens)
     }
 
     /// An index as the first round computes it, computed outside.

@@ -1,4 +1,4 @@
-//! Runs eight rounds of a heavy loop side by side, so that LLVM makes vector code of them.
+//! Runs up to 32 rounds of a heavy loop side by side, so that LLVM makes vector code of them.
 //!
 //! A loop whose body is a long chain of float arithmetic between loads and `+=` stores waits for its own latency: few
 //! rounds fit into the processor at once. Sums in rounding order keep LLVM from doing anything about it. Where the order
@@ -8,8 +8,13 @@
 //! for i in lo..hi carrying s { loads; arithmetic; s += ..; b[..] += .. }
 //! ```
 //!
-//! becomes blocks of eight rounds: gather the loads into arrays, do the arithmetic in a loop over the lanes of the
-//! arrays, scatter the stores; then the lanes of each sum are added up; then the rounds that are left, as they were.
+//! becomes blocks of up to [`WIDTH`] rounds: gather the loads into arrays, do the arithmetic in a loop over the lanes of
+//! the arrays, scatter the stores; in the end the lanes of each sum are added up. What lies side by side in memory is not
+//! gathered but read where it is. A loop of fewer than [`FEWEST`] rounds runs as it was.
+//!
+//! The blocks are that wide because a processor cannot hand a wide load what narrow stores have just written, before these
+//! have reached its cache: the arithmetic on the first lanes must come long after their gathering.
+//!
 //! Sums that the primal value is made of are added up lane after lane, in the order of the rounds: the value stays what
 //! the user's function returns, bit for bit.
 //!
@@ -29,7 +34,11 @@ use crate::ir::{
 /// From how many float operations on a round is worth the arrays.
 const HEAVY: usize = 12;
 /// Lanes of a block.
-const WIDTH: usize = 8;
+const WIDTH: usize = 32;
+/// From how many rounds on a loop is worth the arrays.
+const FEWEST: usize = 8;
+/// Lanes that are left of each sum before they are added up one by one.
+const LAST: usize = 8;
 
 /// Runs the pass.
 pub(crate) fn lanes(func: Func) -> Func {
@@ -41,23 +50,27 @@ pub(crate) fn lanes_from(mut func: Func, heavy: usize) -> Func {
     let values: Vec<_> = func.outputs.iter().filter(|o| o.role.marks.is_empty()).map(|o| o.binding).collect();
     let primal = activity::useful(&func, &values);
     let mut body = std::mem::take(&mut func.body);
-    in_block(&mut func, &mut body, heavy, &primal);
+    let mut arrays = Vec::new();
+    in_block(&mut func, &mut body, heavy, &primal, &mut arrays);
+    body.insts.splice(0..0, arrays);
     func.body = body;
     func
 }
 
-fn in_block(func: &mut Func, block: &mut Block, heavy: usize, primal: &Activity) {
+/// `arrays`: gets the declarations of what the lanes lie in, which are made once.
+fn in_block(func: &mut Func, block: &mut Block, heavy: usize, primal: &Activity, arrays: &mut Vec<Inst>) {
     let mut insts = Vec::with_capacity(block.insts.len());
     for mut inst in std::mem::take(&mut block.insts) {
         for nested in inst.kind.blocks_mut() {
-            in_block(func, nested, heavy, primal);
+            in_block(func, nested, heavy, primal, arrays);
         }
         if let InstKind::For(l) = &inst.kind
             && !adds_to_primal(l, primal)
             && let Some(plan) = Plan::of(func, l, &inst.results, heavy, primal)
         {
-            let widened = Widen { func, l, plan, out: Vec::new() }.run(&inst.results);
-            insts.extend(widened);
+            let count = func.new_value(Type::Int, Some("count".into()));
+            let widened = Widen { func, l, plan, count, arrays };
+            insts.extend(widened.run(&inst.results));
         } else {
             insts.push(inst);
         }
@@ -69,7 +82,9 @@ struct Widen<'a> {
     func: &'a mut Func,
     l: &'a ForLoop,
     plan: Plan,
-    out: Vec<Inst>,
+    /// How many lanes of a block have a round.
+    count: Value,
+    arrays: &'a mut Vec<Inst>,
 }
 
 impl Widen<'_> {
@@ -88,10 +103,11 @@ impl Widen<'_> {
     }
 
     /// Declares an array with a place for each lane.
-    fn array(&mut self, name: &str, elem: &Type, out: &mut Vec<Inst>) -> Buffer {
+    fn array(&mut self, name: &str, elem: &Type) -> Buffer {
+        let mut out = Vec::new();
         let fill = match elem {
-            Type::Bool => self.op(Op::Bool(false), Vec::new(), Type::Bool, out),
-            ty => self.op(Op::Float(0.0), Vec::new(), ty.clone(), out),
+            Type::Bool => self.op(Op::Bool(false), Vec::new(), Type::Bool, &mut out),
+            ty => self.op(Op::Float(0.0), Vec::new(), ty.clone(), &mut out),
         };
         let buffer = self.func.new_buffer(BufferData::new(
             format!("{name}_lanes").into(),
@@ -100,16 +116,17 @@ impl Widen<'_> {
             Storage::Local,
         ));
         out.push(Inst { results: Vec::new(), kind: InstKind::Alloc { buffer, fill } });
+        self.arrays.extend(out);
         buffer
     }
 
     /// A loop over the lanes; `body` gets the lane and emits.
     fn for_lanes(&mut self, out: &mut Vec<Inst>, body: &mut dyn FnMut(&mut Self, Value, &mut Vec<Inst>)) {
-        let (lo, hi) = (self.int(0, out), self.int(WIDTH, out));
+        let lo = self.int(0, out);
         let lane = self.value(Type::Int, Some("lane"));
         let mut insts = Vec::new();
         body(self, lane, &mut insts);
-        out.push(for_range(lo, hi, Block { args: vec![lane], insts, ..Block::default() }));
+        out.push(for_range(lo, self.count, Block { args: vec![lane], insts, ..Block::default() }));
     }
 
     /// A loop over the lanes that adds terms to a sum, which comes as `sum` and leaves as `end`; `values` emits what the
@@ -122,7 +139,7 @@ impl Widen<'_> {
         values: &dyn Fn(&mut Self, Value, &mut Vec<Inst>) -> HashMap<Value, Value>,
         out: &mut Vec<Inst>,
     ) {
-        let (lo, hi) = (self.int(0, out), self.int(WIDTH, out));
+        let (lo, hi) = (self.int(0, out), self.count);
         let lane = self.value(Type::Int, Some("lane"));
         let data = self.func.value(sum).clone();
         let so_far = self.func.new_value(data.ty.clone(), data.name);
@@ -180,12 +197,14 @@ impl Widen<'_> {
         self.closure(gather, wanted)
     }
 
-    /// Of the gathering, what a store takes.
-    fn needed(&self, gather: &[usize], store: usize) -> Vec<usize> {
+    /// Of the gathering, what stores take.
+    fn needed(&self, gather: &[usize], stores: &[usize]) -> Vec<usize> {
         let mut wanted = HashSet::default();
-        self.l.body.insts[store].kind.each_operand(|v| {
-            wanted.insert(v);
-        });
+        for store in stores {
+            self.l.body.insts[*store].kind.each_operand(|v| {
+                wanted.insert(v);
+            });
+        }
         self.closure(gather, wanted)
     }
 
@@ -210,9 +229,13 @@ impl Widen<'_> {
         let ordered = std::mem::take(&mut self.plan.ordered);
         let mut insts = Vec::new();
         let (fixed, lane_gather) = self.invariant();
-        // In here the loop has at least eight rounds: what is the same in all of them may be computed before them.
+        // In here the loop has rounds: what is the same in all of them may be computed before them.
         let mut map: HashMap<Value, Value> = HashMap::default();
         self.clone_insts(&fixed, &mut map, &mut insts);
+
+        // What lies side by side is read where it is.
+        let direct: HashSet<Value> =
+            self.plan.direct.iter().filter_map(|at| l.body.insts[*at].results.first().copied()).collect();
 
         // What the arithmetic takes from the gathering, and what the stores and sums take from it.
         let produced: HashSet<Value> =
@@ -231,10 +254,10 @@ impl Widen<'_> {
             .flat_map(|at| l.body.insts[*at].results.iter().copied())
             .collect();
         // Constants, and integers (exponents), are not kept in arrays but made again beside the arithmetic.
-        let again = self.again(&lane_gather, &taken, &constants);
-        taken.retain(|v| {
-            !constants.contains(v) && (self.func.is_float(*v) || *self.func.ty(*v) == Type::Bool)
-        });
+        let here: HashSet<Value> =
+            constants.into_iter().chain(taken.iter().copied().filter(|v| direct.contains(v))).collect();
+        let again = self.again(&lane_gather, &taken, &here);
+        taken.retain(|v| !here.contains(v) && (self.func.is_float(*v) || *self.func.ty(*v) == Type::Bool));
         let computed: HashSet<Value> =
             self.plan.compute.iter().flat_map(|at| l.body.insts[*at].results.iter().copied()).collect();
         let stored: Vec<Value> = {
@@ -259,8 +282,7 @@ impl Widen<'_> {
         for (list, other) in [(&taken, "input"), (&stored, "output")] {
             for v in list {
                 let (name, ty) = (name_of(self.func, *v, other), self.func.ty(*v).clone());
-                let b = self.array(&name, &ty, &mut insts);
-                arrays.insert(*v, b);
+                arrays.insert(*v, self.array(&name, &ty));
             }
         }
         let mut sums: Vec<Option<Buffer>> = Vec::new();
@@ -270,29 +292,41 @@ impl Widen<'_> {
                 continue;
             }
             let (name, ty) = (name_of(self.func, *arg, "sum"), self.func.ty(*arg).clone());
-            sums.push(Some(self.array(&name, &ty, &mut insts)));
+            let sum = self.array(&name, &ty);
+            let value = self.op(Op::Float(0.0), Vec::new(), ty, &mut insts);
+            insts.push(Inst { results: Vec::new(), kind: InstKind::Fill { buffer: sum, value } });
+            sums.push(Some(sum));
         }
 
         // Blocks.
         let rounds = self.op(Op::Sub, vec![l.hi, l.lo], Type::Int, &mut insts);
         let width = self.int(WIDTH, &mut insts);
-        let blocks = self.op(Op::Div, vec![rounds, width], Type::Int, &mut insts);
+        let more = self.int(WIDTH - 1, &mut insts);
+        let rounded_up = self.op(Op::Add, vec![rounds, more], Type::Int, &mut insts);
+        let blocks = self.op(Op::Div, vec![rounded_up, width], Type::Int, &mut insts);
         let zero = self.int(0, &mut insts);
         let block = self.value(Type::Int, Some("block"));
         let mut in_block = Vec::new();
         let offset = self.op(Op::Mul, vec![block, width], Type::Int, &mut in_block);
         let start = self.op(Op::Add, vec![l.lo, offset], Type::Int, &mut in_block);
+        let left = self.op(Op::Sub, vec![l.hi, start], Type::Int, &mut in_block);
+        let fewer = self.op(Op::Cmp(Cmp::Lt), vec![left, width], Type::Bool, &mut in_block);
+        let kind = InstKind::Pure(Op::Select, vec![fewer, left, width]);
+        in_block.push(Inst { results: vec![self.count], kind });
         let (gather, compute, scatter) =
             (lane_gather.clone(), self.plan.compute.clone(), self.plan.scatter.clone());
-        self.for_lanes(&mut in_block, &mut |this, lane, out| {
-            let mut map = map.clone();
-            let i = this.op(Op::Add, vec![start, lane], Type::Int, out);
-            map.insert(l.body.args[0], i);
-            this.clone_insts(&gather, &mut map, out);
-            for v in &taken {
-                out.push(set(arrays[v], lane, map[v]));
-            }
-        });
+        let gathered = self.closure(&gather, taken.iter().copied().collect());
+        if !taken.is_empty() {
+            self.for_lanes(&mut in_block, &mut |this, lane, out| {
+                let mut map = map.clone();
+                let i = this.op(Op::Add, vec![start, lane], Type::Int, out);
+                map.insert(l.body.args[0], i);
+                this.clone_insts(&gathered, &mut map, out);
+                for v in &taken {
+                    out.push(set(arrays[v], lane, map[v]));
+                }
+            });
+        }
         self.for_lanes(&mut in_block, &mut |this, lane, out| {
             let mut map = map.clone();
             let i = this.op(Op::Add, vec![start, lane], Type::Int, out);
@@ -318,21 +352,28 @@ impl Widen<'_> {
                 }
             }
         });
-        // One loop for each place that is added to: lanes that go to neighbouring places are added all at once.
+        // Lanes that go to neighbouring places are added all at once: a loop for each such store, and one for the others.
+        let (mut loops, mut others) = (Vec::new(), Vec::new());
         for store in &scatter {
-            let needed = self.needed(&lane_gather, *store);
+            if self.plan.direct.contains(store) { loops.push(vec![*store]) } else { others.push(*store) }
+        }
+        loops.extend((!others.is_empty()).then_some(others));
+        for stores in loops {
             self.for_lanes(&mut in_block, &mut |this, lane, out| {
                 let mut map = map.clone();
                 let i = this.op(Op::Add, vec![start, lane], Type::Int, out);
                 map.insert(l.body.args[0], i);
+                let needed = this.needed(&lane_gather, &stores);
                 this.clone_insts(&needed, &mut map, out);
-                if let InstKind::Store { value, .. } = &l.body.insts[*store].kind
-                    && let Some(array) = arrays.get(value).filter(|_| stored.contains(value))
-                {
-                    let loaded = this.load(*array, lane, *value, out);
-                    map.insert(*value, loaded);
+                for store in &stores {
+                    if let InstKind::Store { value, .. } = &l.body.insts[*store].kind
+                        && let Some(array) = arrays.get(value).filter(|_| stored.contains(value))
+                    {
+                        let loaded = this.load(*array, lane, *value, out);
+                        map.insert(*value, loaded);
+                    }
+                    this.clone_insts(&[*store], &mut map, out);
                 }
-                this.clone_insts(&[*store], &mut map, out);
             });
         }
         // Sums whose order matters: lane after lane.
@@ -378,7 +419,8 @@ impl Widen<'_> {
         for ((init, so_far), b) in l.inits.iter().zip(&values).zip(&sums) {
             let mut sum = so_far.unwrap_or(*init);
             if let Some(b) = b {
-                for lane in 0..WIDTH {
+                self.fold_lanes(*b, *init, &mut insts);
+                for lane in 0..LAST {
                     let index = self.int(lane, &mut insts);
                     let part = self.load(*b, index, *init, &mut insts);
                     let ty = self.func.ty(sum).clone();
@@ -387,26 +429,35 @@ impl Widen<'_> {
             }
             totals.push(sum);
         }
-        let done = self.op(Op::Mul, vec![blocks, width], Type::Int, &mut insts);
-        totals.push(self.op(Op::Add, vec![l.lo, done], Type::Int, &mut insts));
 
-        // A loop that is too short for a block makes no arrays.
-        let mut out = std::mem::take(&mut self.out);
-        let width = self.int(WIDTH, &mut out);
-        let first = self.op(Op::Add, vec![l.lo, width], Type::Int, &mut out);
+        // A loop that is too short makes no arrays.
+        let mut out = Vec::new();
+        let fewest = self.int(FEWEST, &mut out);
+        let first = self.op(Op::Add, vec![l.lo, fewest], Type::Int, &mut out);
         let cond = self.op(Op::Cmp(Cmp::Le), vec![first, l.hi], Type::Bool, &mut out);
         let then_block = Block { insts, yields: totals, ..Block::default() };
-        let mut yields = l.inits.clone();
-        yields.push(l.lo);
-        let else_block = Block { yields, ..Block::default() };
-        let starts: Vec<Value> = results.iter().map(|r| self.value(self.func.ty(*r).clone(), None)).collect();
-        let from = self.value(Type::Int, None);
-        let so_far = starts.iter().copied().chain([from]).collect();
-        out.push(Inst { results: so_far, kind: InstKind::If { cond, then_block, else_block } });
-        // The rounds that are left.
-        let rest = ForLoop { lo: from, inits: starts, ..l.clone() };
-        out.push(Inst { results: results.to_vec(), kind: InstKind::For(rest) });
+        let plain: Vec<Value> = results.iter().map(|r| self.value(self.func.ty(*r).clone(), None)).collect();
+        let short = Inst { results: plain.clone(), kind: InstKind::For(l.clone()) };
+        let else_block = Block { insts: vec![short], yields: plain, ..Block::default() };
+        out.push(Inst { results: results.to_vec(), kind: InstKind::If { cond, then_block, else_block } });
         out
+    }
+
+    /// Adds the lanes of a sum to its first [`LAST`] ones.
+    fn fold_lanes(&mut self, sum: Buffer, like: Value, out: &mut Vec<Inst>) {
+        let (lo, hi) = (self.int(0, out), self.int(LAST, out));
+        let lane = self.value(Type::Int, Some("lane"));
+        let ty = self.func.ty(like).clone();
+        let mut insts = Vec::new();
+        let mut total = self.load(sum, lane, like, &mut insts);
+        for from in (LAST..WIDTH).step_by(LAST) {
+            let from = self.int(from, &mut insts);
+            let index = self.op(Op::Add, vec![lane, from], Type::Int, &mut insts);
+            let part = self.load(sum, index, like, &mut insts);
+            total = self.op(Op::Add, vec![total, part], ty.clone(), &mut insts);
+        }
+        insts.push(set(sum, lane, total));
+        out.push(for_range(lo, hi, Block { args: vec![lane], insts, ..Block::default() }));
     }
 
     fn load(&mut self, buffer: Buffer, lane: Value, like: Value, out: &mut Vec<Inst>) -> Value {

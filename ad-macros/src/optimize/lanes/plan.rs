@@ -4,7 +4,7 @@
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::analysis::activity::Activity;
-use crate::ir::{Buffer, ForLoop, Func, InstKind, Op, StoreMode, Type, Value};
+use crate::ir::{Buffer, ForLoop, Func, InstKind, Layout, Op, StoreMode, Type, Value};
 
 /// Whether a loop adds to memory that the primal value is made of: the order of such sums is the user's.
 pub(super) fn adds_to_primal(l: &ForLoop, primal: &Activity) -> bool {
@@ -17,6 +17,8 @@ pub(super) fn adds_to_primal(l: &ForLoop, primal: &Activity) -> bool {
 pub(super) struct Plan {
     /// Loads, integers, and floats made of integers: one round after the other.
     pub(super) gather: Vec<usize>,
+    /// Those of the loads and stores whose elements lie side by side.
+    pub(super) direct: Vec<usize>,
     /// Float arithmetic: all lanes at once.
     pub(super) compute: Vec<usize>,
     /// Stores.
@@ -107,8 +109,24 @@ impl Plan {
             ordered.push(Some(terms));
         }
         let flops = compute.iter().filter(|at| func.is_float(l.body.insts[**at].results[0])).count();
-        (flops >= heavy).then_some(Plan { gather, compute, scatter, ordered })
+        let moved = gather.iter().chain(&scatter).copied();
+        let direct = moved.filter(|at| is_side_by_side(func, l, *at)).collect();
+        (flops >= heavy).then_some(Plan { gather, direct, compute, scatter, ordered })
     }
+}
+
+/// Whether an instruction loads from or stores to the place beside the one of the round before.
+fn is_side_by_side(func: &Func, l: &ForLoop, at: usize) -> bool {
+    let (InstKind::Load { buffer, index } | InstKind::Store { buffer, index, .. }) = &l.body.insts[at].kind
+    else {
+        return false;
+    };
+    let Some((last, others)) = index.split_last() else { return false };
+    let data = func.buffer(*buffer);
+    data.field.is_none()
+        && moves(l, *last) == Some(true)
+        && others.iter().all(|i| moves(l, *i) == Some(false))
+        && matches!(data.layout, Layout::Nested | Layout::Flat)
 }
 
 /// Whether a store is the only one of a loop to its buffer, and each round's goes to a place of its own.
