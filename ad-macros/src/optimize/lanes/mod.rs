@@ -22,6 +22,7 @@
 //! one `=` to a place that moves with the round; indices that depend on no float; at least [`HEAVY`] float operations a round.
 
 mod plan;
+mod sums;
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
@@ -66,11 +67,18 @@ fn in_block(func: &mut Func, block: &mut Block, heavy: usize, primal: &Activity,
         }
         if let InstKind::For(l) = &inst.kind
             && !adds_to_primal(l, primal)
-            && let Some(plan) = Plan::of(func, l, &inst.results, heavy, primal)
+            && let Some(plan) = Plan::of(func, l, &inst.results, primal)
         {
+            let is_heavy = plan.flops >= heavy;
             let count = func.new_value(Type::Int, Some("count".into()));
             let widened = Widen { func, l, plan, count, arrays };
-            insts.extend(widened.run(&inst.results));
+            if is_heavy {
+                insts.extend(widened.run(&inst.results));
+            } else if widened.is_light_sum() {
+                insts.extend(widened.split_sums(&inst.results));
+            } else {
+                insts.push(inst);
+            }
         } else {
             insts.push(inst);
         }
@@ -105,19 +113,36 @@ impl Widen<'_> {
     /// Declares an array with a place for each lane.
     fn array(&mut self, name: &str, elem: &Type) -> Buffer {
         let mut out = Vec::new();
+        let buffer = self.array_of(name, elem, WIDTH, &mut out);
+        self.arrays.extend(out);
+        buffer
+    }
+
+    fn array_of(&mut self, name: &str, elem: &Type, len: usize, out: &mut Vec<Inst>) -> Buffer {
         let fill = match elem {
-            Type::Bool => self.op(Op::Bool(false), Vec::new(), Type::Bool, &mut out),
-            ty => self.op(Op::Float(0.0), Vec::new(), ty.clone(), &mut out),
+            Type::Bool => self.op(Op::Bool(false), Vec::new(), Type::Bool, out),
+            ty => self.op(Op::Float(0.0), Vec::new(), ty.clone(), out),
         };
         let buffer = self.func.new_buffer(BufferData::new(
             format!("{name}_lanes").into(),
             elem.clone(),
-            vec![Dim::Fixed(WIDTH.to_string().into())],
+            vec![Dim::Fixed(len.to_string().into())],
             Storage::Local,
         ));
         out.push(Inst { results: Vec::new(), kind: InstKind::Alloc { buffer, fill } });
-        self.arrays.extend(out);
         buffer
+    }
+
+    /// A value and the first lanes of a sum, added up.
+    fn add_lanes(&mut self, sum: Buffer, lanes: usize, init: Value, out: &mut Vec<Inst>) -> Value {
+        let mut total = init;
+        for lane in 0..lanes {
+            let index = self.int(lane, out);
+            let part = self.load(sum, index, init, out);
+            let ty = self.func.ty(init).clone();
+            total = self.op(Op::Add, vec![total, part], ty, out);
+        }
+        total
     }
 
     /// A loop over the lanes; `body` gets the lane and emits.
@@ -420,12 +445,7 @@ impl Widen<'_> {
             let mut sum = so_far.unwrap_or(*init);
             if let Some(b) = b {
                 self.fold_lanes(*b, *init, &mut insts);
-                for lane in 0..LAST {
-                    let index = self.int(lane, &mut insts);
-                    let part = self.load(*b, index, *init, &mut insts);
-                    let ty = self.func.ty(sum).clone();
-                    sum = self.op(Op::Add, vec![sum, part], ty, &mut insts);
-                }
+                sum = self.add_lanes(*b, LAST, sum, &mut insts);
             }
             totals.push(sum);
         }

@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) scatter: Vec<usize>,
     /// For each carried scalar: the terms that are added to it, where their order matters.
     pub(super) ordered: Vec<Option<Vec<Term>>>,
+    /// Float operations of the arithmetic.
+    pub(super) flops: usize,
 }
 
 /// `sum + value` or `sum - value`.
@@ -34,13 +36,7 @@ pub(super) struct Term {
 }
 
 impl Plan {
-    pub(super) fn of(
-        func: &Func,
-        l: &ForLoop,
-        results: &[Value],
-        heavy: usize,
-        primal: &Activity,
-    ) -> Option<Plan> {
+    pub(super) fn of(func: &Func, l: &ForLoop, results: &[Value], primal: &Activity) -> Option<Plan> {
         if l.step.is_some() || l.inclusive || l.rev != l.flipped || l.body.diverges {
             return None;
         }
@@ -111,7 +107,7 @@ impl Plan {
         let flops = compute.iter().filter(|at| func.is_float(l.body.insts[**at].results[0])).count();
         let moved = gather.iter().chain(&scatter).copied();
         let direct = moved.filter(|at| is_side_by_side(func, l, *at)).collect();
-        (flops >= heavy).then_some(Plan { gather, direct, compute, scatter, ordered })
+        Some(Plan { gather, direct, compute, scatter, ordered, flops })
     }
 }
 

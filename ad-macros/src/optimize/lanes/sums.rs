@@ -1,0 +1,125 @@
+//! Sums of light loops, split into eight that do not wait for each other.
+//!
+//! `for i in lo..hi carrying s { s += x[i] * y[i] }` takes the latency of an addition for each round, since LLVM may not
+//! reorder sums. Where a sum belongs to a derivative alone nobody has promised its order:
+//!
+//! ```text
+//! for block in 0..(hi - lo) / 8 { for lane in 0..8 { s_lanes[lane] += x[..] * y[..] } }
+//! s = (the lanes of s_lanes in pairs) + (for i in the rest carrying s { s += x[i] * y[i] })
+//! ```
+//!
+//! Conditions: those of the parent module; nothing is stored; what is loaded lies side by side; no sum belongs to the
+//! function's own value (its chain of additions would take as long as before). Short loops run as they were.
+
+use rustc_hash::FxHashMap as HashMap;
+
+use super::{Widen, for_range, set};
+use crate::ir::{Block, Buffer, Cmp, ForLoop, Inst, InstKind, Op, Type, Value};
+
+/// How many sums run side by side.
+const LANES: usize = 8;
+/// From how many rounds on a loop is split.
+const FEWEST: usize = 2 * LANES;
+
+impl Widen<'_> {
+    /// Whether this is such a loop.
+    pub(super) fn is_light_sum(&self) -> bool {
+        let plan = &self.plan;
+        let (_, varying) = self.invariant();
+        let in_place = varying.iter().all(|at| match &self.l.body.insts[*at].kind {
+            InstKind::Load { .. } => plan.direct.contains(at),
+            _ => true,
+        });
+        in_place
+            && plan.scatter.is_empty()
+            && !plan.ordered.is_empty()
+            && plan.ordered.iter().all(Option::is_none)
+    }
+
+    /// The loop, split.
+    pub(super) fn split_sums(mut self, results: &[Value]) -> Vec<Inst> {
+        let l = self.l;
+        let mut insts = Vec::new();
+        let (fixed, varying) = self.invariant();
+        let mut map: HashMap<Value, Value> = HashMap::default();
+        self.clone_insts(&fixed, &mut map, &mut insts);
+        let mut sums = Vec::new();
+        for arg in &l.body.args[1..] {
+            let data = self.func.value(*arg).clone();
+            let name = data.name.as_deref().unwrap_or("sum").to_string();
+            let sum = self.array_of(&name, &data.ty, LANES, &mut insts);
+            sums.push(sum);
+        }
+
+        let rounds = self.op(Op::Sub, vec![l.hi, l.lo], Type::Int, &mut insts);
+        let [zero, lanes] = [0, LANES].map(|n| self.int(n, &mut insts));
+        let blocks = self.op(Op::Div, vec![rounds, lanes], Type::Int, &mut insts);
+        let block = self.value(Type::Int, Some("block"));
+        let mut in_block = Vec::new();
+        let offset = self.op(Op::Mul, vec![block, lanes], Type::Int, &mut in_block);
+        let start = self.op(Op::Add, vec![l.lo, offset], Type::Int, &mut in_block);
+        let [from, to] = [0, LANES].map(|n| self.int(n, &mut in_block));
+        let lane = self.value(Type::Int, Some("lane"));
+        let mut in_lane = Vec::new();
+        let mut here = map.clone();
+        let i = self.op(Op::Add, vec![start, lane], Type::Int, &mut in_lane);
+        here.insert(l.body.args[0], i);
+        for (arg, sum) in l.body.args[1..].iter().zip(&sums) {
+            let loaded = self.load(*sum, lane, *arg, &mut in_lane);
+            here.insert(*arg, loaded);
+        }
+        self.clone_insts(&varying, &mut here, &mut in_lane);
+        let compute = self.plan.compute.clone();
+        self.clone_insts(&compute, &mut here, &mut in_lane);
+        for (y, sum) in l.body.yields.iter().zip(&sums) {
+            in_lane.push(set(*sum, lane, here[y]));
+        }
+        in_block.push(for_range(from, to, Block { args: vec![lane], insts: in_lane, ..Block::default() }));
+        insts.push(for_range(zero, blocks, Block { args: vec![block], insts: in_block, ..Block::default() }));
+
+        let totals: Vec<Value> =
+            l.inits.iter().zip(&sums).map(|(like, sum)| self.sum_of_lanes(*sum, *like, &mut insts)).collect();
+        let done = self.op(Op::Mul, vec![blocks, lanes], Type::Int, &mut insts);
+        let from = self.op(Op::Add, vec![l.lo, done], Type::Int, &mut insts);
+        // The rounds that are left do not wait for the sums of the lanes.
+        let rest = self.like_all(results);
+        insts.push(Inst { results: rest.clone(), kind: InstKind::For(ForLoop { lo: from, ..l.clone() }) });
+        let mut yields = Vec::new();
+        for (total, rest) in totals.into_iter().zip(rest) {
+            let ty = self.func.ty(rest).clone();
+            yields.push(self.op(Op::Add, vec![total, rest], ty, &mut insts));
+        }
+
+        let mut out = Vec::new();
+        let fewest = self.int(FEWEST, &mut out);
+        let first = self.op(Op::Add, vec![l.lo, fewest], Type::Int, &mut out);
+        let cond = self.op(Op::Cmp(Cmp::Le), vec![first, l.hi], Type::Bool, &mut out);
+        let then_block = Block { insts, yields, ..Block::default() };
+        let plain = self.like_all(results);
+        let short = Inst { results: plain.clone(), kind: InstKind::For(l.clone()) };
+        let else_block = Block { insts: vec![short], yields: plain, ..Block::default() };
+        out.push(Inst { results: results.to_vec(), kind: InstKind::If { cond, then_block, else_block } });
+        out
+    }
+
+    fn like_all(&mut self, list: &[Value]) -> Vec<Value> {
+        list.iter().map(|v| self.value(self.func.ty(*v).clone(), None)).collect()
+    }
+
+    /// The lanes of a sum, added up in pairs.
+    fn sum_of_lanes(&mut self, sum: Buffer, like: Value, out: &mut Vec<Inst>) -> Value {
+        let ty = self.func.ty(like).clone();
+        let mut parts = Vec::new();
+        for lane in 0..LANES {
+            let index = self.int(lane, out);
+            parts.push(self.load(sum, index, like, out));
+        }
+        while parts.len() > 1 {
+            let half = parts.len() / 2;
+            parts = (0..half)
+                .map(|k| self.op(Op::Add, vec![parts[k], parts[k + half]], ty.clone(), out))
+                .collect();
+        }
+        parts[0]
+    }
+}
