@@ -298,7 +298,7 @@ impl Lower<'_> {
             }
             let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
             let func = &c.func;
-            let verbatim = Verbatim { tokens: quote::quote!(#func(#hole)), buffers: Vec::new() };
+            let verbatim = Verbatim::new(quote::quote!(#func(#hole)), Vec::new());
             return Val::Scalar(self.s.b.op_typed(Op::Verbatim(verbatim), &[v], Type::Float(kind)));
         }
         let Some((first, rest)) = args.split_first() else {

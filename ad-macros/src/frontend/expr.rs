@@ -230,7 +230,7 @@ impl Lower<'_> {
             Some(kind) => kind.clone(),
             None => self.float_constant(&p.path),
         };
-        let verbatim = Verbatim { tokens: p.to_token_stream(), buffers: Vec::new() };
+        let verbatim = Verbatim::new(p.to_token_stream(), Vec::new());
         let ty = kind.map_or(Type::Opaque, Type::Float);
         Val::Scalar(self.s.b.op_typed(Op::Verbatim(verbatim), &[], ty))
     }

@@ -195,7 +195,7 @@ impl Lower<'_> {
             "neg_infinity" => f64::NEG_INFINITY,
             "nan" => f64::NAN,
             _ => {
-                let verbatim = Verbatim { tokens: quote!(#call), buffers: Vec::new() };
+                let verbatim = Verbatim::new(quote!(#call), Vec::new());
                 return Some(Val::Scalar(self.s.b.op_typed(Op::Verbatim(verbatim), &[], Type::Float(kind))));
             }
         };
@@ -235,7 +235,7 @@ impl Lower<'_> {
             return Some(Val::Scalar(self.convert(v, kind)));
         }
         let (func, hole) = (&call.func, syn::Ident::new(&Verbatim::hole(0), Span::call_site()));
-        let verbatim = Verbatim { tokens: quote!(#func(#hole) #unwrap), buffers: Vec::new() };
+        let verbatim = Verbatim::new(quote!(#func(#hole) #unwrap), Vec::new());
         Some(Val::Scalar(self.s.b.op_typed(Op::Verbatim(verbatim), &[v], Type::Float(kind.clone()))))
     }
 

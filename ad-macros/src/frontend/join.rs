@@ -20,7 +20,7 @@ impl Lower<'_> {
             Type::Bool => self.s.b.boolean(false),
             Type::Int | Type::Opaque => {
                 let tokens = quote::quote!(::core::default::Default::default());
-                self.s.b.op_typed(Op::Verbatim(Verbatim { tokens, buffers: Vec::new() }), &[], ty.clone())
+                self.s.b.op_typed(Op::Verbatim(Verbatim::new(tokens, Vec::new())), &[], ty.clone())
             }
         }
     }

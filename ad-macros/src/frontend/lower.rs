@@ -234,7 +234,7 @@ fn attempt(
     let mut func = super::arrays::storage::settle(lower.s.b.finish(), arrays.into_iter());
     let effects = items.into_iter().map(|tokens| Inst {
         results: Vec::new(),
-        kind: InstKind::Effect(Verbatim { tokens, buffers: Vec::new() }, Vec::new()),
+        kind: InstKind::Effect(Verbatim::new(tokens, Vec::new()), Vec::new()),
     });
     func.body.insts.splice(0..0, effects);
     (func, wanted, assumptions)
@@ -559,7 +559,7 @@ impl Lower<'_> {
         };
         let name = self.s.b.func.value(v).name.clone();
         let tokens = Verbatim::hole(0).parse().unwrap_or_default();
-        let out = self.s.b.op_typed(Op::Verbatim(Verbatim { tokens, buffers: Vec::new() }), &[v], kind);
+        let out = self.s.b.op_typed(Op::Verbatim(Verbatim::new(tokens, Vec::new())), &[v], kind);
         if let Some(name) = name {
             self.s.b.name(out, || name);
         }

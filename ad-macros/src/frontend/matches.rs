@@ -111,7 +111,7 @@ impl Lower<'_> {
                 let inner = &found.verbatim.tokens;
                 let pat = super::patterns::without_names(pat);
                 let tokens = quote!(::core::matches!(#inner, #pat));
-                let verbatim = Verbatim { tokens, buffers: found.verbatim.buffers };
+                let verbatim = Verbatim::new(tokens, found.verbatim.buffers);
                 Some(self.s.b.op_typed(Op::Verbatim(verbatim), &found.args, Type::Bool))
             }
         }
@@ -141,7 +141,7 @@ impl Lower<'_> {
                 let by_value = matches!(pat, syn::Pat::Reference(_) | syn::Pat::Ident(_));
                 let inner = &found.verbatim.tokens;
                 let tokens = if by_value { quote!(#inner) } else { quote!(&(#inner)) };
-                let verbatim = Verbatim { tokens, buffers: found.verbatim.buffers };
+                let verbatim = Verbatim::new(tokens, found.verbatim.buffers);
                 let v = self.s.b.op(Op::Verbatim(verbatim), &found.args);
                 if !by_value || matches!(pat, syn::Pat::Reference(_)) {
                     self.s.refs.insert(v);
@@ -171,7 +171,7 @@ impl Lower<'_> {
     ) -> (Val, Flow) {
         let Some((arm, rest)) = arms.split_first() else {
             // Rust has checked that the arms are all there are.
-            let exit = Verbatim { tokens: quote!(::core::unreachable!()), buffers: Vec::new() };
+            let exit = Verbatim::new(quote!(::core::unreachable!()), Vec::new());
             self.s.b.effect(InstKind::Effect(exit, Vec::new()));
             self.s.b.current().diverges = true;
             return (Val::Never, Flow::Never);

@@ -147,7 +147,7 @@ impl Lower<'_> {
         if !by_reference {
             tokens = quote::quote!(*#tokens);
         }
-        let verbatim = crate::ir::Verbatim { tokens, buffers: found.verbatim.buffers };
+        let verbatim = crate::ir::Verbatim::new(tokens, found.verbatim.buffers);
         let own = self.s.b.op_typed(Op::Verbatim(verbatim), &found.args, Type::Opaque);
         if by_reference {
             self.s.refs.insert(own);

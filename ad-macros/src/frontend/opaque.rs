@@ -392,7 +392,7 @@ impl Lower<'_> {
                 quote::quote!(#first.iter().all(|row| row.iter().all(|row| row.len() == #n)))
             };
             let tokens = quote::quote!(::core::assert!(#all, #message));
-            let verbatim = crate::ir::Verbatim { tokens, buffers: Vec::new() };
+            let verbatim = crate::ir::Verbatim::check(tokens, Vec::new());
             self.s.b.effect(crate::ir::InstKind::Effect(verbatim, vec![v, dims[axis]]));
         }
         let fill = self.dummy(elem);

@@ -42,7 +42,7 @@ impl Lower<'_> {
 
     /// Rust that is passed through, with operands in its holes.
     pub(super) fn pass(&mut self, tokens: proc_macro2::TokenStream, args: &[Value], ty: Type) -> Value {
-        self.s.b.op_typed(Op::Verbatim(Verbatim { tokens, buffers: Vec::new() }), args, ty)
+        self.s.b.op_typed(Op::Verbatim(Verbatim::new(tokens, Vec::new())), args, ty)
     }
 
     /// `Some(x)`, `Ok(x)`, `None`, `Err(e)` as a value; `None` if the expression is none of them.
@@ -153,7 +153,7 @@ impl Lower<'_> {
     /// Runs an exit (a `return`, a panic) unless a condition holds.
     fn require(&mut self, holds: Value, exit: proc_macro2::TokenStream, args: Vec<Value>) {
         self.branch(holds, Span::call_site(), &mut |_| (Val::unit(), Flow::Falls), &mut |this| {
-            let verbatim = Verbatim { tokens: exit.clone(), buffers: Vec::new() };
+            let verbatim = Verbatim::new(exit.clone(), Vec::new());
             this.s.b.effect(InstKind::Effect(verbatim, args.clone()));
             this.s.b.current().diverges = true;
             (Val::Never, Flow::Never)
@@ -173,7 +173,7 @@ impl Lower<'_> {
     fn question(&mut self, v: Value) -> Val {
         let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
         // Once for its effect, which stays where it is; the value itself may go where it is needed.
-        let verbatim = Verbatim { tokens: quote!({ let _ = (#hole)?; }), buffers: Vec::new() };
+        let verbatim = Verbatim::new(quote!({ let _ = (#hole)?; }), Vec::new());
         self.s.b.effect(InstKind::Effect(verbatim, vec![v]));
         Val::Scalar(self.pass(quote!((#hole)?), &[v], Type::Opaque))
     }
@@ -204,12 +204,9 @@ impl Lower<'_> {
             let inner = found.verbatim.tokens.clone();
             // What a `parse` gives, the annotation of the `let` tells.
             let ty = self.expected.as_ref().map(|ty| quote!(: #ty));
-            let effect = Verbatim {
-                tokens: quote!({ let _ #ty = (#inner)?; }),
-                buffers: found.verbatim.buffers.clone(),
-            };
+            let effect = Verbatim::new(quote!({ let _ #ty = (#inner)?; }), found.verbatim.buffers.clone());
             self.s.b.effect(InstKind::Effect(effect, found.args.clone()));
-            let value = Verbatim { tokens: quote!((#inner)?), buffers: found.verbatim.buffers };
+            let value = Verbatim::new(quote!((#inner)?), found.verbatim.buffers);
             return Val::Scalar(self.s.b.op(Op::Verbatim(value), &found.args));
         }
         match self.expr(&e.expr).0 {

@@ -79,7 +79,7 @@ impl Lower<'_> {
                 let name = syn::Ident::new(&Verbatim::buffer_hole(0), Span::call_site());
                 let holes = (0..index.len()).map(|k| syn::Ident::new(&Verbatim::hole(k), Span::call_site()));
                 let place = self.written_place(buffer, &name, holes);
-                let verbatim = Verbatim { tokens: quote!(&#place), buffers: vec![buffer] };
+                let verbatim = Verbatim::new(quote!(&#place), vec![buffer]);
                 let v = self.s.b.op(Op::Verbatim(verbatim), &index);
                 self.s.refs.insert(v);
                 Val::Scalar(v)
@@ -384,7 +384,7 @@ impl Lower<'_> {
             let (s, e, n) = (&holes[0], &holes[1], &holes[2]);
             let start = start.unwrap_or_else(|| self.s.b.int("0"));
             let tokens = quote!(::core::assert!(#s <= #e && #e <= #n, "a range beyond the array"));
-            let verbatim = Verbatim { tokens, buffers: Vec::new() };
+            let verbatim = Verbatim::check(tokens, Vec::new());
             return self.s.b.effect(InstKind::Effect(verbatim, vec![start, end, len]));
         }
         let mut args = Vec::new();
@@ -402,7 +402,7 @@ impl Lower<'_> {
         let buffer = syn::Ident::new(&Verbatim::buffer_hole(0), Span::call_site());
         let place = self.written_place(view.buffer, &buffer, prefix.into_iter());
         let tokens = quote!(let _ = &#place #range [#start..#end]);
-        self.s.b.effect(InstKind::Effect(Verbatim { tokens, buffers: vec![view.buffer] }, args));
+        self.s.b.effect(InstKind::Effect(Verbatim::check(tokens, vec![view.buffer]), args));
     }
 
     /// A place in a buffer as it is written in code: the field of its rows behind the first index.
@@ -434,7 +434,7 @@ impl Lower<'_> {
                 let name = syn::Ident::new(&Verbatim::buffer_hole(0), Span::call_site());
                 let holes = (0..axis).map(|k| syn::Ident::new(&Verbatim::hole(k), Span::call_site()));
                 let place = self.written_place(view.buffer, &name, holes);
-                let verbatim = Verbatim { tokens: quote!(#place.len()), buffers: vec![view.buffer] };
+                let verbatim = Verbatim::new(quote!(#place.len()), vec![view.buffer]);
                 let len = self.s.b.op_typed(Op::Verbatim(verbatim), &view.prefix, Type::Int);
                 self.s.ints.insert(len, "usize".into());
                 len
@@ -448,7 +448,7 @@ impl Lower<'_> {
             return self.s.b.int(n);
         }
         let tokens = n.parse().unwrap_or_default();
-        self.s.b.op_typed(Op::Verbatim(Verbatim { tokens, buffers: Vec::new() }), &[], Type::Int)
+        self.s.b.op_typed(Op::Verbatim(Verbatim::new(tokens, Vec::new())), &[], Type::Int)
     }
 
     // ---------------------------------------------------------------------------------------- arrays

@@ -111,7 +111,7 @@ impl Lower<'_> {
         let fits = self.op(Op::Cmp(fits), &[at, len]);
         let hole = syn::Ident::new(&Verbatim::hole(0), proc_macro2::Span::call_site());
         let tokens = quote::quote!(::core::assert!(#hole, "an index beyond the end of a vector"));
-        let verbatim = Verbatim { tokens, buffers: Vec::new() };
+        let verbatim = Verbatim::check(tokens, Vec::new());
         self.s.b.effect(InstKind::Effect(verbatim, vec![fits]));
     }
 

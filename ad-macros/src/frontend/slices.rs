@@ -203,7 +203,7 @@ impl Lower<'_> {
             let tokens = quote::quote!(::core::assert_eq!(
                 #x, #y, "a differentiated function exchanges vectors of equal lengths only"
             ));
-            let verbatim = crate::ir::Verbatim { tokens, buffers: Vec::new() };
+            let verbatim = crate::ir::Verbatim::check(tokens, Vec::new());
             let kind = crate::ir::InstKind::Effect(verbatim, vec![lengths.0, lengths.1]);
             self.s.b.effect(kind);
         }

@@ -84,7 +84,7 @@ impl Lower<'_> {
         });
         found.args.push(len);
         found.verbatim.buffers.extend(buffers);
-        let verbatim = Verbatim { tokens, buffers: found.verbatim.buffers };
+        let verbatim = Verbatim::new(tokens, found.verbatim.buffers);
         let order = self.s.b.op_typed(Op::Verbatim(verbatim), &found.args, Type::Opaque);
         let zero = self.s.b.int("0");
         let spec = super::loops::RangeSpec::new(zero, len, false);

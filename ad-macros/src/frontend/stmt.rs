@@ -312,7 +312,7 @@ impl Lower<'_> {
                 })
             }
         };
-        let verbatim = crate::ir::Verbatim { tokens, buffers: Vec::new() };
+        let verbatim = crate::ir::Verbatim::new(tokens, Vec::new());
         let value = self.s.b.op_typed(Op::Verbatim(verbatim), &[v], data);
         if is_integer(ty) {
             self.s.ints.insert(value, quote::quote!(#ty).to_string().into());

@@ -78,7 +78,7 @@ impl Lower<'_> {
         };
         let tokens = fill.stream(tokens);
         let Fill { args, buffers, tainted, failed, .. } = fill;
-        (!failed).then_some(Found { verbatim: Verbatim { tokens, buffers }, args, tainted })
+        (!failed).then_some(Found { verbatim: Verbatim::new(tokens, buffers), args, tainted })
     }
 
     /// An expression that the macro does not look into: an error if something active is in it.

@@ -76,9 +76,20 @@ pub(crate) struct Verbatim {
     pub(crate) tokens: TokenStream,
     /// Buffers it reads (never writes).
     pub(crate) buffers: Vec<Buffer>,
+    /// As an effect: it panics where something does not fit, and does nothing else. It may change places with what only
+    /// computes.
+    pub(crate) check: bool,
 }
 
 impl Verbatim {
+    /// Rust as it is.
+    pub(crate) fn new(tokens: TokenStream, buffers: Vec<Buffer>) -> Verbatim {
+        Verbatim { tokens, buffers, check: false }
+    }
+    /// An assertion.
+    pub(crate) fn check(tokens: TokenStream, buffers: Vec<Buffer>) -> Verbatim {
+        Verbatim { tokens, buffers, check: true }
+    }
     pub(crate) fn hole(operand: usize) -> String {
         format!("__ad_operand_{operand}")
     }

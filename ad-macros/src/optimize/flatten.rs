@@ -101,11 +101,7 @@ impl Pass<'_> {
                 }
                 Dim::Fixed(n) => {
                     let tokens = n.parse().unwrap_or_default();
-                    self.op(
-                        Op::Verbatim(crate::ir::Verbatim { tokens, buffers: Vec::new() }),
-                        Vec::new(),
-                        out,
-                    )
+                    self.op(Op::Verbatim(crate::ir::Verbatim::new(tokens, Vec::new())), Vec::new(), out)
                 }
                 Dim::Slice => unreachable!("the verifier has seen a length for each axis"),
             });

@@ -277,7 +277,7 @@ impl Touched {
             InstKind::Pure(Op::Len(buffer, _), _) => {
                 self.reads.insert(*buffer);
             }
-            InstKind::Effect(..) => self.effects = true,
+            InstKind::Effect(what, _) => self.effects |= !what.check,
             _ => {}
         }
         self.stacks.extend(inst.kind.stack());

@@ -265,7 +265,8 @@ impl Pass<'_> {
         !body.diverges
             && body.insts.iter().all(|inst| match &inst.kind {
                 InstKind::For(_) => self.lane_loop(inst).is_some(),
-                InstKind::While { .. } | InstKind::Effect(..) => false,
+                InstKind::While { .. } => false,
+                InstKind::Effect(what, _) => what.check,
                 kind => kind.blocks().into_iter().all(|b| self.is_innermost(b)),
             })
     }

@@ -30,26 +30,26 @@ pub(super) fn tangent(
         (Binary::Log, 0) => {
             let ln = b.unary(Unary::Ln, v);
             let down = b.mul(u, ln);
-            b.div(t, down)
+            b.over(t, down)
         }
         (Binary::Log, _) => {
             let ln = b.unary(Unary::Ln, v);
             let down = b.mul(v, ln);
-            let slope = b.div(y, down);
+            let slope = b.over(y, down);
             let product = b.mul(t, slope);
             b.neg(product)
         }
         // angle of (v, u): v / r² and -u / r². r² itself would overflow (and underflow) long before r.
         (Binary::Atan2, _) => {
             let r = b.binary(Binary::Hypot, u, v);
-            let unit = b.div(if k == 0 { v } else { u }, r);
-            let slope = b.div(unit, r);
+            let unit = b.over(if k == 0 { v } else { u }, r);
+            let slope = b.over(unit, r);
             let product = b.mul(t, slope);
             if k == 0 { product } else { b.neg(product) }
         }
         // u / y; a cone has no slope at its tip: NaN at (0, 0)
         (Binary::Hypot, _) => {
-            let slope = b.div(args[k], y);
+            let slope = b.over(args[k], y);
             b.mul(t, slope)
         }
         // The argument that the result was taken from: the first where they are equal; the other of a NaN, as
@@ -93,7 +93,7 @@ fn powf_base(b: &mut Builder, u: Value, v: Value, y: Value, t: Value) -> Option<
         Some(1.0) => return Some(t),
         Some(0.5) => {
             let half = b.float_like(0.5, u);
-            b.div(half, y)
+            b.over(half, y)
         }
         Some(1.5) => {
             let factor = b.float_like(1.5, u);

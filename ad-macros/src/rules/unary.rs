@@ -17,7 +17,7 @@ pub(super) fn tangent(b: &mut Builder, f: Unary, x: Value, y: Value, t: Value) -
             let three = c(b, 3.0);
             let square = b.mul(y, y);
             let down = b.mul(three, square);
-            b.div(t, down)
+            b.over(t, down)
         }
         Unary::Exp => b.mul(t, y),
         Unary::Exp2 => {
@@ -30,13 +30,13 @@ pub(super) fn tangent(b: &mut Builder, f: Unary, x: Value, y: Value, t: Value) -
             let slope = b.unary(Unary::Exp, x);
             b.mul(t, slope)
         }
-        Unary::Ln => b.div(t, x),
+        Unary::Ln => b.over(t, x),
         Unary::Log2 => over(b, t, std::f64::consts::LOG2_E, x),
         Unary::Log10 => over(b, t, std::f64::consts::LOG10_E, x),
         Unary::Ln1p => {
             let one = c(b, 1.0);
             let down = b.add(one, x);
-            b.div(t, down)
+            b.over(t, down)
         }
         Unary::Sin => {
             let slope = b.unary(Unary::Cos, x);
@@ -58,14 +58,14 @@ pub(super) fn tangent(b: &mut Builder, f: Unary, x: Value, y: Value, t: Value) -
         Unary::Asin | Unary::Acos => {
             let product = one_minus_square(b, x);
             let root = b.unary(Unary::Sqrt, product);
-            let slope = b.div(t, root);
+            let slope = b.over(t, root);
             if f == Unary::Asin { slope } else { b.neg(slope) }
         }
         Unary::Atan => {
             let one = c(b, 1.0);
             let square = b.mul(x, x);
             let down = b.add(one, square);
-            b.div(t, down)
+            b.over(t, down)
         }
         Unary::Sinh => {
             let slope = b.unary(Unary::Cosh, x);
@@ -85,7 +85,7 @@ pub(super) fn tangent(b: &mut Builder, f: Unary, x: Value, y: Value, t: Value) -
         Unary::Asinh => {
             let one = c(b, 1.0);
             let root = b.binary(Binary::Hypot, x, one);
-            b.div(t, root)
+            b.over(t, root)
         }
         // 1 / (√(x-1) √(x+1)): no cancellation near 1, and the product would overflow
         Unary::Acosh => {
@@ -95,11 +95,11 @@ pub(super) fn tangent(b: &mut Builder, f: Unary, x: Value, y: Value, t: Value) -
             let minus = b.unary(Unary::Sqrt, minus);
             let plus = b.unary(Unary::Sqrt, plus);
             let root = b.mul(minus, plus);
-            b.div(t, root)
+            b.over(t, root)
         }
         Unary::Atanh => {
             let down = one_minus_square(b, x);
-            b.div(t, down)
+            b.over(t, down)
         }
         // The sign of x; 0 at 0 (the middle of the subdifferential); NaN for NaN. The sign is locally constant, so
         // that the second derivative is 0 at no cost.

@@ -101,7 +101,7 @@ fn cut(func: &mut Func, l: ForLoop, results: &[Value], every: Every, out: &mut V
 
 fn verbatim(func: &mut Func, tokens: proc_macro2::TokenStream, args: Vec<Value>, name: &str) -> Inst {
     let result = func.new_value(Type::Int, Some(name.into()));
-    let op = Op::Verbatim(Verbatim { tokens, buffers: Vec::new() });
+    let op = Op::Verbatim(Verbatim::new(tokens, Vec::new()));
     Inst { results: vec![result], kind: InstKind::Pure(op, args) }
 }
 

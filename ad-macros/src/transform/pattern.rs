@@ -118,7 +118,7 @@ fn recorded(b: &mut Builder, method: &str, sets: &[Value]) -> Value {
     let method = Ident::new(method, Span::call_site());
     let holes = (0..sets.len()).map(|k| Ident::new(&Verbatim::hole(k), Span::call_site()));
     let tokens: TokenStream = quote!(#recorder.#method(#(#holes),*));
-    b.op_typed(Op::Verbatim(Verbatim { tokens, buffers: Vec::new() }), sets, Type::Int)
+    b.op_typed(Op::Verbatim(Verbatim::new(tokens, Vec::new())), sets, Type::Int)
 }
 
 /// As [`recorded`], for what it marks: it stays though nobody may ask for its set.
@@ -127,7 +127,7 @@ fn marked(b: &mut Builder, method: &str, sets: &[Value]) -> Value {
     let name = Ident::new(method, Span::call_site());
     let holes = (0..sets.len()).map(|k| Ident::new(&Verbatim::hole(k), Span::call_site()));
     let tokens: TokenStream = quote!(#recorder.#name(#(#holes),*));
-    b.effect(InstKind::Effect(Verbatim { tokens, buffers: Vec::new() }, sets.to_vec()));
+    b.effect(InstKind::Effect(Verbatim::new(tokens, Vec::new()), sets.to_vec()));
     match sets {
         [a] => *a,
         _ => recorded(b, "union", sets),
@@ -216,7 +216,7 @@ impl Carried for Sets {
                         Ident::new(RECORDER, Span::call_site()),
                     );
                     let tokens = quote!(#recorder.union_all(&#name #([#index])* #range));
-                    b.op_typed(Op::Verbatim(Verbatim { tokens, buffers: vec![*buffer] }), &args, Type::Int)
+                    b.op_typed(Op::Verbatim(Verbatim::new(tokens, vec![*buffer])), &args, Type::Int)
                 }
             };
             all = recorded(b, "union", &[all, set]);

@@ -268,7 +268,7 @@ impl Lower<'_> {
         let [p, q] =
             [0, 1].map(|k| syn::Ident::new(&crate::ir::Verbatim::hole(k), proc_macro2::Span::call_site()));
         let tokens = quote::quote!(::core::assert!(#p <= #q, "a part beyond the end of an array"));
-        let verbatim = crate::ir::Verbatim { tokens, buffers: Vec::new() };
+        let verbatim = crate::ir::Verbatim::check(tokens, Vec::new());
         self.s.b.effect(InstKind::Effect(verbatim, vec![k, total]));
     }
 

@@ -210,7 +210,7 @@ impl Lower<'_> {
         let holes = (1..=rank).map(|k| syn::Ident::new(&crate::ir::Verbatim::hole(k), Span::call_site()));
         let x = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
         let tokens = quote::quote!(::ad_runtime::__private::ElementAt::check(&#x, [#(#holes),*]));
-        let verbatim = crate::ir::Verbatim { tokens, buffers: Vec::new() };
+        let verbatim = crate::ir::Verbatim::new(tokens, Vec::new());
         let args = std::iter::once(c).chain(shape).collect();
         self.s.b.effect(InstKind::Effect(verbatim, args));
         Some(Operand::Data(c))
@@ -254,7 +254,7 @@ impl Lower<'_> {
         }
         let [p, q] = [0, 1].map(|k| syn::Ident::new(&crate::ir::Verbatim::hole(k), Span::call_site()));
         let tokens = quote::quote!(::core::assert_eq!(#p, #q, #what));
-        let verbatim = crate::ir::Verbatim { tokens, buffers: Vec::new() };
+        let verbatim = crate::ir::Verbatim::check(tokens, Vec::new());
         self.s.b.effect(InstKind::Effect(verbatim, vec![a, b]));
     }
 

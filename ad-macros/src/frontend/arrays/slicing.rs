@@ -133,7 +133,7 @@ impl Lower<'_> {
             let [s, e, n] =
                 [0, 1, 2].map(|k| syn::Ident::new(&crate::ir::Verbatim::hole(k), Span::call_site()));
             let tokens = quote::quote!(::core::assert!(#s <= #e && #e <= #n, "a range beyond the array"));
-            let verbatim = crate::ir::Verbatim { tokens, buffers: Vec::new() };
+            let verbatim = crate::ir::Verbatim::check(tokens, Vec::new());
             self.s.b.effect(crate::ir::InstKind::Effect(verbatim, vec![start, end, total]));
         }
         let len = if self.literal_int(start) == Some(0) { end } else { self.op(Op::Sub, &[end, start]) };

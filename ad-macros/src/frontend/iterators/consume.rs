@@ -550,8 +550,7 @@ impl Lower<'_> {
                     Cmp::Eq => quote::quote!(is_eq),
                     Cmp::Ne => quote::quote!(is_ne),
                 };
-                let verbatim =
-                    crate::ir::Verbatim { tokens: quote::quote!(#hole.#method()), buffers: Vec::new() };
+                let verbatim = crate::ir::Verbatim::new(quote::quote!(#hole.#method()), Vec::new());
                 self.s.b.op_typed(Op::Verbatim(verbatim), &[*v], Type::Bool)
             }
             Val::Never => self.s.b.boolean(false),

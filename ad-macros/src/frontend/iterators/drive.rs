@@ -42,7 +42,7 @@ impl<'a> Lower<'a> {
     /// A `usize` computed by a method or function of std, named by its tokens.
     fn count_by(&mut self, tokens: proc_macro2::TokenStream, args: &[Value]) -> Value {
         let args: Vec<Value> = args.iter().map(|a| self.sized(*a)).collect();
-        self.s.b.op_typed(Op::Verbatim(Verbatim { tokens, buffers: Vec::new() }), &args, Type::Int)
+        self.s.b.op_typed(Op::Verbatim(Verbatim::new(tokens, Vec::new())), &args, Type::Int)
     }
 
     fn holes() -> [syn::Ident; 2] {
@@ -228,7 +228,7 @@ impl<'a> Lower<'a> {
                     (true, false) => quote!(#x[#y].clone()),
                     (false, false) => quote!(&#x[#y]),
                 };
-                let v = self.s.b.op(Op::Verbatim(Verbatim { tokens, buffers: Vec::new() }), &[*base, k]);
+                let v = self.s.b.op(Op::Verbatim(Verbatim::new(tokens, Vec::new())), &[*base, k]);
                 if !*owned || *refs {
                     self.s.refs.insert(v);
                 }

@@ -161,7 +161,7 @@ impl Lower<'_> {
                 let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
                 let owned = !self.s.refs.contains(&base);
                 let tokens = quote!(&#hole);
-                let verbatim = Verbatim { tokens, buffers: Vec::new() };
+                let verbatim = Verbatim::new(tokens, Vec::new());
                 let base = self.s.b.op(Op::Verbatim(verbatim), &[base]);
                 let _ = owned;
                 Some(Rc::new(Iter::Foreign { base, owned: false, refs: false }))
@@ -198,7 +198,7 @@ impl Lower<'_> {
                 let tokens = quote!(
                     ::core::iter::IntoIterator::into_iter(#of).collect::<::ad_runtime::__private::Vec<_>>()
                 );
-                let verbatim = Verbatim { tokens, buffers: Vec::new() };
+                let verbatim = Verbatim::new(tokens, Vec::new());
                 let base = self.s.b.op(Op::Verbatim(verbatim), &[base]);
                 Some(Rc::new(Iter::Foreign { base, owned: true, refs: true }))
             }

@@ -52,18 +52,32 @@ pub(crate) fn lanes_from(mut func: Func, heavy: usize) -> Func {
     let primal = activity::useful(&func, &values);
     let mut body = std::mem::take(&mut func.body);
     let mut arrays = Vec::new();
-    in_block(&mut func, &mut body, heavy, &primal, &mut arrays);
+    in_block(&mut func, &mut body, heavy, &primal, &HashSet::default(), &mut arrays);
     body.insts.splice(0..0, arrays);
     func.body = body;
     func
 }
 
-/// `arrays`: gets the declarations of what the lanes lie in, which are made once.
-fn in_block(func: &mut Func, block: &mut Block, heavy: usize, primal: &Activity, arrays: &mut Vec<Inst>) {
+/// `around`: what is defined in the loop around the block. `arrays`: gets the declarations of what the lanes lie in, which
+/// are made once.
+fn in_block(
+    func: &mut Func,
+    block: &mut Block,
+    heavy: usize,
+    primal: &Activity,
+    around: &HashSet<Value>,
+    arrays: &mut Vec<Inst>,
+) {
     let mut insts = Vec::with_capacity(block.insts.len());
     for mut inst in std::mem::take(&mut block.insts) {
+        let is_loop = matches!(inst.kind, InstKind::For(_) | InstKind::While { .. });
         for nested in inst.kind.blocks_mut() {
-            in_block(func, nested, heavy, primal, arrays);
+            let mut inside: HashSet<Value> = HashSet::default();
+            if is_loop {
+                inside.extend(&nested.args);
+                nested.visit(&mut |inst| inside.extend(&inst.results));
+            }
+            in_block(func, nested, heavy, primal, if is_loop { &inside } else { around }, arrays);
         }
         if let InstKind::For(l) = &inst.kind
             && !adds_to_primal(l, primal)
@@ -74,7 +88,7 @@ fn in_block(func: &mut Func, block: &mut Block, heavy: usize, primal: &Activity,
             let widened = Widen { func, l, plan, count, arrays };
             if is_heavy {
                 insts.extend(widened.run(&inst.results));
-            } else if widened.is_light_sum() {
+            } else if widened.is_light_sum() && ![l.lo, l.hi].iter().any(|v| around.contains(v)) {
                 insts.extend(widened.split_sums(&inst.results));
             } else {
                 insts.push(inst);

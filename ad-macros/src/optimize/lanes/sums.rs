@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Conditions: those of the parent module; nothing is stored; what is loaded lies side by side; no sum belongs to the
-//! function's own value (its chain of additions would take as long as before). Short loops run as they were.
+//! function's own value (its chain of additions would take as long as before); the bounds are not those of a triangle, whose
+//! rows are short. Short loops run as they were.
 
 use rustc_hash::FxHashMap as HashMap;
 
@@ -83,7 +84,8 @@ impl Widen<'_> {
         let from = self.op(Op::Add, vec![l.lo, done], Type::Int, &mut insts);
         // The rounds that are left do not wait for the sums of the lanes.
         let rest = self.like_all(results);
-        insts.push(Inst { results: rest.clone(), kind: InstKind::For(ForLoop { lo: from, ..l.clone() }) });
+        let again = ForLoop { lo: from, body: self.body_again(), ..l.clone() };
+        insts.push(Inst { results: rest.clone(), kind: InstKind::For(again) });
         let mut yields = Vec::new();
         for (total, rest) in totals.into_iter().zip(rest) {
             let ty = self.func.ty(rest).clone();
@@ -102,8 +104,22 @@ impl Widen<'_> {
         out
     }
 
+    /// The body with new values.
+    fn body_again(&mut self) -> Block {
+        let l = self.l;
+        let args = self.like_all(&l.body.args);
+        let mut map: HashMap<Value, Value> = l.body.args.iter().copied().zip(args.iter().copied()).collect();
+        let mut insts = Vec::new();
+        let all: Vec<usize> = (0..l.body.insts.len()).collect();
+        self.clone_insts(&all, &mut map, &mut insts);
+        let yields = l.body.yields.iter().map(|y| *map.get(y).unwrap_or(y)).collect();
+        Block { args, insts, yields, ..Block::default() }
+    }
+
     fn like_all(&mut self, list: &[Value]) -> Vec<Value> {
-        list.iter().map(|v| self.value(self.func.ty(*v).clone(), None)).collect()
+        let like = |v: &Value| self.func.value(*v).clone();
+        let all: Vec<_> = list.iter().map(like).collect();
+        all.into_iter().map(|data| self.func.new_value(data.ty, data.name)).collect()
     }
 
     /// The lanes of a sum, added up in pairs.

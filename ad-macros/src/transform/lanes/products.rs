@@ -58,7 +58,7 @@ impl Widen<'_> {
             Dim::Fixed(n) if n.chars().all(|c| c.is_ascii_digit()) => self.b.int(&format!("{n}_usize")),
             Dim::Fixed(n) => {
                 let tokens = n.parse().unwrap_or_default();
-                self.b.op_typed(Op::Verbatim(Verbatim { tokens, buffers: Vec::new() }), &[], Type::Int)
+                self.b.op_typed(Op::Verbatim(Verbatim::new(tokens, Vec::new())), &[], Type::Int)
             }
             Dim::Slice => self.b.op(Op::Len(buffer, axis), &[]),
         }

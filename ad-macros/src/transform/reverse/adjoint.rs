@@ -287,7 +287,7 @@ impl Reverse<'_> {
     /// Ends the open block by leaving the function.
     fn exit(&mut self) {
         let tokens = "::core::unreachable!()".parse().unwrap_or_default();
-        self.b.effect(InstKind::Effect(Verbatim { tokens, buffers: Vec::new() }, Vec::new()));
+        self.b.effect(InstKind::Effect(Verbatim::new(tokens, Vec::new()), Vec::new()));
         self.b.current().diverges = true;
     }
 
