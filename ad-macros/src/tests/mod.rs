@@ -289,10 +289,11 @@ impl Check<'_> {
         self.same(&format!("{what}, prepared"), func, &prepare(optimised.clone()))?;
         self.same(&format!("{what}, brought together"), func, &bring_together(optimised.clone()))?;
         self.same(&format!("{what}, optimised"), func, &optimised)?;
-        self.same(&format!("{what}, lanes"), func, &lanes::lanes_from(optimised.clone(), 1))?;
+        self.same(&format!("{what}, lanes"), func, &lanes::lanes_from(optimised.clone(), 1, 0))?;
+        self.same(&format!("{what}, sums"), func, &lanes::lanes_from(optimised.clone(), usize::MAX, 0))?;
         let stored = first_store::first_store(optimised.clone());
         self.same(&format!("{what}, first_store, parked"), func, &parked::parked(stored.clone()))?;
-        self.same(&format!("{what}, first_store, lanes"), func, &lanes::lanes_from(stored, 1))?;
+        self.same(&format!("{what}, first_store, lanes"), func, &lanes::lanes_from(stored, 1, 0))?;
         self.same(&format!("{what}, finished"), func, &finish(optimised))
     }
 }

@@ -43,16 +43,17 @@ const LAST: usize = 8;
 
 /// Runs the pass.
 pub(crate) fn lanes(func: Func) -> Func {
-    lanes_from(func, HEAVY)
+    lanes_from(func, HEAVY, sums::FEWEST)
 }
 
-/// Runs the pass on loops of at least so many float operations.
-pub(crate) fn lanes_from(mut func: Func, heavy: usize) -> Func {
+/// Runs the pass, as if loops of so many float operations were heavy, and those of fewer worth being split from `fewest`
+/// rounds on.
+pub(crate) fn lanes_from(mut func: Func, heavy: usize, fewest: usize) -> Func {
     let values: Vec<_> = func.outputs.iter().filter(|o| o.role.marks.is_empty()).map(|o| o.binding).collect();
     let primal = activity::useful(&func, &values);
     let mut body = std::mem::take(&mut func.body);
     let mut arrays = Vec::new();
-    in_block(&mut func, &mut body, heavy, &primal, &HashSet::default(), &mut arrays);
+    in_block(&mut func, &mut body, (heavy, fewest), &primal, &HashSet::default(), &mut arrays);
     body.insts.splice(0..0, arrays);
     func.body = body;
     func
@@ -63,7 +64,7 @@ pub(crate) fn lanes_from(mut func: Func, heavy: usize) -> Func {
 fn in_block(
     func: &mut Func,
     block: &mut Block,
-    heavy: usize,
+    (heavy, fewest): (usize, usize),
     primal: &Activity,
     around: &HashSet<Value>,
     arrays: &mut Vec<Inst>,
@@ -77,7 +78,7 @@ fn in_block(
                 inside.extend(&nested.args);
                 nested.visit(&mut |inst| inside.extend(&inst.results));
             }
-            in_block(func, nested, heavy, primal, if is_loop { &inside } else { around }, arrays);
+            in_block(func, nested, (heavy, fewest), primal, if is_loop { &inside } else { around }, arrays);
         }
         if let InstKind::For(l) = &inst.kind
             && !adds_to_primal(l, primal)
@@ -89,7 +90,7 @@ fn in_block(
             if is_heavy {
                 insts.extend(widened.run(&inst.results));
             } else if widened.is_light_sum() && ![l.lo, l.hi].iter().any(|v| around.contains(v)) {
-                insts.extend(widened.split_sums(&inst.results));
+                insts.extend(widened.split_sums(&inst.results, fewest));
             } else {
                 insts.push(inst);
             }

@@ -20,7 +20,7 @@ use crate::ir::{Block, Buffer, Cmp, ForLoop, Inst, InstKind, Op, Type, Value};
 /// How many sums run side by side.
 const LANES: usize = 8;
 /// From how many rounds on a loop is split.
-const FEWEST: usize = 2 * LANES;
+pub(super) const FEWEST: usize = 2 * LANES;
 
 impl Widen<'_> {
     /// Whether this is such a loop.
@@ -38,7 +38,7 @@ impl Widen<'_> {
     }
 
     /// The loop, split.
-    pub(super) fn split_sums(mut self, results: &[Value]) -> Vec<Inst> {
+    pub(super) fn split_sums(mut self, results: &[Value], fewest: usize) -> Vec<Inst> {
         let l = self.l;
         let mut insts = Vec::new();
         let (fixed, varying) = self.invariant();
@@ -93,7 +93,7 @@ impl Widen<'_> {
         }
 
         let mut out = Vec::new();
-        let fewest = self.int(FEWEST, &mut out);
+        let fewest = self.int(fewest, &mut out);
         let first = self.op(Op::Add, vec![l.lo, fewest], Type::Int, &mut out);
         let cond = self.op(Op::Cmp(Cmp::Le), vec![first, l.hi], Type::Bool, &mut out);
         let then_block = Block { insts, yields, ..Block::default() };
