@@ -50,6 +50,24 @@ pub(crate) fn methods(name: &str) -> Vec<(String, Known)> {
     found
 }
 
+/// The types that have this operator with another type beside them, to its left or its right.
+pub(crate) fn operands(operator: &str, beside: &str, left: bool) -> Vec<String> {
+    let functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut found: Vec<String> = functions
+        .keys()
+        .filter_map(|key| {
+            let (own, rest) = key.split_once("::")?;
+            let (name, other) = rest.split_once("::")?;
+            let (here, there) = if left { (own, other) } else { (other, own) };
+            let fits = name == operator && there.trim_start_matches('&') == beside;
+            fits.then(|| here.trim_start_matches('&').to_string())
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
 /// The conversions into a type: what each is from, and the name it is kept by.
 pub(crate) fn conversions(ty: &str) -> Vec<(String, String)> {
     let functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,15 +136,6 @@ pub(crate) fn keep_impl(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) ->
 /// What an `impl` block defines: `Vec3::dot`, and `Vec3::mul::f64` of `impl Mul<f64> for Vec3`. As functions without
 /// `self` and `Self`.
 pub(crate) fn members(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> Vec<(String, syn::ItemFn)> {
-    let types = block.generics.params.iter().find(|p| !matches!(p, syn::GenericParam::Lifetime(_)));
-    if let Some(param) = types {
-        diagnostics.error(
-            param.span(),
-            "generic `impl` blocks are not looked into",
-            "write the types out: `impl Add for Vec3`",
-        );
-        return Vec::new();
-    }
     let Some(ty) = type_name(&block.self_ty) else {
         diagnostics.error(
             block.self_ty.span(),
@@ -136,8 +145,8 @@ pub(crate) fn members(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> V
         return Vec::new();
     };
     let own = match &*block.self_ty {
-        syn::Type::Reference(r) => r.elem.to_token_stream(),
-        other => other.to_token_stream(),
+        syn::Type::Reference(r) => in_expressions(&r.elem),
+        other => in_expressions(other),
     };
     // `Mul<f64>`: what stands on the other side. Without it, the type itself.
     let operator =
@@ -160,6 +169,7 @@ pub(crate) fn members(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> V
             syn::ImplItem::Fn(f) => {
                 let mut f = f.clone();
                 f.attrs.clear();
+                f.sig.generics = joined(&block.generics, &f.sig.generics);
                 for input in &mut f.sig.inputs {
                     if let syn::FnArg::Receiver(r) = input {
                         let mutable = r.mutability;
@@ -176,7 +186,8 @@ pub(crate) fn members(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> V
             }
             syn::ImplItem::Const(c) => {
                 let (name, ty, value) = (&c.ident, &c.ty, &c.expr);
-                syn::parse2(named(quote!(fn #name() -> #ty { #value }), &own)).ok()
+                let (generics, _, clause) = block.generics.split_for_impl();
+                syn::parse2(named(quote!(fn #name #generics () -> #ty #clause { #value }), &own)).ok()
             }
             _ => None,
         };
@@ -190,6 +201,40 @@ pub(crate) fn members(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> V
         }
     }
     found
+}
+
+/// A type as it may also stand in expressions: `Pair::<N>`.
+fn in_expressions(ty: &syn::Type) -> TokenStream {
+    let mut ty = ty.clone();
+    if let syn::Type::Path(p) = &mut ty {
+        for segment in &mut p.path.segments {
+            if let syn::PathArguments::AngleBracketed(arguments) = &mut segment.arguments {
+                arguments.colon2_token.get_or_insert_default();
+            }
+        }
+    }
+    ty.to_token_stream()
+}
+
+/// The generics of a method: those of its `impl` block, and its own.
+fn joined(block: &syn::Generics, own: &syn::Generics) -> syn::Generics {
+    if block.params.is_empty() {
+        return own.clone();
+    }
+    let mut all = own.clone();
+    let (lifetimes, others): (Vec<_>, Vec<_>) = block
+        .params
+        .iter()
+        .chain(&own.params)
+        .cloned()
+        .partition(|p| matches!(p, syn::GenericParam::Lifetime(_)));
+    all.params = lifetimes.into_iter().chain(others).collect();
+    let clauses = [block, own].into_iter().filter_map(|g| g.where_clause.as_ref());
+    let predicates: Vec<_> = clauses.flat_map(|c| c.predicates.iter().cloned()).collect();
+    if !predicates.is_empty() {
+        all.make_where_clause().predicates = predicates.into_iter().collect();
+    }
+    all
 }
 
 /// Operators of two sides, and conversions: there is one for each type on the other side.

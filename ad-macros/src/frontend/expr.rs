@@ -392,7 +392,15 @@ impl Lower<'_> {
                     ));
                 }
                 if matches!(a, Val::Struct(..)) || matches!(b, Val::Struct(..)) {
+                    self.tell_type(&a, &e.left);
+                    self.tell_type(&b, &e.right);
                     return self.own_operator(&op, a, b, e.op.span());
+                }
+                // Of data that the macro does not look into, but whose operators it knows.
+                if [(&a, &e.left), (&b, &e.right)].into_iter().any(|(val, e)| self.tell_type(val, e))
+                    && let Some(val) = self.operator_of_data(&op, &a, &b, e.op.span())
+                {
+                    return val;
                 }
                 match (self.scalar(a, e.left.span()), self.scalar(b, e.right.span())) {
                     (Some(a), Some(b)) => Val::Scalar(self.op(op, &[a, b])),
@@ -673,7 +681,10 @@ impl Lower<'_> {
             Val::Scalar(v) if !self.is_tainted(v) => {
                 let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
                 let member = &f.member;
-                Val::Scalar(self.pass(quote::quote!(#hole.#member), &[v], Type::Opaque))
+                let field = self.pass(quote::quote!(#hole.#member), &[v], Type::Opaque);
+                let field = Val::Scalar(field);
+                self.tell_type(&field, &syn::Expr::Field(f.clone()));
+                field
             }
             _ => {
                 self.error(

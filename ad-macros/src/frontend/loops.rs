@@ -2,6 +2,7 @@
 //! the exit flags; what follows a possible exit runs only if no flag is set.
 
 use proc_macro2::Span;
+use quote::ToTokens;
 
 use super::homes::Home;
 use super::lower::{Flow, LoopContext, Lower, State, VarId};
@@ -460,6 +461,9 @@ impl Lower<'_> {
     pub(super) fn while_expr(&mut self, e: &syn::ExprWhile) -> (Val, Flow) {
         self.here = e.while_token.span;
         if let syn::Expr::Let(l) = &*e.cond {
+            if let Some(all) = self.until_it_ends(e, l) {
+                return all;
+            }
             let body = &e.body;
             // `while let p = v { .. }` is `loop { if let p = v { .. } else { break } }`.
             return self.any_loop(
@@ -484,6 +488,28 @@ impl Lower<'_> {
             &mut |this, context| this.plain_round(&e.body, context),
             Some(&mut test),
         )
+    }
+
+    /// `while let Some(p) = it.next() { .. }`, with no other look at `it`, is `for p in it { .. }`. What is left of `it` after a
+    /// `break` is not followed.
+    fn until_it_ends(&mut self, e: &syn::ExprWhile, l: &syn::ExprLet) -> Option<(Val, Flow)> {
+        let (syn::Pat::TupleStruct(some), syn::Expr::MethodCall(next)) = (&*l.pat, &*l.expr) else { return None };
+        let (true, true, Some(pat)) =
+            (some.path.is_ident("Some"), next.method == "next" && next.args.is_empty(), some.elems.first())
+        else {
+            return None;
+        };
+        let syn::Expr::Path(p) = &*next.receiver else { return None };
+        let name = p.path.get_ident()?.to_string();
+        let var = self.lookup(&name)?;
+        if !matches!(self.s.vars[var].val, Val::Iter(_)) || super::written::mentions(&e.body.to_token_stream(), &name) {
+            return None;
+        }
+        let (label, receiver, body) = (&e.label, &next.receiver, &e.body);
+        let all: syn::ExprForLoop = syn::parse2(quote::quote!(#label for #pat in #receiver #body)).ok()?;
+        let all = self.for_expr(&all);
+        self.s.vars[var].val = Val::Unset;
+        Some(all)
     }
 
     pub(super) fn loop_expr(&mut self, e: &syn::ExprLoop) -> (Val, Flow) {

@@ -85,10 +85,32 @@ pub(super) struct State {
     pub(super) arrays: HashSet<Buffer>,
     /// The types of parameters that the macro does not look into.
     pub(super) types: HashMap<Value, Rc<str>>,
+    /// The whole types of what the macro does not look into, as far as declarations tell.
+    pub(super) declared: HashMap<Value, syn::Type>,
+    /// The types of the elements of slices that are parameters, where these are no numbers.
+    pub(super) elements: HashMap<Buffer, syn::Type>,
     /// Copies of arrays that other code made: whether these are vectors, which move, or arrays, which are copied, is not known.
     pub(super) copied_in: HashSet<Buffer>,
     /// Buffers in which arrays leave loops.
     pub(super) homes: HashSet<Buffer>,
+}
+
+impl State {
+    /// Notes the type of something that the macro does not look into.
+    pub(super) fn declare(&mut self, v: Value, ty: &syn::Type) {
+        match ty {
+            syn::Type::Reference(r) => return self.declare(v, &r.elem),
+            syn::Type::Paren(p) => return self.declare(v, &p.elem),
+            syn::Type::Group(g) => return self.declare(v, &g.elem),
+            syn::Type::Path(p) => {
+                if let Some(last) = p.path.segments.last() {
+                    self.types.insert(v, last.ident.to_string().into());
+                }
+            }
+            _ => {}
+        }
+        self.declared.insert(v, ty.clone());
+    }
 }
 
 pub(super) struct Lower<'a> {
@@ -182,6 +204,8 @@ fn attempt(
         linear: HashMap::default(),
         arrays: HashSet::default(),
         types: HashMap::default(),
+        declared: HashMap::default(),
+        elements: HashMap::default(),
         homes: HashSet::default(),
         copied_in: HashSet::default(),
         keyed: HashSet::default(),
@@ -308,6 +332,9 @@ impl Lower<'_> {
                     let is_slice = matches!(&p.ty, syn::Type::Reference(r) if r.mutability.is_none());
                     if let Some(shape) = shape_of(referent).filter(|(dims, _)| is_slice && dims.len() == 1) {
                         let buf = buffer(b, shape, Storage::Shared);
+                        if let Some((elem, _)) = referent.and_then(super::signature::element) {
+                            self.s.elements.insert(buf, elem.clone());
+                        }
                         (Binding::Buffer(buf), whole(buf, true))
                     } else {
                         let ty = match &p.ty {
@@ -323,12 +350,7 @@ impl Lower<'_> {
                         if is_ref {
                             self.s.refs.insert(v);
                         }
-                        let ty = referent.unwrap_or(&p.ty);
-                        if let syn::Type::Path(t) = ty
-                            && let Some(last) = t.path.segments.last()
-                        {
-                            self.s.types.insert(v, last.ident.to_string().into());
-                        }
+                        self.s.declare(v, referent.unwrap_or(&p.ty));
                         if is_keyed(&p.ty) {
                             self.s.keyed.insert(v);
                         }
@@ -698,6 +720,9 @@ impl Lower<'_> {
     pub(super) fn load(&mut self, buffer: Buffer, index: Vec<Value>) -> Value {
         let v = self.s.b.load(buffer, index);
         self.s.loaded.insert(v);
+        if let Some(ty) = self.s.elements.get(&buffer).cloned() {
+            self.s.declare(v, &ty);
+        }
         self.taint_from(v, self.s.tainted_buffers.contains(&buffer));
         v
     }

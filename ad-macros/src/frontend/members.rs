@@ -134,7 +134,18 @@ impl Lower<'_> {
             _ => return None,
         };
         let receiver = &e.receiver;
-        let ty = syn::Ident::new(ty, span);
+        let ty = match crate::structs::find(ty).map(|item| item.generics.params) {
+            // Which one of a generic type it is, rustc knows.
+            Some(params) if params.iter().any(|p| !matches!(p, syn::GenericParam::Lifetime(_))) => {
+                let name = syn::Ident::new(ty, span);
+                let unknown = params.iter().map(|p| match p {
+                    syn::GenericParam::Lifetime(_) => quote::quote!('_),
+                    _ => quote::quote!(_),
+                });
+                quote::quote!(#name<#(#unknown),*>)
+            }
+            _ => syn::Ident::new(ty, span).into_token_stream(),
+        };
         let found = self.verbatim_operands(quote::quote!(#receiver), receiver.span())?;
         if found.tainted {
             return None;
@@ -181,12 +192,38 @@ impl Lower<'_> {
     }
 
     /// `a + b` where one of them is a struct.
-    pub(super) fn own_operator(&mut self, op: &Op, a: Val, b: Val, span: Span) -> Val {
+    pub(super) fn own_operator(&mut self, op: &Op, mut a: Val, mut b: Val, span: Span) -> Val {
+        self.known_by_operator(op, &mut a, &b, true);
+        self.known_by_operator(op, &mut b, &a, false);
         let member = self.operator(op, "", &a, &b, span);
         match member {
             Some(member) => self.inline(&member, vec![a, b]),
             None => self.unknown_operator(span),
         }
+    }
+
+    /// Data of a type that nothing tells, beside a struct: if operators of one type alone fit, it is of that type. rustc checks
+    /// that it is.
+    fn known_by_operator(&mut self, op: &Op, val: &mut Val, beside: &Val, left: bool) {
+        let Val::Scalar(v) = *val else { return };
+        if *self.s.b.func.ty(v) != Type::Opaque || self.s.types.contains_key(&v) || self.is_tainted(v) {
+            return;
+        }
+        let (Some(beside), Some(operator)) = (self.type_name(beside), operator_name(op)) else { return };
+        let [ty] = &crate::functions::operands(operator, &beside, left)[..] else { return };
+        let Ok(ty) = syn::parse_str::<syn::Type>(ty) else { return };
+        let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
+        let reference = if self.s.refs.contains(&v) { quote::quote!(#hole) } else { quote::quote!(&#hole) };
+        let told = self.pass(quote::quote!({ let it: &#ty = #reference; it }), &[v], Type::Opaque);
+        self.s.refs.insert(told);
+        self.s.declare(told, &ty);
+        *val = Val::Scalar(told);
+    }
+
+    /// `a + b` of data, if the macro knows the operator.
+    pub(super) fn operator_of_data(&mut self, op: &Op, a: &Val, b: &Val, span: Span) -> Option<Val> {
+        let member = self.operator(op, "", a, b, span)?;
+        Some(self.inline(&member, vec![a.clone(), b.clone()]))
     }
 
     /// `target += right`
@@ -203,14 +240,7 @@ impl Lower<'_> {
     }
 
     fn operator(&mut self, op: &Op, suffix: &str, a: &Val, b: &Val, span: Span) -> Option<Rc<Closure>> {
-        let name = match op {
-            Op::Add => "add",
-            Op::Sub => "sub",
-            Op::Mul => "mul",
-            Op::Div => "div",
-            Op::Rem => "rem",
-            _ => return None,
-        };
+        let name = operator_name(op)?;
         let args = [a.clone(), b.clone()];
         let (a, b) = (self.type_name(a)?, self.type_name(b)?);
         // Operators on references do what those on values do.
@@ -284,4 +314,15 @@ impl Lower<'_> {
         let args = std::iter::once(receiver).chain(args).collect();
         self.inline(&member, args)
     }
+}
+
+fn operator_name(op: &Op) -> Option<&'static str> {
+    Some(match op {
+        Op::Add => "add",
+        Op::Sub => "sub",
+        Op::Mul => "mul",
+        Op::Div => "div",
+        Op::Rem => "rem",
+        _ => return None,
+    })
 }

@@ -19,6 +19,7 @@ mod calls;
 mod closures;
 mod control;
 mod custom;
+mod declared;
 mod exits;
 mod expr;
 mod generic;

@@ -270,6 +270,16 @@ impl Lower<'_> {
             Some(ty) => self.typed(val, ty),
             None => val,
         };
+        match (&val, ty) {
+            (Val::Scalar(v), Some(ty))
+                if *self.s.b.func.ty(*v) == Type::Opaque && !matches!(ty, syn::Type::Infer(_)) =>
+            {
+                self.s.declare(*v, ty);
+            }
+            _ => {
+                self.tell_type(&val, &init.expr);
+            }
+        }
         self.bind_pattern(pattern, val, true);
         flow
     }

@@ -428,7 +428,7 @@ fn missing(item: &syn::ItemFn, types: &HashMap<String, TokenStream>) -> Option<S
     parameter_names(item).into_iter().find(|name| !types.contains_key(name) && mentions(&body, name))
 }
 
-fn mentions(tokens: &TokenStream, name: &str) -> bool {
+pub(super) fn mentions(tokens: &TokenStream, name: &str) -> bool {
     tokens.clone().into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == name,
         TokenTree::Group(group) => mentions(&group.stream(), name),

@@ -232,6 +232,10 @@ impl<'a> Lower<'a> {
                 if !*owned || *refs {
                     self.s.refs.insert(v);
                 }
+                let items = self.s.declared.get(base).and_then(super::super::signature::element);
+                if let Some(ty) = items.map(|(ty, _)| ty.clone()) {
+                    self.s.declare(v, &ty);
+                }
                 Val::Scalar(v)
             }
             Iter::Windows { view, size } => Val::View(self.sub_view(view, k, *size)),

@@ -146,6 +146,9 @@ impl Lower<'_> {
             return None;
         }
         let base = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
+        if matches!(name.as_str(), "iter" | "into_iter") {
+            self.tell_type(&Val::Scalar(base), receiver);
+        }
         Some(Val::Iter(Rc::new(Iter::Foreign { base, owned, refs: false })))
     }
 
@@ -253,7 +256,9 @@ impl Lower<'_> {
     fn foreign_items(&mut self, e: &syn::Expr, v: Value) -> Option<Rc<Iter>> {
         let base = if self.is_foreign(e) {
             let found = self.verbatim_operands(quote!(&#e), e.span())?;
-            self.s.b.op(Op::Verbatim(found.verbatim), &found.args)
+            let base = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
+            self.tell_type(&Val::Scalar(base), e);
+            base
         } else {
             v
         };

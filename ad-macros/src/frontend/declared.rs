@@ -1,0 +1,143 @@
+//! Types of data that the macro does not look into, as far as declarations tell: those of parameters, of fields of structs
+//! that derive `Differentiable`, of what known operators, methods and functions return. Nothing here is lowered.
+
+use quote::ToTokens;
+
+use super::lower::Lower;
+use super::value::Val;
+use crate::ir::Type;
+
+impl Lower<'_> {
+    /// Notes of which type data is that an expression gives. Whether it is of a type with a name.
+    pub(super) fn tell_type(&mut self, val: &Val, e: &syn::Expr) -> bool {
+        let Val::Scalar(v) = val else { return false };
+        if *self.s.b.func.ty(*v) != Type::Opaque {
+            return false;
+        }
+        if !self.s.declared.contains_key(v)
+            && let Some(ty) = self.declared(e)
+        {
+            self.s.declare(*v, &ty);
+        }
+        self.s.types.contains_key(v)
+    }
+
+    /// The type of an expression of data.
+    pub(super) fn declared(&self, e: &syn::Expr) -> Option<syn::Type> {
+        let ty = match e {
+            syn::Expr::Path(p) => {
+                let var = self.lookup(&p.path.get_ident()?.to_string())?;
+                match &self.s.vars[var].val {
+                    Val::Scalar(v) => self.s.declared.get(v)?.clone(),
+                    Val::View(view) if view.prefix.is_empty() => {
+                        let elem = self.s.elements.get(&view.buffer)?;
+                        syn::parse_quote!([#elem])
+                    }
+                    Val::Struct(fields, _) if fields.opened.is_none() => {
+                        let path = fields.path.clone();
+                        syn::Type::Path(syn::TypePath { attrs: Vec::new(), qself: None, path })
+                    }
+                    _ => return None,
+                }
+            }
+            syn::Expr::Field(f) => {
+                let syn::Type::Path(base) = self.declared(&f.base)? else { return None };
+                let item = crate::structs::instance(&base.path)?;
+                let fields = super::records::fields_of(&item);
+                fields.into_iter().find(|field| field.member == f.member)?.ty
+            }
+            syn::Expr::Index(i) => {
+                let of = self.declared(&i.expr)?;
+                match &*i.index {
+                    syn::Expr::Range(_) => of,
+                    _ => super::signature::element(&of)?.0.clone(),
+                }
+            }
+            syn::Expr::Reference(r) => self.declared(&r.expr)?,
+            syn::Expr::Unary(u) if matches!(u.op, syn::UnOp::Deref(_)) => self.declared(&u.expr)?,
+            syn::Expr::Unary(u) if matches!(u.op, syn::UnOp::Neg(_)) => {
+                let of = name(&self.declared(&u.expr)?)?;
+                returned(&[format!("{of}::neg"), format!("&{of}::neg")], &of)?
+            }
+            syn::Expr::Paren(p) => self.declared(&p.expr)?,
+            syn::Expr::Group(g) => self.declared(&g.expr)?,
+            syn::Expr::Struct(s) => {
+                syn::Type::Path(syn::TypePath { attrs: Vec::new(), qself: None, path: s.path.clone() })
+            }
+            syn::Expr::Binary(b) => {
+                let operator = match b.op {
+                    syn::BinOp::Add(_) => "add",
+                    syn::BinOp::Sub(_) => "sub",
+                    syn::BinOp::Mul(_) => "mul",
+                    syn::BinOp::Div(_) => "div",
+                    syn::BinOp::Rem(_) => "rem",
+                    _ => return None,
+                };
+                let side =
+                    |e: &syn::Expr| self.declared(e).and_then(|ty| name(&ty)).unwrap_or_else(|| "f64".into());
+                let (left, right) = (side(&b.left), side(&b.right));
+                let keys: Vec<String> = [("", ""), ("&", "&"), ("", "&"), ("&", "")]
+                    .iter()
+                    .map(|(x, y)| format!("{x}{left}::{operator}::{y}{right}"))
+                    .collect();
+                returned(&keys, &left)?
+            }
+            syn::Expr::MethodCall(m) if m.method == "clone" => self.declared(&m.receiver)?,
+            syn::Expr::MethodCall(m) => {
+                let of = name(&self.declared(&m.receiver)?)?;
+                returned(&[format!("{of}::{}", m.method)], &of)?
+            }
+            syn::Expr::Call(c) => {
+                let syn::Expr::Path(p) = &*c.func else { return None };
+                let segments: Vec<String> = p.path.segments.iter().map(|s| s.ident.to_string()).collect();
+                match segments.as_slice() {
+                    [.., ty, member] => returned(&[format!("{ty}::{member}")], ty)?,
+                    [function] => returned(std::slice::from_ref(function), "")?,
+                    [] => return None,
+                }
+            }
+            _ => return None,
+        };
+        Some(behind_references(ty))
+    }
+}
+
+/// The last name of a type.
+fn name(ty: &syn::Type) -> Option<String> {
+    match ty {
+        syn::Type::Path(p) => Some(p.path.segments.last()?.ident.to_string()),
+        _ => None,
+    }
+}
+
+fn behind_references(ty: syn::Type) -> syn::Type {
+    match ty {
+        syn::Type::Reference(r) => behind_references(*r.elem),
+        syn::Type::Paren(p) => behind_references(*p.elem),
+        syn::Type::Group(g) => behind_references(*g.elem),
+        other => other,
+    }
+}
+
+/// What the first of these functions that the macro knows returns; `Self::Output` is taken for the type itself, which rustc
+/// checks.
+fn returned(keys: &[String], own: &str) -> Option<syn::Type> {
+    let known = keys.iter().find_map(|key| crate::functions::find(key))?;
+    let item = known.item(proc_macro2::Span::call_site())?;
+    let syn::ReturnType::Type(_, ty) = item.sig.output else { return None };
+    match &*ty {
+        syn::Type::Path(p) if p.path.segments.last().is_some_and(|s| s.ident == "Output") => {
+            syn::parse_str(own).ok()
+        }
+        _ if mentions_parameter(&ty, &item.sig.generics) => None,
+        _ => Some(*ty),
+    }
+}
+
+/// Whether a type parameter is in a type: what it is shows only at a call.
+fn mentions_parameter(ty: &syn::Type, generics: &syn::Generics) -> bool {
+    let text = ty.to_token_stream().to_string();
+    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    generics.type_params().any(|p| words.contains(&p.ident.to_string().as_str()))
+        || generics.const_params().any(|p| words.contains(&p.ident.to_string().as_str()))
+}
