@@ -3,6 +3,7 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
+use syn::spanned::Spanned;
 
 use super::homes::Home;
 use super::lower::{Flow, LoopContext, Lower, State, VarId};
@@ -493,7 +494,9 @@ impl Lower<'_> {
     /// `while let Some(p) = it.next() { .. }`, with no other look at `it`, is `for p in it { .. }`. What is left of `it` after a
     /// `break` is not followed.
     fn until_it_ends(&mut self, e: &syn::ExprWhile, l: &syn::ExprLet) -> Option<(Val, Flow)> {
-        let (syn::Pat::TupleStruct(some), syn::Expr::MethodCall(next)) = (&*l.pat, &*l.expr) else { return None };
+        let (syn::Pat::TupleStruct(some), syn::Expr::MethodCall(next)) = (&*l.pat, &*l.expr) else {
+            return None;
+        };
         let (true, true, Some(pat)) =
             (some.path.is_ident("Some"), next.method == "next" && next.args.is_empty(), some.elems.first())
         else {
@@ -502,8 +505,18 @@ impl Lower<'_> {
         let syn::Expr::Path(p) = &*next.receiver else { return None };
         let name = p.path.get_ident()?.to_string();
         let var = self.lookup(&name)?;
-        if !matches!(self.s.vars[var].val, Val::Iter(_)) || super::written::mentions(&e.body.to_token_stream(), &name) {
+        if !matches!(self.s.vars[var].val, Val::Iter(_)) {
             return None;
+        }
+        if super::written::mentions(&e.body.to_token_stream(), &name) {
+            self.error(
+                next.span(),
+                format!(
+                    "`{name}` is advanced in the loop too: how many rounds there are shows only in a run"
+                ),
+                "run over `chunks_exact(2)`, `windows(2)` or two chains zipped, or count an index yourself",
+            );
+            return Some((Val::Never, Flow::Falls));
         }
         let (label, receiver, body) = (&e.label, &next.receiver, &e.body);
         let all: syn::ExprForLoop = syn::parse2(quote::quote!(#label for #pat in #receiver #body)).ok()?;

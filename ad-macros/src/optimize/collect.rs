@@ -178,7 +178,9 @@ impl Pass<'_> {
             let v = writer.scale(c, v);
             let (out, failed) = (writer.out, writer.failed);
             let new = out.iter().filter(|i| !matches!(i.kind, InstKind::Pure(Op::Float(_), _))).count();
-            if !failed && new < best.as_ref().map_or(old, |(cost, ..)| *cost) {
+            // A value whose type rustc alone knows does not stand for one that is known to be a float.
+            let fits = self.func.ty(v) == self.func.ty(root);
+            if !failed && fits && new < best.as_ref().map_or(old, |(cost, ..)| *cost) {
                 best = Some((new, out, v));
             }
         }

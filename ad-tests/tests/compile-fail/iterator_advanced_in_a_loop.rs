@@ -5,7 +5,7 @@ fn f(x: &[f64]) -> f64 {
     let mut rest = x.iter();
     let mut s = 0.0;
     while let Some(v) = rest.next() {
-        s += v * v;
+        s += v * rest.next().unwrap();
     }
     s
 }

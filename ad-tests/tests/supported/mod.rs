@@ -85,6 +85,7 @@ mod helpers;
 mod iterators;
 mod methods;
 mod results;
+mod shapes;
 mod values;
 
 /// The functions generated for one function of n numbers.

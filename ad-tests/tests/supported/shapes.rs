@@ -1,0 +1,157 @@
+//! Structs of the user's with parameters of their own, operators between data, iterators that a loop uses up.
+
+use ad_runtime::{Differentiable, differentiable};
+use std::ops::{Add, Mul, Sub};
+
+#[derive(Clone, Copy, Differentiable)]
+struct Vec2 {
+    x: f64,
+    y: f64,
+}
+
+#[differentiable]
+impl Vec2 {
+    fn norm(self) -> f64 {
+        self.x.hypot(self.y)
+    }
+    fn dot(&self, other: Vec2) -> f64 {
+        self.x * other.x + self.y * other.y
+    }
+}
+#[differentiable]
+impl Add for Vec2 {
+    type Output = Vec2;
+    fn add(self, other: Vec2) -> Vec2 {
+        Vec2 { x: self.x + other.x, y: self.y + other.y }
+    }
+}
+#[differentiable]
+impl Sub for Vec2 {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self { x: self.x - other.x, y: self.y - other.y }
+    }
+}
+#[differentiable]
+impl Mul<f64> for Vec2 {
+    type Output = Vec2;
+    fn mul(self, factor: f64) -> Vec2 {
+        Vec2 { x: self.x * factor, y: self.y * factor }
+    }
+}
+
+struct Bar {
+    ends: (usize, usize),
+    stiffness: f64,
+}
+
+struct Mesh {
+    nodes: Vec<Vec2>,
+    origin: Vec2,
+}
+
+#[test]
+fn operators_between_data() {
+    #[differentiable(wrt(u))]
+    fn f(u: &[f64], nodes: &[Vec2], bars: &[Bar], mesh: &Mesh) -> f64 {
+        let moved = |i: usize| Vec2 { x: u[2 * i], y: u[2 * i + 1] };
+        let mut energy = 0.0;
+        for bar in bars {
+            let (a, b) = bar.ends;
+            let rest = nodes[b] - nodes[a];
+            let length = rest.norm();
+            let now = rest + (moved(b) - moved(a));
+            let strain = (now.norm() - length) / length;
+            energy += 0.5 * bar.stiffness * strain * strain * length;
+        }
+        for p in mesh.nodes.iter() {
+            energy += (*p - moved(1)).norm();
+        }
+        let along: Vec2 = mesh.nodes[0] - mesh.origin;
+        energy - along.dot(moved(0)) - (along * 2.0 + moved(2) * u[0]).norm()
+    }
+    let nodes = [Vec2 { x: 0.0, y: 0.1 }, Vec2 { x: 1.0, y: 0.2 }, Vec2 { x: 0.4, y: 1.1 }];
+    let bars = [Bar { ends: (0, 1), stiffness: 2.0 }, Bar { ends: (2, 1), stiffness: 1.5 }];
+    let mesh = Mesh { nodes: nodes.to_vec(), origin: Vec2 { x: 0.5, y: -0.4 } };
+    check_slice!([0.01, 0.2, -0.1, 0.1, 0.05, 0.07], &nodes, &bars, &mesh);
+}
+
+#[derive(Clone, Differentiable)]
+struct Gate<const H: usize> {
+    weights: [[f64; H]; H],
+    bias: [f64; H],
+}
+
+#[differentiable]
+impl<const H: usize> Gate<H> {
+    const SCALE: f64 = 0.9;
+    fn start() -> Self {
+        Self { weights: [[0.1; H]; H], bias: [0.2; H] }
+    }
+    fn apply(&self, state: &[f64; H]) -> [f64; H] {
+        let mut out = self.bias;
+        for i in 0..H {
+            for j in 0..H {
+                out[i] += self.weights[i][j] * state[j];
+            }
+            out[i] = (out[i] * Self::SCALE).tanh();
+        }
+        out
+    }
+}
+
+#[derive(Clone, Copy, Differentiable)]
+struct Pair<T> {
+    a: T,
+    b: T,
+}
+
+#[differentiable]
+impl<T: num_traits::Float> Pair<T> {
+    fn mix(self, t: T) -> T {
+        self.a * t + self.b * (T::one() - t)
+    }
+    fn square(&self) -> Pair<T> {
+        Pair { a: self.a * self.a, b: self.b * self.b }
+    }
+}
+
+#[test]
+fn generic_impl_blocks() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let gate = Gate { weights: [[x[0], x[1]], [x[2], x[3]]], bias: [x[4], 0.3] };
+        let fixed = Gate::<2>::start();
+        let pair = Pair { a: x[0] * x[1], b: x[2] };
+        let mut state = [0.1, x[3]];
+        for _ in 0..3 {
+            state = fixed.apply(&gate.apply(&state));
+        }
+        state[0] * state[1] + pair.square().mix(x[4]) * pair.mix(x[0])
+    }
+    check_slice!([0.3, -0.2, 0.5, 0.1, 0.4]);
+}
+
+#[test]
+fn iterators_used_up_by_a_loop() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut coefficients = x.iter();
+        let mut sum = *coefficients.next().unwrap();
+        while let Some(c) = coefficients.next() {
+            if *c > 5.0 {
+                break;
+            }
+            sum = sum * x[1] + c;
+        }
+        let mut values = x.iter().copied();
+        let Some(mut last) = values.next() else { return 0.0 };
+        while let Some(v) = values.next() {
+            sum += (v - last).powi(2) * v;
+            last = v;
+        }
+        sum * sum
+    }
+    check_slice!([0.3, 0.8, 0.4, -0.7, 0.9]);
+    check_slice!([0.3, 0.8, 0.4, 7.0, 0.9]);
+}
