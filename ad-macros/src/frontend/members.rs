@@ -172,7 +172,13 @@ impl Lower<'_> {
     pub(super) fn member_at(&mut self, path: &syn::Path) -> Option<Rc<Closure>> {
         let segments: Vec<&syn::PathSegment> = path.segments.iter().collect();
         let [.., ty, name] = segments.as_slice() else { return None };
-        self.member(&format!("{}::{}", ty.ident, name.ident), &[], path.span())
+        let key = format!("{}::{}", ty.ident, name.ident);
+        match crate::functions::find(&key) {
+            Some(known) if !self.written.contains_key(&key) => {
+                self.closure_of(&key, &known, &[], Some(path), path.span())
+            }
+            _ => self.member(&key, &[], path.span()),
+        }
     }
 
     /// The type that members are looked for with.

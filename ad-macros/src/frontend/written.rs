@@ -54,8 +54,7 @@ impl Lower<'_> {
             return None;
         }
         let item = known.item(span)?;
-        let turbofish = path.and_then(|p| p.segments.last()).map(|s| &s.arguments);
-        let (types, lengths) = self.instance(&item, turbofish, args);
+        let (types, lengths) = self.instance(&item, path, args);
         let missing = missing(&item, &types).filter(|name| !lengths.iter().any(|(known, _)| known == name));
         if let Some(missing) = missing {
             self.error(
@@ -106,7 +105,7 @@ impl Lower<'_> {
     fn instance(
         &mut self,
         item: &syn::ItemFn,
-        turbofish: Option<&syn::PathArguments>,
+        path: Option<&syn::Path>,
         args: &[Val],
     ) -> (HashMap<String, TokenStream>, Vec<(String, Value)>) {
         let mut types = HashMap::default();
@@ -118,12 +117,19 @@ impl Lower<'_> {
             .iter()
             .filter(|p| !matches!(p, syn::GenericParam::Lifetime(_)))
             .collect();
-        if let Some(syn::PathArguments::AngleBracketed(given)) = turbofish {
-            let given = given.args.iter().filter(|a| !matches!(a, syn::GenericArgument::Lifetime(_)));
-            for (param, arg) in generics.iter().zip(given) {
-                if !matches!(arg, syn::GenericArgument::Type(syn::Type::Infer(_))) {
-                    types.insert(param_name(param), arg.to_token_stream());
-                }
+        let given = |arguments: Option<&syn::PathArguments>| -> Vec<syn::GenericArgument> {
+            let Some(syn::PathArguments::AngleBracketed(given)) = arguments else { return Vec::new() };
+            given.args.iter().filter(|a| !matches!(a, syn::GenericArgument::Lifetime(_))).cloned().collect()
+        };
+        // Those of the type come first, those of the method last: `Pair::<2>::new::<f64>(..)`.
+        let segments: Vec<&syn::PathArguments> =
+            path.iter().flat_map(|p| p.segments.iter().rev()).map(|s| &s.arguments).collect();
+        let (own, of_type) = (given(segments.first().copied()), given(segments.get(1).copied()));
+        let behind = generics.len().saturating_sub(own.len());
+        let pairs = generics.iter().zip(&of_type).chain(generics[behind..].iter().zip(&own));
+        for (param, arg) in pairs {
+            if !matches!(arg, syn::GenericArgument::Type(syn::Type::Infer(_))) {
+                types.insert(param_name(param), arg.to_token_stream());
             }
         }
         let names: Vec<String> = generics.iter().map(|p| param_name(p)).collect();
@@ -265,7 +271,10 @@ impl Lower<'_> {
                     }
                 }
             }
-            (syn::Type::Path(p), Val::Struct(fields, _)) if fields.opened.is_none() => {
+            (syn::Type::Path(p), Val::Struct(fields, parts)) if fields.opened.is_none() => {
+                if arguments(&fields.path).is_empty() {
+                    self.unify_fields(p, &fields.path, parts, names, floats, types);
+                }
                 if let Some(name) = named(p, names) {
                     types.entry(name).or_insert(fields.path.to_token_stream());
                 }
@@ -278,6 +287,43 @@ impl Lower<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// `Pair<N>` with a `Pair { .. }`: what `N` is, its fields tell.
+    fn unify_fields(
+        &mut self,
+        wanted: &syn::TypePath,
+        of: &syn::Path,
+        parts: &[Val],
+        names: &[String],
+        floats: &Floats,
+        types: &mut HashMap<String, TokenStream>,
+    ) {
+        let wanted = arguments(&wanted.path);
+        let Some(item) = of.segments.last().and_then(|s| crate::structs::find(&s.ident.to_string())) else {
+            return;
+        };
+        if wanted.is_empty() || item.generics.params.is_empty() {
+            return;
+        }
+        let params: Vec<String> = item
+            .generics
+            .params
+            .iter()
+            .filter(|p| !matches!(p, syn::GenericParam::Lifetime(_)))
+            .map(param_name)
+            .collect();
+        let mut found = HashMap::default();
+        for (field, part) in super::records::fields_of(&item).iter().zip(parts) {
+            self.unify(&field.ty, part, &params, floats, &mut found);
+        }
+        let wanted = wanted.iter().filter(|a| !matches!(a, syn::GenericArgument::Lifetime(_)));
+        for (param, argument) in params.iter().zip(wanted) {
+            let name = argument.to_token_stream().to_string();
+            if let (true, Some(tokens)) = (names.contains(&name), found.get(param)) {
+                types.entry(name).or_insert_with(|| tokens.clone());
+            }
         }
     }
 
