@@ -26,6 +26,8 @@ pub(crate) struct Known {
     order: usize,
     /// Of an `impl` block of a trait.
     pub(crate) of_trait: bool,
+    /// The type that it is kept in, if it was annotated inside an `impl` block.
+    within: Option<String>,
 }
 
 static FUNCTIONS: LazyLock<Mutex<HashMap<String, Known>>> = LazyLock::new(Mutex::default);
@@ -84,6 +86,8 @@ impl Known {
     /// That the function of this name is the one that was read.
     pub(crate) fn assertion(&self, name: &str, at: Span) -> TokenStream {
         let (source, hash) = (source_name(name), self.hash);
+        let within = self.within.as_ref().map(|ty| Ident::new(ty, Span::call_site()));
+        let source = within.map_or_else(|| quote!(#source), |ty| quote!(#ty::#source));
         let message = format!(
             "`{name}` is written out where it is called, so it must stand in the same module as its caller (and no other \
              function with `#[differentiable]` may have its name)"
@@ -122,7 +126,24 @@ fn source_name(name: &str) -> Ident {
 /// Keeps a function. Gives the item that its callers' assertions refer to.
 pub(crate) fn keep(function: &syn::ItemFn, can_be_called: bool) -> TokenStream {
     let name = function.sig.ident.to_string();
-    keep_as(&name, function, &function.vis, can_be_called, false)
+    keep_as(&name, function, &function.vis, can_be_called, false, None)
+}
+
+/// Keeps a method that was annotated by itself: with its receiver as `this`, which is renamed.
+pub(crate) fn keep_method(ty: &str, function: &syn::ItemFn) -> TokenStream {
+    let mut function = function.clone();
+    if let Some(syn::FnArg::Typed(first)) = function.sig.inputs.first() {
+        let this = first.pat.to_token_stream().to_string();
+        let this = this.trim_start_matches("mut ").to_string();
+        let names = std::iter::once((this, quote!(__ad_self))).collect();
+        let text = crate::frontend::replaced(function.to_token_stream(), &names);
+        match syn::parse2(text) {
+            Ok(renamed) => function = renamed,
+            Err(_) => return TokenStream::new(),
+        }
+    }
+    let name = format!("{ty}::{}", function.sig.ident);
+    keep_as(&name, &function, &syn::parse_quote!(pub(crate)), false, false, Some(ty))
 }
 
 /// Keeps the functions and constants of an `impl` block, which are written out where they are used.
@@ -130,7 +151,7 @@ pub(crate) fn keep_impl(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) ->
     let vis: syn::Visibility = syn::parse_quote!(pub(crate));
     let kept = members(block, diagnostics);
     let of_trait = block.trait_.is_some();
-    kept.iter().map(|(name, function)| keep_as(name, function, &vis, false, of_trait)).collect()
+    kept.iter().map(|(name, function)| keep_as(name, function, &vis, false, of_trait, None)).collect()
 }
 
 /// What an `impl` block defines: `Vec3::dot`, and `Vec3::mul::f64` of `impl Mul<f64> for Vec3`. As functions without
@@ -256,16 +277,21 @@ fn type_name(ty: &syn::Type) -> Option<String> {
 
 /// `self` is a parameter like any other, and `Self` the type that it stands for.
 fn named(tokens: TokenStream, own: &TokenStream) -> TokenStream {
+    renamed(tokens, "__ad_self", own)
+}
+
+/// As [`named`], with another name for `self`.
+pub(crate) fn renamed(tokens: TokenStream, this: &str, own: &TokenStream) -> TokenStream {
     let mut out = TokenStream::new();
     for token in tokens {
         match &token {
             TokenTree::Group(group) => {
-                let mut inner = Group::new(group.delimiter(), named(group.stream(), own));
+                let mut inner = Group::new(group.delimiter(), renamed(group.stream(), this, own));
                 inner.set_span(group.span());
                 out.extend([TokenTree::Group(inner)]);
             }
             TokenTree::Ident(ident) if ident == "self" => {
-                out.extend([TokenTree::Ident(Ident::new("__ad_self", ident.span()))]);
+                out.extend([TokenTree::Ident(Ident::new(this, ident.span()))]);
             }
             TokenTree::Ident(ident) if ident == "Self" => out.extend(own.clone()),
             _ => out.extend([token]),
@@ -280,6 +306,7 @@ fn keep_as(
     vis: &syn::Visibility,
     can_be_called: bool,
     of_trait: bool,
+    within: Option<&str>,
 ) -> TokenStream {
     let mut bare = function.clone();
     bare.attrs.clear();
@@ -287,7 +314,10 @@ fn keep_as(
     let hash = fnv(0xcbf2_9ce4_8422_2325, &text);
     let mut functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
     let order = 1 + functions.values().map(|known| known.order).max().unwrap_or(0);
-    functions.insert(name.to_string(), Known { text, hash, can_be_called, order, of_trait });
+    functions.insert(
+        name.to_string(),
+        Known { text, hash, can_be_called, order, of_trait, within: within.map(ToString::to_string) },
+    );
     drop(functions);
     let source = source_name(name);
     quote! {

@@ -14,6 +14,7 @@ mod ir;
 mod optimize;
 mod options;
 mod pipeline;
+mod receivers;
 mod rules;
 mod structs;
 #[cfg(test)]

@@ -161,7 +161,7 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
         let kept = crate::functions::keep_impl(&block, diagnostics);
         return quote!(#checks #kept);
     }
-    let options = options::parse(attributes, diagnostics);
+    let mut options = options::parse(attributes, diagnostics);
     let mut function = match syn::parse2::<syn::ItemFn>(item) {
         Ok(function) => function,
         Err(e) => {
@@ -174,6 +174,9 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
         }
     };
     let aliases = crate::aliases::in_function(&mut function);
+    let Ok(own) = crate::receivers::open(&mut function, &mut options, diagnostics) else {
+        return TokenStream::new();
+    };
     if options.partials.is_none() && is_helper(&function) {
         let made = helper(&function, &options, diagnostics);
         return quote!(#aliases #made);
@@ -181,7 +184,11 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
     let Some(lowered) = frontend::lower(&function, &options, diagnostics) else {
         return TokenStream::new();
     };
-    let frontend::Lowered { sig, func: primal, mut assumptions } = lowered;
+    let frontend::Lowered { mut sig, func: primal, mut assumptions } = lowered;
+    if let Some(own) = &own {
+        sig.receiver = Some(own.receiver.clone());
+        sig.opening = Some(own.opening.clone());
+    }
     assumptions.push(aliases);
     let mut dump = Dump::new(&sig, options.dump);
     dump.stage("primal", &primal);
@@ -237,6 +244,14 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
     if options.partials.is_none() && sig.receiver.is_none() {
         let can_be_called = backend::can_be_called(&sig);
         out.extend(crate::functions::keep(&function, can_be_called));
+    }
+    // Methods of the same struct may call this one with an active `self`.
+    let method = match own {
+        Some(own) => Some((own.name, function)),
+        None => crate::receivers::of_method(&function),
+    };
+    if let (Some((ty, function)), None) = (&method, &options.partials) {
+        out.extend(crate::functions::keep_method(ty, function));
     }
     dump.write(diagnostics);
     out

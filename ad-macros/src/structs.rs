@@ -22,6 +22,27 @@ pub(crate) fn find(name: &str) -> Option<syn::ItemStruct> {
     syn::parse_str(&text).ok()
 }
 
+/// The names of the structs that have all these fields (`=Name`: that are called so); none of those with parameters.
+pub(crate) fn with_fields(wanted: &[String]) -> Vec<String> {
+    let structs = STRUCTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut found: Vec<String> = structs
+        .iter()
+        .filter(|(name, text)| {
+            let Ok(item) = syn::parse_str::<syn::ItemStruct>(text) else { return false };
+            let members: Vec<String> =
+                item.fields.members().map(|m| m.to_token_stream().to_string()).collect();
+            item.generics.params.is_empty()
+                && wanted.iter().all(|w| match w.strip_prefix('=') {
+                    Some(called) => called == name.as_str() || called == "Self",
+                    None => members.contains(w),
+                })
+        })
+        .map(|(name, _)| name.clone())
+        .collect();
+    found.sort();
+    found
+}
+
 /// Expands the derive.
 pub(crate) fn derive(item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();

@@ -85,7 +85,11 @@ fn function(
 ) -> TokenStream {
     let mut body = Body::new(func);
     let records = signature::Records::new(sig, func, &mut body);
-    let params = signature::parameters(sig, func, &body, &records);
+    let mut params = signature::parameters(sig, func, &body, &records);
+    let opening = &sig.opening;
+    if opening.is_some() {
+        params.remove(0);
+    }
     let opened = records.opened(sig, func, &body);
     let checks = signature::length_checks(sig, func, &body, name);
     let statements = body.statements();
@@ -109,6 +113,7 @@ fn function(
         #track
         #allow
         #vis fn #name #generics (#receiver #(#params),* #extra) #ret #where_clause {
+            #opening
             #opened
             #checks
             #statements

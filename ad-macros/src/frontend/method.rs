@@ -86,6 +86,12 @@ impl Lower<'_> {
             {
                 return val;
             }
+            if !is_chain(&e.receiver)
+                && !self.is_passive(e.to_token_stream())
+                && let Some(val) = self.option_of_data(e)
+            {
+                return val;
+            }
             let iterates = is_chain(&e.receiver) || is_chain(&whole);
             let stays = is_chain(&whole) || !self.is_passive(e.to_token_stream());
             if !(iterates && stays) {

@@ -12,6 +12,34 @@ use super::value::Val;
 use crate::ir::{InstKind, Op, Type, Value, Verbatim};
 
 impl Lower<'_> {
+    /// `answer.map(|k| ..)` of an option that is data, where what the closure gives is active: a `match`. rustc checks that it is
+    /// an option.
+    pub(super) fn option_of_data(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
+        let args: Vec<&syn::Expr> = e.args.iter().collect();
+        let name = e.method.to_string();
+        let (other, f) = match (name.as_str(), args.as_slice()) {
+            ("map" | "and_then", [f]) => (syn::parse_quote!(None), *f),
+            ("map_or", [other, f]) => ((*other).clone(), *f),
+            ("map_or_else", [other, f]) => {
+                let syn::Expr::Closure(c) = other else { return None };
+                ((*c.body).clone(), *f)
+            }
+            _ => return None,
+        };
+        let (pat, body): (syn::Pat, syn::Expr) = match f {
+            syn::Expr::Closure(c) => (c.inputs.first()?.clone(), (*c.body).clone()),
+            syn::Expr::Path(p) => (syn::parse_quote!(__ad_item), syn::parse_quote!(#p(__ad_item))),
+            _ => return None,
+        };
+        if !matches!(self.declared(&e.receiver), None | Some(syn::Type::Path(_))) {
+            return None;
+        }
+        let body: syn::Expr = if name == "map" { syn::parse_quote!(Some(#body)) } else { body };
+        let receiver = &e.receiver;
+        let all: syn::Expr = syn::parse_quote!(match #receiver { Some(#pat) => #body, None => #other });
+        Some(self.expr(&all).0)
+    }
+
     /// Whether there is a value, and the value.
     pub(super) fn maybe(&mut self, val: Val, span: Span) -> (Value, Val) {
         match val {

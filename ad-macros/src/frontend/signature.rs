@@ -21,6 +21,8 @@ pub(crate) struct Signature {
     pub(crate) attrs: Vec<syn::Attribute>,
     /// `self` in its form, for methods.
     pub(crate) receiver: Option<syn::Receiver>,
+    /// Where the receiver is the first parameter (`wrt(self)`): the statement that binds it.
+    pub(crate) opening: Option<proc_macro2::TokenStream>,
     /// The parameters without the receiver; `ir::Source::Param(i)` counts these.
     pub(crate) params: Vec<ParamSig>,
     pub(crate) ret: Ret,
@@ -433,6 +435,7 @@ pub(super) fn read(
         floats,
         attrs,
         receiver,
+        opening: None,
         params,
         ret,
         wrapper,
@@ -523,9 +526,8 @@ fn activity(params: &mut [ParamSig], options: &Options, at: Span, diagnostics: &
             None if name == "self" => {
                 diagnostics.error(
                     name.span(),
-                    "`self` is data to a differentiated method: the macro does not see its fields here",
-                    "write a function that takes the struct: `fn energy(spring: &Spring, x: f64) -> f64`, under \
-                     `#[differentiable(wrt(spring))]`",
+                    "this function has no `self` that could be differentiated",
+                    "take `&self`, or `self` by value, in a method",
                 );
                 continue;
             }

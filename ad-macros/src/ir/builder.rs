@@ -134,8 +134,11 @@ impl Builder {
     }
     /// `a / b` by way of `1 / b`, which derivatives often need several times: one division serves them all.
     pub(crate) fn over(&mut self, a: Value, b: Value) -> Value {
-        let one = self.float_like(1.0, b);
-        let inverse = self.div(one, b);
+        // The divisor may be of a type that rustc alone knows (`x / c(2.0)`).
+        let like = if self.func.is_float(b) { b } else { a };
+        let one = self.float_like(1.0, like);
+        let ty = self.func.ty(like).clone();
+        let inverse = self.op_typed(Op::Div, &[one, b], ty);
         self.mul(a, inverse)
     }
     pub(crate) fn neg(&mut self, a: Value) -> Value {
