@@ -23,6 +23,10 @@ static FILES: LazyLock<Mutex<HashMap<PathBuf, Vec<Scope>>>> = LazyLock::new(Mute
 struct Scope {
     items: HashSet<String>,
     aliases: HashMap<String, String>,
+    /// Structs that derive `Differentiable`, as text.
+    structs: HashMap<String, String>,
+    /// Functions under `#[differentiable]`, as text.
+    functions: HashMap<String, String>,
 }
 
 /// Keeps an alias that carries the attribute.
@@ -160,6 +164,26 @@ fn is_known(name: &str) -> bool {
 
 /// The aliases that an item of this name sees in the file of a span, if there is just one such item or all see the same.
 fn aliases_beside(item: &str, span: Span) -> Option<HashMap<String, String>> {
+    beside(item, span, |scope| &scope.aliases)
+}
+
+/// The structs deriving `Differentiable` beside an item, above it or below.
+pub(crate) fn structs_beside(item: &syn::ItemStruct) -> HashMap<String, String> {
+    beside(&item.ident.to_string(), item.ident.span(), |scope| &scope.structs).unwrap_or_default()
+}
+
+/// The functions under `#[differentiable]` beside one, above it or below.
+pub(crate) fn functions_beside(function: &syn::ItemFn) -> HashMap<String, String> {
+    let (name, span) = (function.sig.ident.to_string(), function.sig.ident.span());
+    beside(&name, span, |scope| &scope.functions).unwrap_or_default()
+}
+
+/// What all scopes with an item of this name have in common.
+fn beside(
+    item: &str,
+    span: Span,
+    of: impl Fn(&Scope) -> &HashMap<String, String>,
+) -> Option<HashMap<String, String>> {
     let path = span.local_file()?;
     let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
     let scopes = files.entry(path.clone()).or_insert_with(|| {
@@ -175,9 +199,9 @@ fn aliases_beside(item: &str, span: Span) -> Option<HashMap<String, String>> {
     let mut sees: Option<HashMap<String, String>> = None;
     for scope in scopes.iter().filter(|s| s.items.contains(item)) {
         match &mut sees {
-            None => sees = Some(scope.aliases.clone()),
+            None => sees = Some(of(scope).clone()),
             // Of what two modules disagree on, neither is taken.
-            Some(all) => all.retain(|name, ty| scope.aliases.get(name) == Some(ty)),
+            Some(all) => all.retain(|name, text| of(scope).get(name) == Some(text)),
         }
     }
     sees
@@ -197,11 +221,21 @@ impl Reader {
             match item {
                 syn::Item::Fn(f) => {
                     scope.items.insert(f.sig.ident.to_string());
+                    if f.attrs.iter().any(crate::below::is_ours) {
+                        scope.functions.insert(f.sig.ident.to_string(), f.to_token_stream().to_string());
+                    }
                 }
                 syn::Item::Struct(s) => {
                     scope.items.insert(s.ident.to_string());
                     // Another meaning of the name.
                     scope.aliases.remove(&s.ident.to_string());
+                    let derives = |a: &syn::Attribute| {
+                        a.path().is_ident("derive")
+                            && a.to_token_stream().to_string().contains("Differentiable")
+                    };
+                    if s.attrs.iter().any(derives) {
+                        scope.structs.insert(s.ident.to_string(), s.to_token_stream().to_string());
+                    }
                 }
                 syn::Item::Enum(e) => {
                     scope.aliases.remove(&e.ident.to_string());
@@ -228,11 +262,11 @@ impl Reader {
         inherits: bool,
         f: impl FnOnce(&mut Self),
     ) {
-        let aliases = match self.open.last() {
-            Some(around) if inherits => around.aliases.clone(),
-            _ => HashMap::default(),
+        let seen = match self.open.last() {
+            Some(around) if inherits => around.clone(),
+            _ => Scope::default(),
         };
-        self.open.push(Scope { items: HashSet::default(), aliases });
+        self.open.push(Scope { items: HashSet::default(), ..seen });
         self.items(items);
         f(self);
         self.done.extend(self.open.pop());

@@ -150,6 +150,7 @@ pub(crate) fn keep_method(ty: &str, function: &syn::ItemFn) -> TokenStream {
 pub(crate) fn keep_impl(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> TokenStream {
     let vis: syn::Visibility = syn::parse_quote!(pub(crate));
     let kept = members(block, diagnostics);
+    kept.iter().for_each(|(_, function)| crate::below::see(function));
     let of_trait = block.trait_.is_some();
     kept.iter().map(|(name, function)| keep_as(name, function, &vis, false, of_trait, None)).collect()
 }

@@ -6,6 +6,7 @@ use proc_macro::TokenStream;
 mod aliases;
 mod analysis;
 mod backend;
+mod below;
 mod diagnostics;
 mod dump;
 mod frontend;

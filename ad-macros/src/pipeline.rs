@@ -174,6 +174,7 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
         }
     };
     let aliases = crate::aliases::in_function(&mut function);
+    crate::below::see(&function);
     let Ok(own) = crate::receivers::open(&mut function, &mut options, diagnostics) else {
         return TokenStream::new();
     };

@@ -82,14 +82,11 @@ fn read(item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
         return TokenStream::new();
     }
     let aliases = crate::aliases::in_struct(&mut item);
-    let mut bare = item.clone();
-    bare.attrs.clear();
-    for field in &mut bare.fields {
-        field.attrs.retain(|a| a.path().is_ident("constant"));
+    keep(&item);
+    for ty in item.fields.iter().map(|f| &f.ty) {
+        keep_beside(&item, ty);
     }
-    let text = bare.to_token_stream().to_string();
     let name = &item.ident;
-    STRUCTS.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_string(), text);
     let (flat, checks) = (flat(&item), checks(&item, diagnostics));
     let fingerprint = fingerprint(&name.to_string());
     let (generics, arguments, clause) = item.generics.split_for_impl();
@@ -101,6 +98,41 @@ fn read(item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
         #flat
         #checks
         #aliases
+    }
+}
+
+/// Keeps a definition.
+fn keep(item: &syn::ItemStruct) {
+    let mut bare = item.clone();
+    bare.attrs.clear();
+    for field in &mut bare.fields {
+        field.attrs.retain(|a| a.path().is_ident("constant"));
+    }
+    let text = bare.to_token_stream().to_string();
+    STRUCTS.lock().unwrap_or_else(PoisonError::into_inner).insert(item.ident.to_string(), text);
+}
+
+/// Keeps the structs that a field's type names and that stand below this one: their derives come later.
+fn keep_beside(item: &syn::ItemStruct, ty: &syn::Type) {
+    struct Names(Vec<String>);
+    impl syn::visit::Visit<'_> for Names {
+        fn visit_path(&mut self, path: &syn::Path) {
+            self.0.extend(path.segments.last().map(|s| s.ident.to_string()));
+            syn::visit::visit_path(self, path);
+        }
+    }
+    let mut names = Names(Vec::new());
+    syn::visit::Visit::visit_type(&mut names, ty);
+    for name in names.0.into_iter().filter(|name| find(name).is_none()) {
+        let Some(text) = crate::aliases::structs_beside(item).remove(&name) else { continue };
+        let Ok(mut below) = syn::parse_str::<syn::ItemStruct>(&text) else { continue };
+        // What rustc has to check about its aliases, its own derive says.
+        below.ident.set_span(item.ident.span());
+        let _ = crate::aliases::in_struct(&mut below);
+        keep(&below);
+        for ty in below.fields.iter().map(|f| f.ty.clone()).collect::<Vec<_>>() {
+            keep_beside(&below, &ty);
+        }
     }
 }
 

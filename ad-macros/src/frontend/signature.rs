@@ -346,7 +346,7 @@ impl syn::visit::Visit<'_> for HoldsFloats<'_> {
 }
 
 /// Reads a signature.
-pub(super) fn read(
+pub(crate) fn read(
     item: &syn::ItemFn,
     options: &Options,
     diagnostics: &mut Diagnostics,
