@@ -155,3 +155,121 @@ fn iterators_used_up_by_a_loop() {
     check_slice!([0.3, 0.8, 0.4, -0.7, 0.9]);
     check_slice!([0.3, 0.8, 0.4, 7.0, 0.9]);
 }
+
+#[derive(Clone, Copy, Default, Differentiable)]
+struct Spring {
+    stiffness: f64,
+    rest: [f64; 2],
+}
+
+impl Spring {
+    /// Called by the method below with an active `self`.
+    #[differentiable]
+    fn stretch(&self, x: f64) -> f64 {
+        (x - self.rest[0]) * (x - self.rest[1])
+    }
+
+    #[differentiable(wrt(self, x))]
+    fn energy(&self, x: f64, load: f64) -> f64 {
+        let s = self.stretch(x);
+        0.5 * self.stiffness * s * s - load * x * self.rest[1]
+    }
+
+    #[differentiable(wrt(self))]
+    fn by_value(self, x: f64) -> f64 {
+        self.stiffness.exp() * self.rest[0] * x
+    }
+}
+
+#[test]
+fn methods_with_respect_to_self() {
+    let of = |p: &[f64]| Spring { stiffness: p[0], rest: [p[1], p[2]] };
+    let parts = |s: &Spring| vec![s.stiffness, s.rest[0], s.rest[1]];
+    let gradient = |p: &[f64]| {
+        let mut bar = Spring::default();
+        let (_, x_bar) = of(p).energy_grad(p[3], 0.4, &mut bar);
+        let mut all = parts(&bar);
+        all.push(x_bar);
+        all
+    };
+    let (p, v) = ([1.3, 0.2, -0.7, 0.9], [0.4, -1.0, 0.3, 0.8]);
+    for i in 0..4 {
+        let unit: Vec<f64> = (0..4).map(|k| f64::from(u8::from(k == i))).collect();
+        let slope = crate::supported::difference(&p, &unit, |p| vec![of(p).energy(p[3], 0.4)]);
+        crate::supported::close("gradient", &[gradient(&p)[i]], &slope, 1e-9);
+    }
+    let mut hv = Spring::default();
+    let x_hv = of(&p).energy_hvp(p[3], 0.4, &of(&v), v[3], &mut hv);
+    let mut found = parts(&hv);
+    found.push(x_hv);
+    crate::supported::close("product", &found, &crate::supported::difference(&p, &v, gradient), 1e-8);
+
+    let (value, bar) = of(&p).by_value_grad(2.0);
+    let e = p[0].exp();
+    crate::supported::close("value", &[value], &[e * p[1] * 2.0], 1e-14);
+    crate::supported::close("by value", &parts(&bar), &[e * p[1] * 2.0, e * 2.0, 0.0], 1e-14);
+    let hv = of(&p).by_value_hvp(2.0, of(&v));
+    let first = 2.0 * e * (v[0] * p[1] + v[1]);
+    crate::supported::close("product by value", &parts(&hv), &[first, 2.0 * e * v[0], 0.0], 1e-14);
+}
+
+#[differentiable]
+fn uses_what_stands_below(x: &[f64]) -> f64 {
+    let outer = HangingWhole { inner: HangingPart { weight: x[0], power: 3 }, scale: x[1] };
+    let moved = shifted([x[0], x[1]], x[2]);
+    outer.inner.weight.powi(outer.inner.power) * outer.scale * moved[0] * moved[1]
+}
+
+#[derive(Differentiable)]
+struct HangingWhole {
+    inner: HangingPart,
+    scale: f64,
+}
+
+#[derive(Differentiable)]
+struct HangingPart {
+    weight: f64,
+    power: i32,
+}
+
+#[differentiable(wrt(outer))]
+fn of_nested(outer: &HangingWhole, t: f64) -> f64 {
+    outer.inner.weight.powi(outer.inner.power) * outer.scale * t
+}
+
+/// Below the function that it is written out in.
+#[differentiable]
+fn shifted(a: [f64; 2], by: f64) -> [f64; 2] {
+    a.map(|v| v * by + by)
+}
+
+#[test]
+fn what_stands_below() {
+    fn f(x: &[f64]) -> f64 {
+        uses_what_stands_below(x)
+    }
+    use {
+        uses_what_stands_below_curvature as f_curvature, uses_what_stands_below_grad as f_grad,
+        uses_what_stands_below_grad_hvp as f_grad_hvp, uses_what_stands_below_hvp as f_hvp,
+        uses_what_stands_below_hvp_block as f_hvp_block, uses_what_stands_below_hvp_rev as f_hvp_rev,
+        uses_what_stands_below_jvp as f_jvp,
+    };
+    check_slice!([0.7, 1.2, -0.4]);
+    let outer = HangingWhole { inner: HangingPart { weight: 0.5, power: 2 }, scale: 3.0 };
+    let mut bar = HangingWhole { inner: HangingPart { weight: 9.0, power: 2 }, scale: 9.0 };
+    of_nested_grad(&outer, 2.0, &mut bar);
+    crate::supported::close("nested", &[bar.inner.weight, bar.scale], &[6.0, 0.5], 1e-14);
+}
+
+#[test]
+fn options_of_data_mapped() {
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], answers: &[Option<usize>], bonus: Option<f64>) -> f64 {
+        let logit = |k: usize| 1.0 / (1.0 + (-x[k] * x[0]).exp());
+        let all = x.iter().zip(answers).filter_map(|(v, a)| a.map(|k| v * logit(k)));
+        let product: f64 = all.product();
+        product + bonus.map_or(x[1] * x[2], |b| b * x[1] * x[1])
+    }
+    check_slice!([0.7, 1.2, -0.4], &[Some(1), None, Some(2)], Some(0.3));
+    check_slice!([0.7, 1.2, -0.4], &[Some(1), None, Some(2)], None);
+}
