@@ -1,8 +1,8 @@
 //! Methods that are differentiated with respect to `self`: `#[differentiable(wrt(self))]`.
 //!
 //! The attribute on a method sees no `impl` header, so what `Self` is it takes from the fields that the method reads: the one
-//! struct that derives `Differentiable` and has them all. The generated methods begin with `let this: &Spring = self;`, so
-//! rustc refuses a wrong guess. The method is then a function like any other, with a parameter for `self`.
+//! struct that derives `Differentiable` and has them all. The generated methods bind `this: &Spring` to `self`, so rustc refuses
+//! a wrong guess. The method is then a function like any other, with a parameter for `self`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
@@ -60,7 +60,12 @@ pub(crate) fn open(
         return Err(Refused);
     };
     let (this, ty) = (Ident::new(THIS, Span::call_site()), Ident::new(name, Span::call_site()));
-    let opening = quote!(let #this: #reference #ty = self;);
+    let opening = if reference.is_empty() {
+        quote!(let #this: #ty = self;)
+    } else {
+        let exactly = crate::frontend::exactly(name, &quote!(self), word.span());
+        quote!(let #this: &#ty = #exactly;)
+    };
     *function = as_function(function, name).ok_or_else(|| {
         let what = "the macro cannot read this method";
         diagnostics.error(function.sig.ident.span(), what, "write a function that takes the struct");

@@ -187,6 +187,7 @@ pub mod __private {
     };
     pub use crate::products;
     pub use crate::sparse::sets::SetRecorder;
+    pub use alloc::boxed::Box;
     pub use alloc::vec;
     pub use alloc::vec::Vec;
     use num_traits::ToPrimitive;

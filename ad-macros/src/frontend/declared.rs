@@ -22,6 +22,11 @@ impl Lower<'_> {
         self.s.types.contains_key(v)
     }
 
+    /// The name of the type of an expression of data.
+    pub(super) fn type_of_data(&self, e: &syn::Expr) -> Option<String> {
+        name(&self.declared(e)?)
+    }
+
     /// The type of an expression of data.
     pub(super) fn declared(&self, e: &syn::Expr) -> Option<syn::Type> {
         let ty = match e {

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use rustc_hash::FxHashMap as HashMap;
 use syn::spanned::Spanned;
@@ -91,16 +91,11 @@ impl Lower<'_> {
     }
 
     /// A method of a type of the user's, called on a value that the macro does not look into: that of the type the value
-    /// is declared to have, or the one that was kept last. rustc checks that the value is of this type.
+    /// is declared to have, or of the only type that has one. rustc checks that the value is of this type.
     pub(super) fn method_by_name(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
         let (name, span) = (e.method.to_string(), e.method.span());
         let mut methods = crate::functions::methods(&name);
-        if let syn::Expr::Path(p) = &*e.receiver
-            && let Some(var) = p.path.get_ident().and_then(|i| self.lookup(&i.to_string()))
-            && let Val::Scalar(v) = self.s.vars[var].val
-            && let Some(declared) = self.s.types.get(&v)
-        {
-            let declared = declared.clone();
+        if let Some(declared) = self.type_of_data(&e.receiver) {
             if !methods.is_empty() && self.sig.generics.type_params().any(|t| t.ident == *declared) {
                 self.error(
                     span,
@@ -111,8 +106,8 @@ impl Lower<'_> {
             }
             methods.retain(|(ty, _)| *ty == *declared);
         }
-        let (ty, known) = methods.first()?;
-        if known.of_trait && methods.len() > 1 {
+        let (ty, _) = methods.first()?;
+        if methods.len() > 1 {
             let types: Vec<String> =
                 methods.iter().take(3).map(|(ty, _)| format!("`{ty}::{name}`")).collect();
             self.error(
@@ -134,27 +129,11 @@ impl Lower<'_> {
             _ => return None,
         };
         let receiver = &e.receiver;
-        let ty = match crate::structs::find(ty).map(|item| item.generics.params) {
-            // Which one of a generic type it is, rustc knows.
-            Some(params) if params.iter().any(|p| !matches!(p, syn::GenericParam::Lifetime(_))) => {
-                let name = syn::Ident::new(ty, span);
-                let unknown = params.iter().map(|p| match p {
-                    syn::GenericParam::Lifetime(_) => quote::quote!('_),
-                    _ => quote::quote!(_),
-                });
-                quote::quote!(#name<#(#unknown),*>)
-            }
-            _ => syn::Ident::new(ty, span).into_token_stream(),
-        };
         let found = self.verbatim_operands(quote::quote!(#receiver), receiver.span())?;
         if found.tainted {
             return None;
         }
-        let inner = &found.verbatim.tokens;
-        let mut tokens = quote::quote!({
-            let it: &#ty = &#inner;
-            it
-        });
+        let mut tokens = exactly(ty, &found.verbatim.tokens, span);
         if !by_reference {
             tokens = quote::quote!(*#tokens);
         }
@@ -199,8 +178,8 @@ impl Lower<'_> {
 
     /// `a + b` where one of them is a struct.
     pub(super) fn own_operator(&mut self, op: &Op, mut a: Val, mut b: Val, span: Span) -> Val {
-        self.known_by_operator(op, &mut a, &b, true);
-        self.known_by_operator(op, &mut b, &a, false);
+        self.known_by_operator(op, &mut a, &b, true, span);
+        self.known_by_operator(op, &mut b, &a, false, span);
         let member = self.operator(op, "", &a, &b, span);
         match member {
             Some(member) => self.inline(&member, vec![a, b]),
@@ -210,19 +189,18 @@ impl Lower<'_> {
 
     /// Data of a type that nothing tells, beside a struct: if operators of one type alone fit, it is of that type. rustc checks
     /// that it is.
-    fn known_by_operator(&mut self, op: &Op, val: &mut Val, beside: &Val, left: bool) {
+    fn known_by_operator(&mut self, op: &Op, val: &mut Val, beside: &Val, left: bool, span: Span) {
         let Val::Scalar(v) = *val else { return };
         if *self.s.b.func.ty(v) != Type::Opaque || self.s.types.contains_key(&v) || self.is_tainted(v) {
             return;
         }
         let (Some(beside), Some(operator)) = (self.type_name(beside), operator_name(op)) else { return };
         let [ty] = &crate::functions::operands(operator, &beside, left)[..] else { return };
-        let Ok(ty) = syn::parse_str::<syn::Type>(ty) else { return };
+        let Ok(declared) = syn::parse_str::<syn::Type>(ty) else { return };
         let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
-        let reference = if self.s.refs.contains(&v) { quote::quote!(#hole) } else { quote::quote!(&#hole) };
-        let told = self.pass(quote::quote!({ let it: &#ty = #reference; it }), &[v], Type::Opaque);
+        let told = self.pass(exactly(ty, &quote::quote!(#hole), span), &[v], Type::Opaque);
         self.s.refs.insert(told);
-        self.s.declare(told, &ty);
+        self.s.declare(told, &declared);
         *val = Val::Scalar(told);
     }
 
@@ -330,5 +308,40 @@ fn operator_name(op: &Op) -> Option<&'static str> {
         Op::Div => "div",
         Op::Rem => "rem",
         _ => return None,
+    })
+}
+
+/// A reference to a value of this very type, whatever references are in front of it. A plain annotation would let rustc go
+/// through the user's `Deref` to another type, whose code is another.
+pub(crate) fn exactly(ty: &str, value: &TokenStream, span: Span) -> TokenStream {
+    let name = syn::Ident::new(ty, span);
+    let message = format!(
+        "the macro took this for a `{ty}`, whose code it has seen, and it is another: call the function of the type that is \
+         meant by its path (`{ty}::name(&value, ..)`)"
+    );
+    let generics = crate::structs::find(ty).map(|item| item.generics).unwrap_or_default();
+    let (generics, arguments, clause) = generics.split_for_impl();
+    quote::quote_spanned!(span=> {
+        #[diagnostic::on_unimplemented(message = #message)]
+        trait __AdIs<Given: ?Sized, It: ?Sized> {
+            fn it(given: &Given) -> &It;
+        }
+        struct __AdWay;
+        impl #generics __AdIs<#name #arguments, #name #arguments> for __AdWay #clause {
+            fn it(given: &#name #arguments) -> &#name #arguments { given }
+        }
+        impl<It: ?Sized, Given: ?Sized> __AdIs<&Given, It> for __AdWay where __AdWay: __AdIs<Given, It> {
+            fn it<'a>(given: &'a &Given) -> &'a It { <__AdWay as __AdIs<Given, It>>::it(&**given) }
+        }
+        impl<It: ?Sized, Given: ?Sized> __AdIs<&mut Given, It> for __AdWay where __AdWay: __AdIs<Given, It> {
+            fn it<'a>(given: &'a &mut Given) -> &'a It { <__AdWay as __AdIs<Given, It>>::it(&**given) }
+        }
+        impl<It: ?Sized, Given: ?Sized> __AdIs<::ad_runtime::__private::Box<Given>, It> for __AdWay
+        where
+            __AdWay: __AdIs<Given, It>,
+        {
+            fn it(given: &::ad_runtime::__private::Box<Given>) -> &It { <__AdWay as __AdIs<Given, It>>::it(&**given) }
+        }
+        <__AdWay as __AdIs<_, _>>::it(&#value)
     })
 }

@@ -82,6 +82,9 @@ impl Lower<'_> {
                 let verbatim = Verbatim::new(quote!(&#place), vec![buffer]);
                 let v = self.s.b.op(Op::Verbatim(verbatim), &index);
                 self.s.refs.insert(v);
+                if let Some(ty) = self.s.elements.get(&buffer).cloned() {
+                    self.s.declare(v, &ty);
+                }
                 Val::Scalar(v)
             }
             place => self.read(place),

@@ -244,7 +244,7 @@ impl Reader<'_> {
                 let b = if args[0] == args[1] { (a.0, a.1.clone()) } else { self.read(args[1], false) };
                 (a.0 * b.0, product(a.1, b.1))
             }
-            Op::Div if self.constant(args[1]).is_some_and(|c| is_power_of_two(c)) => {
+            Op::Div if self.constant(args[1]).is_some_and(is_power_of_two) => {
                 self.cost += 1;
                 let (c, node) = self.read(args[0], false);
                 (c / self.constant(args[1]).unwrap_or(1.0), node)

@@ -7,7 +7,7 @@
 
 use rustc_hash::FxHashMap as HashMap;
 
-use crate::ir::{Block, Buffer, Func, InstKind, Op, StoreMode, Type, Value};
+use crate::ir::{Block, Buffer, Func, Inst, InstKind, Op, StoreMode, Type, Value};
 
 /// Runs the pass.
 pub(crate) fn gvn(mut func: Func) -> Func {
@@ -15,6 +15,7 @@ pub(crate) fn gvn(mut func: Func) -> Func {
     let mut gvn = Gvn {
         func: &mut func,
         scopes: vec![HashMap::default()],
+        choices: vec![HashMap::default()],
         same: HashMap::default(),
         versions: HashMap::default(),
         next: 0,
@@ -42,11 +43,16 @@ pub(crate) fn gvn(mut func: Func) -> Func {
 enum Key {
     Op(String, Vec<Value>, Type),
     Load(Buffer, Vec<Value>, u32),
+    /// A choice between values that are computed or loaded: the condition, and what both branches do, their own values
+    /// numbered from zero.
+    Choice(Value, String, Vec<(Buffer, u32)>, Vec<Type>),
 }
 
 struct Gvn<'a> {
     func: &'a mut Func,
     scopes: Vec<HashMap<Key, Value>>,
+    /// The results of choices.
+    choices: Vec<HashMap<Key, Vec<Value>>>,
     /// Values that are replaced, by what.
     same: HashMap<Value, Value>,
     versions: HashMap<Buffer, u32>,
@@ -86,8 +92,46 @@ impl Gvn<'_> {
 
     fn nested(&mut self, block: &mut Block) {
         self.scopes.push(HashMap::default());
+        self.choices.push(HashMap::default());
         self.block(block);
         self.scopes.pop();
+        self.choices.pop();
+    }
+
+    /// The key of an `if` whose branches only compute and load.
+    fn choice(&self, inst: &Inst) -> Option<Key> {
+        let InstKind::If { cond, then_block, else_block } = &inst.kind else { return None };
+        let mut text = String::new();
+        let mut loads = Vec::new();
+        for block in [then_block, else_block] {
+            if block.diverges {
+                return None;
+            }
+            let mut own: HashMap<Value, usize> = HashMap::default();
+            let name = |own: &HashMap<Value, usize>, v: Value| {
+                let v = *self.same.get(&v).unwrap_or(&v);
+                own.get(&v).map_or_else(|| format!("{v}"), |k| format!("#{k}"))
+            };
+            for inst in &block.insts {
+                let [result] = inst.results.as_slice() else { return None };
+                let (what, args) = match &inst.kind {
+                    InstKind::Pure(Op::Verbatim(_) | Op::Custom(_) | Op::Len(..), _) => return None,
+                    InstKind::Pure(op, args) => (format!("{op:?}"), args),
+                    InstKind::Load { buffer, index } => {
+                        loads.push((*buffer, self.version(*buffer)));
+                        (format!("load {buffer:?}"), index)
+                    }
+                    _ => return None,
+                };
+                let args: Vec<String> = args.iter().map(|v| name(&own, *v)).collect();
+                text.push_str(&format!("{what}({})", args.join(",")));
+                own.insert(*result, own.len());
+            }
+            let yields: Vec<String> = block.yields.iter().map(|v| name(&own, *v)).collect();
+            text.push_str(&format!("->{};", yields.join(",")));
+        }
+        let types = inst.results.iter().map(|r| self.func.ty(*r).clone()).collect();
+        Some(Key::Choice(*self.same.get(cond).unwrap_or(cond), text, loads, types))
     }
 
     fn block(&mut self, block: &mut Block) {
@@ -109,6 +153,17 @@ impl Gvn<'_> {
                 self.remember(key, inst.results[0]);
                 insts.push(inst);
                 continue;
+            }
+            if let Some(key) = self.choice(&inst) {
+                if let Some(found) = self.choices.iter().rev().find_map(|s| s.get(&key).cloned()) {
+                    for (old, new) in inst.results.iter().zip(found) {
+                        self.replace(*old, new);
+                    }
+                    continue;
+                }
+                if let Some(scope) = self.choices.last_mut() {
+                    scope.insert(key, inst.results.clone());
+                }
             }
             match &mut inst.kind {
                 InstKind::Store { buffer, index, value, mode } => {

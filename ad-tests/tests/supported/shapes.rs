@@ -273,3 +273,52 @@ fn options_of_data_mapped() {
     check_slice!([0.7, 1.2, -0.4], &[Some(1), None, Some(2)], Some(0.3));
     check_slice!([0.7, 1.2, -0.4], &[Some(1), None, Some(2)], None);
 }
+
+struct Shell {
+    k: f64,
+    core: Core,
+}
+
+struct Core {
+    k: f64,
+}
+
+impl std::ops::Deref for Shell {
+    type Target = Core;
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
+#[differentiable]
+impl Shell {
+    fn rise(&self, x: f64) -> f64 {
+        self.k * x * x
+    }
+}
+
+#[differentiable]
+impl Core {
+    fn rise(&self, x: f64) -> f64 {
+        self.k * x * x * x
+    }
+}
+
+struct Stack {
+    shells: Vec<Shell>,
+}
+
+/// The method that was seen last is another's, which `Deref` leads to: it was taken, and gave a wrong derivative.
+#[test]
+fn methods_of_one_name() {
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], shell: &Shell, stack: &Stack, all: &[Shell]) -> f64 {
+        let mut sum = shell.rise(x[0]) + Core::rise(&shell.core, x[1]) + Shell::rise(&stack.shells[0], x[2]);
+        for s in all {
+            sum += s.rise(x[0]) * s.core.k;
+        }
+        sum
+    }
+    let shell = || Shell { k: 2.0, core: Core { k: 5.0 } };
+    check_slice!([0.7, 1.2, -0.4], &shell(), &Stack { shells: vec![shell()] }, &[shell(), shell()]);
+}
