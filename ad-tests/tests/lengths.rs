@@ -146,3 +146,32 @@ fn chains_of_every_length() {
         close(&format!("product, {n}"), &h, &h_ref);
     }
 }
+
+/// A sum that a comparison decides by is rounded as in the function: here it is zero in its order, and not in another.
+#[differentiable(wrt(w))]
+fn hinge(w: &[f64], features: &[f64]) -> f64 {
+    let mut z = 0.0;
+    for j in 0..w.len() {
+        z += features[j] * w[j];
+    }
+    if z > 0.0 { 3.0 * z * z } else { z * z }
+}
+
+#[test]
+fn branches_are_taken_as_the_function_takes_them() {
+    let n = 32;
+    let mut features = vec![0.0; n];
+    // In order: ((1e16 + 1) - 1e16) - .. is 0 since 1e16 + 1 is 1e16; in lanes the 1 survives.
+    (features[0], features[1], features[8]) = (1e16, 1.0, -1e16);
+    let (w, v) = (vec![1.0; n], wave(n, 0.3));
+    let z = features.iter().fold(0.0, |z: f64, x| z + x);
+    assert_eq!(z, 0.0);
+    let mut h = vec![9.0; n];
+    hinge_hvp(&w, &features, &v, &mut h);
+    let slope: f64 = features.iter().zip(&v).map(|(x, v)| x * v).sum();
+    let wanted: Vec<f64> = features.iter().map(|x| 2.0 * slope * x).collect();
+    let scale = wanted.iter().fold(1.0_f64, |m, w| m.max(w.abs()));
+    for (a, b) in h.iter().zip(&wanted) {
+        assert!((a - b).abs() <= 1e-12 * scale, "{a} {b}");
+    }
+}

@@ -15,8 +15,8 @@
 //! The blocks are that wide because a processor cannot hand a wide load what narrow stores have just written, before these
 //! have reached its cache: the arithmetic on the first lanes must come long after their gathering.
 //!
-//! Sums that the primal value is made of are added up lane after lane, in the order of the rounds: the value stays what
-//! the user's function returns, bit for bit.
+//! Sums that the primal value is made of, or that a comparison decides by, are added up lane after lane, in the order of the
+//! rounds: the value stays what the user's function returns, bit for bit, and branches are taken as it takes them.
 //!
 //! Conditions: a forward `for` with nothing nested; loads only of buffers that the loop does not write; stores only `+=`, or
 //! one `=` to a place that moves with the round; indices that depend on no float; at least [`HEAVY`] float operations a round.
@@ -29,7 +29,8 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 use self::plan::{Plan, Term, adds_to_primal};
 use crate::analysis::activity::{self, Activity};
 use crate::ir::{
-    Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type, Value,
+    Binding, Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode,
+    Type, Value,
 };
 
 /// From how many float operations on a round is worth the arrays.
@@ -49,7 +50,16 @@ pub(crate) fn lanes(func: Func) -> Func {
 /// Runs the pass, as if loops of so many float operations were heavy, and those of fewer worth being split from `fewest`
 /// rounds on.
 pub(crate) fn lanes_from(mut func: Func, heavy: usize, fewest: usize) -> Func {
-    let values: Vec<_> = func.outputs.iter().filter(|o| o.role.marks.is_empty()).map(|o| o.binding).collect();
+    let mut values: Vec<_> =
+        func.outputs.iter().filter(|o| o.role.marks.is_empty()).map(|o| o.binding).collect();
+    // What decides on which side of a kink a value lies is rounded as the user's function rounds it.
+    func.body.visit(&mut |inst| {
+        if let InstKind::Pure(op, args) = &inst.kind
+            && (matches!(op, Op::Test(_)) || !func.is_float(inst.results[0]))
+        {
+            values.extend(args.iter().filter(|a| func.is_float(**a)).map(|a| Binding::Value(*a)));
+        }
+    });
     let primal = activity::useful(&func, &values);
     let mut body = std::mem::take(&mut func.body);
     let mut arrays = Vec::new();
