@@ -1,4 +1,5 @@
-//! Type aliases: `type Matrix = Vec<Vec<f64>>;` in the signature of a function or in a struct.
+//! Type aliases: `type Matrix = Vec<Vec<f64>>;` in the signature of a function or in a struct. Also what else an item sees of
+//! its file: the structs and functions beside it that this crate is for.
 //!
 //! An attribute sees the item that it stands on and nothing else. Of aliases it knows those that carry it themselves
 //! (`#[differentiable] type Matrix = ..`); others are looked up in the file where the item stands, among the items beside it
@@ -217,11 +218,15 @@ impl Reader {
     /// What stands in a scope, beside what it sees of those around it.
     fn items<'i>(&mut self, items: impl IntoIterator<Item = &'i syn::Item>) {
         let Some(scope) = self.open.last_mut() else { return };
+        // Which of several of one name is compiled, conditions decide that nobody here knows.
+        let is_conditional = |attrs: &[syn::Attribute]| {
+            attrs.iter().any(|a| a.path().is_ident("cfg") || a.path().is_ident("cfg_attr"))
+        };
         for item in items {
             match item {
                 syn::Item::Fn(f) => {
                     scope.items.insert(f.sig.ident.to_string());
-                    if f.attrs.iter().any(crate::below::is_ours) {
+                    if f.attrs.iter().any(crate::below::is_ours) && !is_conditional(&f.attrs) {
                         scope.functions.insert(f.sig.ident.to_string(), f.to_token_stream().to_string());
                     }
                 }
@@ -233,7 +238,7 @@ impl Reader {
                         a.path().is_ident("derive")
                             && a.to_token_stream().to_string().contains("Differentiable")
                     };
-                    if s.attrs.iter().any(derives) {
+                    if s.attrs.iter().any(derives) && !is_conditional(&s.attrs) {
                         scope.structs.insert(s.ident.to_string(), s.to_token_stream().to_string());
                     }
                 }

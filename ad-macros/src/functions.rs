@@ -6,7 +6,7 @@
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use rustc_hash::FxHashMap as HashMap;
 
@@ -24,8 +24,6 @@ pub(crate) struct Known {
     pub(crate) can_be_called: bool,
     /// Which one it is of all that were kept.
     order: usize,
-    /// Of an `impl` block of a trait.
-    pub(crate) of_trait: bool,
     /// The type that it is kept in, if it was annotated inside an `impl` block.
     within: Option<String>,
 }
@@ -126,7 +124,7 @@ fn source_name(name: &str) -> Ident {
 /// Keeps a function. Gives the item that its callers' assertions refer to.
 pub(crate) fn keep(function: &syn::ItemFn, can_be_called: bool) -> TokenStream {
     let name = function.sig.ident.to_string();
-    keep_as(&name, function, &function.vis, can_be_called, false, None)
+    keep_as(&name, function, &function.vis, can_be_called, None)
 }
 
 /// Keeps a method that was annotated by itself: with its receiver as `this`, which is renamed.
@@ -143,7 +141,7 @@ pub(crate) fn keep_method(ty: &str, function: &syn::ItemFn) -> TokenStream {
         }
     }
     let name = format!("{ty}::{}", function.sig.ident);
-    keep_as(&name, &function, &syn::parse_quote!(pub(crate)), false, false, Some(ty))
+    keep_as(&name, &function, &syn::parse_quote!(pub(crate)), false, Some(ty))
 }
 
 /// Keeps the functions and constants of an `impl` block, which are written out where they are used.
@@ -151,8 +149,7 @@ pub(crate) fn keep_impl(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) ->
     let vis: syn::Visibility = syn::parse_quote!(pub(crate));
     let kept = members(block, diagnostics);
     kept.iter().for_each(|(_, function)| crate::below::see(function));
-    let of_trait = block.trait_.is_some();
-    kept.iter().map(|(name, function)| keep_as(name, function, &vis, false, of_trait, None)).collect()
+    kept.iter().map(|(name, function)| keep_as(name, function, &vis, false, None)).collect()
 }
 
 /// What an `impl` block defines: `Vec3::dot`, and `Vec3::mul::f64` of `impl Mul<f64> for Vec3`. As functions without
@@ -284,14 +281,17 @@ fn named(tokens: TokenStream, own: &TokenStream) -> TokenStream {
 /// As [`named`], with another name for `self`.
 pub(crate) fn renamed(tokens: TokenStream, this: &str, own: &TokenStream) -> TokenStream {
     let mut out = TokenStream::new();
-    for token in tokens {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        // `self::scale` is an item of this module.
+        let is_path = matches!(tokens.peek(), Some(TokenTree::Punct(p)) if p.as_char() == ':' && p.spacing() == Spacing::Joint);
         match &token {
             TokenTree::Group(group) => {
                 let mut inner = Group::new(group.delimiter(), renamed(group.stream(), this, own));
                 inner.set_span(group.span());
                 out.extend([TokenTree::Group(inner)]);
             }
-            TokenTree::Ident(ident) if ident == "self" => {
+            TokenTree::Ident(ident) if ident == "self" && !is_path => {
                 out.extend([TokenTree::Ident(Ident::new(this, ident.span()))]);
             }
             TokenTree::Ident(ident) if ident == "Self" => out.extend(own.clone()),
@@ -306,7 +306,6 @@ fn keep_as(
     function: &syn::ItemFn,
     vis: &syn::Visibility,
     can_be_called: bool,
-    of_trait: bool,
     within: Option<&str>,
 ) -> TokenStream {
     let mut bare = function.clone();
@@ -317,7 +316,7 @@ fn keep_as(
     let order = 1 + functions.values().map(|known| known.order).max().unwrap_or(0);
     functions.insert(
         name.to_string(),
-        Known { text, hash, can_be_called, order, of_trait, within: within.map(ToString::to_string) },
+        Known { text, hash, can_be_called, order, within: within.map(ToString::to_string) },
     );
     drop(functions);
     let source = source_name(name);

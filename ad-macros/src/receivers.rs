@@ -63,7 +63,8 @@ pub(crate) fn open(
     let opening = if reference.is_empty() {
         quote!(let #this: #ty = self;)
     } else {
-        let exactly = crate::frontend::exactly(name, &quote!(self), word.span());
+        let exactly =
+            crate::frontend::exactly(&syn::Ident::new(name, word.span()).into(), &quote!(self), word.span());
         quote!(let #this: &#ty = #exactly;)
     };
     *function = as_function(function, name).ok_or_else(|| {

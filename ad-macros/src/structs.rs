@@ -237,7 +237,7 @@ pub(crate) fn same(ty: &syn::Type) -> TokenStream {
 }
 
 /// A generic struct of any arguments: its fingerprint is the same for all.
-fn with_any_arguments(path: &syn::Path) -> syn::Path {
+pub(crate) fn with_any_arguments(path: &syn::Path) -> syn::Path {
     let mut path = path.clone();
     if let Some(last) = path.segments.last_mut()
         && let Some(item) = find(&last.ident.to_string())

@@ -188,11 +188,26 @@ pub mod __private {
     pub use crate::products;
     pub use crate::sparse::sets::SetRecorder;
     pub use alloc::boxed::Box;
+    pub use alloc::rc::Rc;
+    #[cfg(target_has_atomic = "ptr")]
+    pub use alloc::sync::Arc;
     pub use alloc::vec;
     pub use alloc::vec::Vec;
     use num_traits::ToPrimitive;
     pub use num_traits::real::Real;
     pub use num_traits::{Float, Zero};
+
+    /// Stands where there is no `Arc`, so that generated code is the same everywhere.
+    #[cfg(not(target_has_atomic = "ptr"))]
+    pub struct Arc<T: ?Sized>(Box<T>);
+
+    #[cfg(not(target_has_atomic = "ptr"))]
+    impl<T: ?Sized> core::ops::Deref for Arc<T> {
+        type Target = T;
+        fn deref(&self) -> &T {
+            &self.0
+        }
+    }
 
     /// Panics unless an argument is as long as the parameter it belongs to.
     #[inline]

@@ -175,3 +175,31 @@ fn branches_are_taken_as_the_function_takes_them() {
         assert!((a - b).abs() <= 1e-12 * scale, "{a} {b}");
     }
 }
+
+/// The same of a jump that is no comparison.
+#[differentiable(wrt(w))]
+fn signed(w: &[f64], features: &[f64]) -> f64 {
+    let mut z = 0.0;
+    for j in 0..w.len() {
+        z += features[j] * w[j];
+    }
+    let mut squares = 0.0;
+    for v in w {
+        squares += v * v;
+    }
+    z.signum() * squares
+}
+
+#[test]
+fn jumps_are_on_the_side_where_the_function_has_them() {
+    let n = 32;
+    let mut features = vec![0.0; n];
+    (features[0], features[1], features[8]) = (1e16, -1.0, -1e16);
+    let (w, v) = (vec![1.0; n], wave(n, 0.3));
+    assert_eq!(signed(&w, &features), n as f64);
+    let mut h = vec![9.0; n];
+    signed_hvp(&w, &features, &v, &mut h);
+    for (a, b) in h.iter().zip(&v) {
+        assert_eq!(*a, 2.0 * b);
+    }
+}

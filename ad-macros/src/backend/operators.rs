@@ -451,17 +451,22 @@ fn is_of_a_trait(ty: &syn::Type) -> bool {
 fn mentions_self(tokens: TokenStream) -> bool {
     // An `impl` block inside the function has a `Self` of its own.
     let mut block = false;
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) if ident == "impl" => {
-            block = true;
-            false
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Ident(ident) if ident == "impl" => block = true,
+            TokenTree::Group(group) if block && group.delimiter() == Delimiter::Brace => block = false,
+            TokenTree::Ident(ident) if ident == "Self" => return true,
+            // `self::twice` is a function of this module.
+            TokenTree::Ident(ident)
+                if ident == "self"
+                    && !matches!(tokens.peek(), Some(TokenTree::Punct(p)) if p.as_char() == ':') =>
+            {
+                return true;
+            }
+            TokenTree::Group(group) if mentions_self(group.stream()) => return true,
+            _ => {}
         }
-        TokenTree::Group(group) if block && group.delimiter() == Delimiter::Brace => {
-            block = false;
-            false
-        }
-        TokenTree::Ident(ident) => ident == "Self" || ident == "self",
-        TokenTree::Group(group) => mentions_self(group.stream()),
-        _ => false,
-    })
+    }
+    false
 }

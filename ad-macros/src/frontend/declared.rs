@@ -115,8 +115,26 @@ fn name(ty: &syn::Type) -> Option<String> {
     }
 }
 
+/// What a `Box`, `Rc` or `Arc` holds: its methods are called through it.
+pub(super) fn in_a_box(p: &syn::TypePath) -> Option<&syn::Type> {
+    let last = p.path.segments.last()?;
+    match &last.arguments {
+        syn::PathArguments::AngleBracketed(args) if ["Box", "Rc", "Arc"].iter().any(|b| last.ident == b) => {
+            match args.args.first() {
+                Some(syn::GenericArgument::Type(inner)) => Some(inner),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
 fn behind_references(ty: syn::Type) -> syn::Type {
     match ty {
+        syn::Type::Path(p) => match in_a_box(&p) {
+            Some(inner) => behind_references(inner.clone()),
+            None => syn::Type::Path(p),
+        },
         syn::Type::Reference(r) => behind_references(*r.elem),
         syn::Type::Paren(p) => behind_references(*p.elem),
         syn::Type::Group(g) => behind_references(*g.elem),

@@ -399,6 +399,8 @@ impl Lower<'_> {
             {
                 self.meet_flat(join, [Some(a), Some(b)])
             }
+            // Only what uses it afterwards is refused.
+            (Val::Spent, _) | (_, Val::Spent) => Joined::Known(Val::Spent),
             (a, b) => {
                 for (one, like) in [(&b, &a), (&a, &b)] {
                     match var {

@@ -205,6 +205,14 @@ impl Lower<'_> {
                     "keep an index instead, or copy the elements",
                 );
             }
+            (Val::Iter(_), Val::Spent) => {
+                let name = self.s.vars[var].name.clone();
+                self.error(
+                    self.here,
+                    format!("each round runs `{name}`, which is made in front of the loop: what is left of it shows only in a run"),
+                    "make the iterator in the round, or run over it by `for` once",
+                );
+            }
             (_, Val::Unset) | (Val::Unset | Val::Never, _) => {}
             _ => {
                 self.want_before(var, path, old, new);
@@ -521,7 +529,7 @@ impl Lower<'_> {
         let (label, receiver, body) = (&e.label, &next.receiver, &e.body);
         let all: syn::ExprForLoop = syn::parse2(quote::quote!(#label for #pat in #receiver #body)).ok()?;
         let all = self.for_expr(&all);
-        self.s.vars[var].val = Val::Unset;
+        self.s.vars[var].val = Val::Spent;
         Some(all)
     }
 

@@ -5,6 +5,7 @@
 //! it changes and of what type they are in the end; those are carried. A trial is repeated until nothing new is
 //! found, then the loop is lowered for good.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -87,6 +88,8 @@ pub(super) struct State {
     pub(super) types: HashMap<Value, Rc<str>>,
     /// The whole types of what the macro does not look into, as far as declarations tell.
     pub(super) declared: HashMap<Value, syn::Type>,
+    /// Data that rustc has checked to be of the type that it is declared to be.
+    pub(super) exact: HashSet<Value>,
     /// The types of the elements of slices that are parameters, where these are no numbers.
     pub(super) elements: HashMap<Buffer, syn::Type>,
     /// Copies of arrays that other code made: whether these are vectors, which move, or arrays, which are copied, is not known.
@@ -103,6 +106,9 @@ impl State {
             syn::Type::Paren(p) => return self.declare(v, &p.elem),
             syn::Type::Group(g) => return self.declare(v, &g.elem),
             syn::Type::Path(p) => {
+                if let Some(inner) = super::declared::in_a_box(p) {
+                    return self.declare(v, inner);
+                }
                 if let Some(last) = p.path.segments.last() {
                     self.types.insert(v, last.ident.to_string().into());
                 }
@@ -127,6 +133,8 @@ pub(super) struct Lower<'a> {
     pub(super) consts: HashMap<String, Option<FloatKind>>,
     /// What is assumed of other items, as assertions.
     pub(super) assumptions: Vec<TokenStream>,
+    /// The structs whose methods, operators or constants are written out.
+    pub(super) members_of: BTreeSet<String>,
     /// Whether the value of the code that is lowered is the function's: there `return` is a value.
     pub(super) tail: bool,
     /// Copies of parts of arrays that a method changes, while its receiver is lowered.
@@ -205,6 +213,7 @@ fn attempt(
         arrays: HashSet::default(),
         types: HashMap::default(),
         declared: HashMap::default(),
+        exact: HashSet::default(),
         elements: HashMap::default(),
         homes: HashSet::default(),
         copied_in: HashSet::default(),
@@ -223,6 +232,7 @@ fn attempt(
         items: Vec::new(),
         consts: HashMap::default(),
         assumptions: Vec::new(),
+        members_of: BTreeSet::new(),
         tail: true,
         changed: None,
         refutable: false,
@@ -253,7 +263,8 @@ fn attempt(
     lower.outputs(val, body);
     let items = std::mem::take(&mut lower.items);
     let wanted = std::mem::take(&mut lower.wanted);
-    let assumptions = std::mem::take(&mut lower.assumptions);
+    let mut assumptions = std::mem::take(&mut lower.assumptions);
+    assumptions.extend(super::members::types_within(sig, &lower.members_of));
     let arrays: Vec<Buffer> = lower.s.arrays.iter().chain(lower.s.linear.keys()).copied().collect();
     let mut func = super::arrays::storage::settle(lower.s.b.finish(), arrays.into_iter());
     let effects = items.into_iter().map(|tokens| Inst {

@@ -1,6 +1,7 @@
 //! Methods, operators and constants of the user's own structs: written out where they are used. The macro knows those of
 //! `impl` blocks under `#[differentiable]`, and of those inside the function.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use proc_macro2::{Span, TokenStream};
@@ -9,6 +10,7 @@ use rustc_hash::FxHashMap as HashMap;
 use syn::spanned::Spanned;
 
 use super::lower::Lower;
+use super::signature::{Class, Signature};
 use super::value::{Closure, Val};
 use crate::ir::{Dim, FloatKind, Op, Type};
 
@@ -26,10 +28,69 @@ impl Lower<'_> {
 
     fn member(&mut self, name: &str, args: &[Val], span: Span) -> Option<Rc<Closure>> {
         if let Some(known) = self.written.get(name) {
-            return Some(known.clone());
+            let known = known.clone();
+            self.note_use(name);
+            return Some(known);
         }
         let known = crate::functions::find(name)?;
-        self.closure_of(name, &known, args, None, span)
+        let closure = self.closure_of(name, &known, args, None, span)?;
+        self.note_use(name);
+        Some(closure)
+    }
+
+    /// Notes that code of a type is written out, which rustc is to check the types of parameters by.
+    fn note_use(&mut self, member: &str) {
+        if let Some((ty, _)) = member.trim_start_matches('&').split_once("::")
+            && crate::structs::find(ty).is_some()
+        {
+            self.members_of.insert(ty.to_string());
+        }
+    }
+
+    /// Writes out a member. Data that stands for values of the member's types is checked to be of them: types are told
+    /// apart by their last names, and two may have the same one.
+    fn written_member(
+        &mut self,
+        member: &Rc<Closure>,
+        mut args: Vec<Val>,
+        checked: usize,
+        span: Span,
+    ) -> Val {
+        for (arg, param) in args.iter_mut().zip(&member.params).take(checked) {
+            let Val::Scalar(v) = *arg else { continue };
+            if *self.s.b.func.ty(v) != Type::Opaque || self.s.exact.contains(&v) || self.is_tainted(v) {
+                continue;
+            }
+            let syn::Pat::Type(param) = param else { continue };
+            let mut ty = &*param.ty;
+            while let syn::Type::Reference(r) = ty {
+                ty = &r.elem;
+            }
+            let syn::Type::Path(ty) = ty else { continue };
+            if ty.path.segments.last().is_none_or(|s| ["f32", "f64"].iter().any(|float| s.ident == float)) {
+                continue;
+            }
+            let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
+            let told = self.pass(exactly(&ty.path, &quote::quote!(#hole), span), &[v], Type::Opaque);
+            self.s.refs.insert(told);
+            self.s.exact.insert(told);
+            let declared = self.s.declared.get(&v).cloned();
+            self.s.declare(told, &declared.unwrap_or_else(|| syn::Type::Path(ty.clone())));
+            *arg = Val::Scalar(told);
+        }
+        self.inline(member, args)
+    }
+
+    /// `geo::Vec2::new`: that this is the type whose code is written out.
+    fn same_type(&mut self, path: &syn::Path) {
+        let (Some(last), true) = (path.segments.last(), path.segments.len() > 1) else { return };
+        if ["self", "Self"].iter().any(|word| path.segments[0].ident == word) && path.segments.len() == 2 {
+            return;
+        }
+        let assertion = same_type(path, &last.ident);
+        if !self.assumptions.iter().any(|a| a.to_string() == assertion.to_string()) {
+            self.assumptions.push(assertion);
+        }
     }
 
     /// A method or unary operator of a value: that of the type, or else that of references to it.
@@ -133,12 +194,14 @@ impl Lower<'_> {
         if found.tainted {
             return None;
         }
-        let mut tokens = exactly(ty, &found.verbatim.tokens, span);
+        let name = syn::Ident::new(ty, Span::call_site());
+        let mut tokens = exactly(&name.into(), &found.verbatim.tokens, span);
         if !by_reference {
             tokens = quote::quote!(*#tokens);
         }
         let verbatim = crate::ir::Verbatim::new(tokens, found.verbatim.buffers);
         let own = self.s.b.op_typed(Op::Verbatim(verbatim), &found.args, Type::Opaque);
+        self.s.exact.insert(own);
         if by_reference {
             self.s.refs.insert(own);
         }
@@ -152,12 +215,17 @@ impl Lower<'_> {
         let segments: Vec<&syn::PathSegment> = path.segments.iter().collect();
         let [.., ty, name] = segments.as_slice() else { return None };
         let key = format!("{}::{}", ty.ident, name.ident);
-        match crate::functions::find(&key) {
+        let found = match crate::functions::find(&key) {
             Some(known) if !self.written.contains_key(&key) => {
                 self.closure_of(&key, &known, &[], Some(path), path.span())
             }
             _ => self.member(&key, &[], path.span()),
-        }
+        }?;
+        let mut of = path.clone();
+        of.segments.pop();
+        of.segments.pop_punct();
+        self.same_type(&of);
+        Some(found)
     }
 
     /// The type that members are looked for with.
@@ -182,7 +250,7 @@ impl Lower<'_> {
         self.known_by_operator(op, &mut b, &a, false, span);
         let member = self.operator(op, "", &a, &b, span);
         match member {
-            Some(member) => self.inline(&member, vec![a, b]),
+            Some(member) => self.written_member(&member, vec![a, b], 2, span),
             None => self.unknown_operator(span),
         }
     }
@@ -198,8 +266,10 @@ impl Lower<'_> {
         let [ty] = &crate::functions::operands(operator, &beside, left)[..] else { return };
         let Ok(declared) = syn::parse_str::<syn::Type>(ty) else { return };
         let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
-        let told = self.pass(exactly(ty, &quote::quote!(#hole), span), &[v], Type::Opaque);
+        let name = syn::Ident::new(ty, Span::call_site());
+        let told = self.pass(exactly(&name.into(), &quote::quote!(#hole), span), &[v], Type::Opaque);
         self.s.refs.insert(told);
+        self.s.exact.insert(told);
         self.s.declare(told, &declared);
         *val = Val::Scalar(told);
     }
@@ -207,7 +277,7 @@ impl Lower<'_> {
     /// `a + b` of data, if the macro knows the operator.
     pub(super) fn operator_of_data(&mut self, op: &Op, a: &Val, b: &Val, span: Span) -> Option<Val> {
         let member = self.operator(op, "", a, b, span)?;
-        Some(self.inline(&member, vec![a.clone(), b.clone()]))
+        Some(self.written_member(&member, vec![a.clone(), b.clone()], 2, span))
     }
 
     /// `target += right`
@@ -215,7 +285,7 @@ impl Lower<'_> {
         let left = self.deref(target.clone());
         match self.operator(op, "_assign", &left, &right, span) {
             Some(member) => {
-                self.inline(&member, vec![target, right]);
+                self.written_member(&member, vec![target, right], 2, span);
             }
             None => {
                 self.unknown_operator(span);
@@ -245,7 +315,7 @@ impl Lower<'_> {
     /// `-a` of a struct.
     pub(super) fn own_negative(&mut self, val: Val, span: Span) -> Val {
         match self.method_of(&val, "neg", span) {
-            Some(member) => self.inline(&member, vec![val]),
+            Some(member) => self.written_member(&member, vec![val], 1, span),
             None => self.unknown_operator(span),
         }
     }
@@ -253,7 +323,8 @@ impl Lower<'_> {
     /// `data.method(..)` with an active argument, of data whose type's `impl` block the macro has seen. `None` if it is
     /// anything else.
     pub(super) fn method_of_data(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
-        if !self.is_foreign(&e.receiver) || self.is_passive(e.to_token_stream()) {
+        let of_data = self.is_foreign(&e.receiver) || self.is_item_of_data(&e.receiver);
+        if !of_data || self.is_passive(e.to_token_stream()) {
             return None;
         }
         let receiver = self.expr(&e.receiver).0;
@@ -267,7 +338,21 @@ impl Lower<'_> {
         {
             args.push(self.argument(a, p));
         }
-        Some(self.inline(&member, args))
+        Some(self.written_member(&member, args, 1, e.method.span()))
+    }
+
+    /// `nodes[i]` of a slice of values that the macro does not look into.
+    fn is_item_of_data(&self, e: &syn::Expr) -> bool {
+        let syn::Expr::Index(i) = e else { return false };
+        let syn::Expr::Path(p) = &*i.expr else { return false };
+        let var = p.path.get_ident().and_then(|name| self.lookup(&name.to_string()));
+        var.is_some_and(|var| match &self.s.vars[var].val {
+            Val::View(view) => {
+                self.s.b.func.buffer(view.buffer).elem == Type::Opaque
+                    && !self.s.tainted_buffers.contains(&view.buffer)
+            }
+            _ => false,
+        })
     }
 
     /// `receiver.method(..)`
@@ -313,22 +398,40 @@ fn operator_name(op: &Op) -> Option<&'static str> {
 
 /// A reference to a value of this very type, whatever references are in front of it. A plain annotation would let rustc go
 /// through the user's `Deref` to another type, whose code is another.
-pub(crate) fn exactly(ty: &str, value: &TokenStream, span: Span) -> TokenStream {
-    let name = syn::Ident::new(ty, span);
+pub(crate) fn exactly(path: &syn::Path, value: &TokenStream, span: Span) -> TokenStream {
+    let Some(last) = path.segments.last() else { return value.clone() };
+    let name = &last.ident;
     let message = format!(
-        "the macro took this for a `{ty}`, whose code it has seen, and it is another: call the function of the type that is \
-         meant by its path (`{ty}::name(&value, ..)`)"
+        "the macro took this for a `{name}`, whose code it has seen, and it is another: call the function of the type that is \
+         meant by its path (`{name}::name(&value, ..)`)"
     );
-    let generics = crate::structs::find(ty).map(|item| item.generics).unwrap_or_default();
-    let (generics, arguments, clause) = generics.split_for_impl();
+    let (generics, ty, clause) = match crate::structs::find(&name.to_string()) {
+        // Of whatever arguments.
+        Some(item) => {
+            let name = syn::Ident::new(&name.to_string(), span);
+            let (generics, arguments, clause) = item.generics.split_for_impl();
+            (generics.to_token_stream(), quote::quote!(#name #arguments), clause.to_token_stream())
+        }
+        None => {
+            let mut lifetimes = Lifetimes::default();
+            syn::visit::Visit::visit_path(&mut lifetimes, path);
+            let names = lifetimes.0;
+            (quote::quote!(<#(#names),*>), path.to_token_stream(), TokenStream::new())
+        }
+    };
+    let boxes = [
+        quote::quote!(::ad_runtime::__private::Box),
+        quote::quote!(::ad_runtime::__private::Rc),
+        quote::quote!(::ad_runtime::__private::Arc),
+    ];
     quote::quote_spanned!(span=> {
         #[diagnostic::on_unimplemented(message = #message)]
         trait __AdIs<Given: ?Sized, It: ?Sized> {
             fn it(given: &Given) -> &It;
         }
         struct __AdWay;
-        impl #generics __AdIs<#name #arguments, #name #arguments> for __AdWay #clause {
-            fn it(given: &#name #arguments) -> &#name #arguments { given }
+        impl #generics __AdIs<#ty, #ty> for __AdWay #clause {
+            fn it(given: &#ty) -> &#ty { given }
         }
         impl<It: ?Sized, Given: ?Sized> __AdIs<&Given, It> for __AdWay where __AdWay: __AdIs<Given, It> {
             fn it<'a>(given: &'a &Given) -> &'a It { <__AdWay as __AdIs<Given, It>>::it(&**given) }
@@ -336,12 +439,103 @@ pub(crate) fn exactly(ty: &str, value: &TokenStream, span: Span) -> TokenStream 
         impl<It: ?Sized, Given: ?Sized> __AdIs<&mut Given, It> for __AdWay where __AdWay: __AdIs<Given, It> {
             fn it<'a>(given: &'a &mut Given) -> &'a It { <__AdWay as __AdIs<Given, It>>::it(&**given) }
         }
-        impl<It: ?Sized, Given: ?Sized> __AdIs<::ad_runtime::__private::Box<Given>, It> for __AdWay
+        #(impl<It: ?Sized, Given: ?Sized> __AdIs<#boxes<Given>, It> for __AdWay
         where
             __AdWay: __AdIs<Given, It>,
         {
-            fn it(given: &::ad_runtime::__private::Box<Given>) -> &It { <__AdWay as __AdIs<Given, It>>::it(&**given) }
-        }
+            fn it(given: &#boxes<Given>) -> &It { <__AdWay as __AdIs<Given, It>>::it(&**given) }
+        })*
         <__AdWay as __AdIs<_, _>>::it(&#value)
     })
+}
+
+/// That structs in parameters are the ones of that name here, where members of them are written out: a field's type was named in
+/// another module, and a parameter's path may lead there.
+pub(super) fn types_within(sig: &Signature, members_of: &BTreeSet<String>) -> Option<TokenStream> {
+    if members_of.is_empty() {
+        return None;
+    }
+    let active = sig.params.iter().filter(|p| matches!(p.class, Class::Record(_) | Class::Records(..)));
+    let checks: Vec<TokenStream> = active
+        .filter_map(|p| {
+            let (name, ty) = (&p.ident, &p.ty);
+            let mut found = Vec::new();
+            within(ty, &name.to_token_stream(), members_of, 0, &mut found);
+            let generics = &sig.generics;
+            let (params, _, clause) = generics.split_for_impl();
+            (!found.is_empty()).then(
+                || quote::quote!(const _: () = { fn checked #params (#name: #ty) #clause { #(#found;)* } };),
+            )
+        })
+        .collect();
+    Some(checks.into_iter().collect())
+}
+
+/// Finds the places in a value whose types are to be checked.
+fn within(
+    ty: &syn::Type,
+    at: &TokenStream,
+    members_of: &BTreeSet<String>,
+    depth: usize,
+    found: &mut Vec<TokenStream>,
+) {
+    match ty {
+        syn::Type::Reference(r) => within(&r.elem, at, members_of, depth, found),
+        syn::Type::Paren(p) => within(&p.elem, at, members_of, depth, found),
+        syn::Type::Group(g) => within(&g.elem, at, members_of, depth, found),
+        syn::Type::Array(syn::TypeArray { elem, .. }) | syn::Type::Slice(syn::TypeSlice { elem, .. }) => {
+            within(elem, &quote::quote!(#at.first().unwrap()), members_of, depth, found);
+        }
+        syn::Type::Tuple(t) => {
+            for (k, elem) in t.elems.iter().enumerate() {
+                let k = syn::Index::from(k);
+                within(elem, &quote::quote!(#at.#k), members_of, depth, found);
+            }
+        }
+        syn::Type::Path(p) if depth <= DEEPEST => {
+            let Some(last) = p.path.segments.last() else { return };
+            if let (true, syn::PathArguments::AngleBracketed(args)) = (last.ident == "Vec", &last.arguments)
+                && let Some(syn::GenericArgument::Type(elem)) = args.args.first()
+            {
+                return within(elem, &quote::quote!(#at.first().unwrap()), members_of, depth, found);
+            }
+            let name = last.ident.to_string();
+            let elsewhere = depth > 0 || p.path.segments.len() > 1;
+            if elsewhere && members_of.contains(&name) {
+                found.push(exactly(&last.ident.clone().into(), at, last.ident.span()));
+            }
+            let fields = crate::structs::instance(&p.path).map(|item| super::records::fields_of(&item));
+            for field in fields.into_iter().flatten() {
+                let member = &field.member;
+                within(&field.ty, &quote::quote!(#at.#member), members_of, depth + 1, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A struct in itself (by a vector) is not followed further than this.
+const DEEPEST: usize = 5;
+
+/// The lifetimes in a type.
+#[derive(Default)]
+struct Lifetimes(Vec<syn::Lifetime>);
+
+impl syn::visit::Visit<'_> for Lifetimes {
+    fn visit_lifetime(&mut self, lifetime: &syn::Lifetime) {
+        if lifetime.ident != "static" && lifetime.ident != "_" && !self.0.contains(lifetime) {
+            self.0.push(lifetime.clone());
+        }
+    }
+}
+
+/// That a path names the type that its last name alone names here.
+pub(crate) fn same_type(path: &syn::Path, name: &syn::Ident) -> TokenStream {
+    let (path, mut name) = (crate::structs::with_any_arguments(path), syn::Path::from(name.clone()));
+    if let (Some(from), Some(to)) = (path.segments.last(), name.segments.last_mut()) {
+        to.arguments = from.arguments.clone();
+    }
+    quote::quote_spanned!(path.span()=>
+        const _: fn(::core::marker::PhantomData<#path>) -> ::core::marker::PhantomData<#name> = |same| same;
+    )
 }

@@ -135,6 +135,10 @@ impl Lower<'_> {
         };
         match receiver {
             Val::Never => Val::Never,
+            Val::Spent => {
+                self.error(e.receiver.span(), super::verbatim::SPENT.0, super::verbatim::SPENT.1);
+                Val::Never
+            }
             Val::Iter(it) if name == "clone" && e.args.is_empty() => Val::Iter(it),
             Val::Iter(it) => {
                 if let Some(val) = self.adapter(&it, e) {

@@ -594,6 +594,10 @@ impl Lower<'_> {
                 self.error(span, "this variable is not set yet", "give it a value where it is declared");
                 None
             }
+            Val::Spent => {
+                self.error(span, super::verbatim::SPENT.0, super::verbatim::SPENT.1);
+                None
+            }
             Val::View(view) if self.rank(&view) == 0 => {
                 let val = self.deref(Val::View(view));
                 self.scalar(val, span)

@@ -35,6 +35,9 @@ pub(super) enum Val {
     Vacant(usize),
     /// Declared and not set.
     Unset,
+    /// An iterator that a loop has run, to its end or to a `break`. It is another thing than the iterator was, so what joins the two
+    /// or goes round with them is refused.
+    Spent,
     /// Control never comes here.
     Never,
 }

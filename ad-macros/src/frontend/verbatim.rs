@@ -10,6 +10,12 @@ use super::lower::{Flow, Lower};
 use super::value::Val;
 use crate::ir::{Buffer, InstKind, Op, Value, Verbatim};
 
+/// What is said where an iterator is used that a loop has run.
+pub(super) const SPENT: (&str, &str) = (
+    "a loop has run this iterator: what is left of it, the macro does not see",
+    "make the iterator again, or run over a copy of it: `for v in it.clone()`",
+);
+
 /// Verbatim code with its operands.
 pub(super) struct Found {
     pub(super) verbatim: Verbatim,
@@ -396,6 +402,10 @@ impl Fill<'_, '_> {
             }
             Val::Unset => {
                 self.refuse(span, "this variable is not set here", "give it a value where it is declared");
+                TokenStream::new()
+            }
+            Val::Spent => {
+                self.refuse(span, SPENT.0, SPENT.1);
                 TokenStream::new()
             }
         }

@@ -134,6 +134,22 @@ named! {
     }
 }
 
+impl Unary {
+    /// No kinks and no jumps where it is defined.
+    pub(crate) fn is_smooth(self) -> bool {
+        use Unary::{Abs, Ceil, Floor, Fract, Round, RoundTiesEven, Signum, Trunc};
+        !matches!(self, Abs | Signum | Floor | Ceil | Round | RoundTiesEven | Trunc | Fract)
+    }
+}
+
+impl Binary {
+    /// As [`Unary::is_smooth`].
+    pub(crate) fn is_smooth(self) -> bool {
+        use Binary::{AbsSub, Copysign, DivEuclid, Max, Min, RemEuclid};
+        !matches!(self, Min | Max | Copysign | RemEuclid | DivEuclid | AbsSub)
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Cmp {
     Eq,

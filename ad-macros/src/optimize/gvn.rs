@@ -124,7 +124,8 @@ impl Gvn<'_> {
                     _ => return None,
                 };
                 let args: Vec<String> = args.iter().map(|v| name(&own, *v)).collect();
-                text.push_str(&format!("{what}({})", args.join(",")));
+                // A constant's type is not in its name.
+                text.push_str(&format!("{what}({}):{:?}", args.join(","), self.func.ty(*result)));
                 own.insert(*result, own.len());
             }
             let yields: Vec<String> = block.yields.iter().map(|v| name(&own, *v)).collect();

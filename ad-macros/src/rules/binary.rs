@@ -42,14 +42,15 @@ pub(super) fn tangent(
         // angle of (v, u): v / r² and -u / r². r² itself would overflow (and underflow) long before r.
         (Binary::Atan2, _) => {
             let r = b.binary(Binary::Hypot, u, v);
-            let unit = b.over(if k == 0 { v } else { u }, r);
-            let slope = b.over(unit, r);
+            // No inverse of r: it overflows where r is subnormal, and the unit does not.
+            let unit = b.div(if k == 0 { v } else { u }, r);
+            let slope = b.div(unit, r);
             let product = b.mul(t, slope);
             if k == 0 { product } else { b.neg(product) }
         }
         // u / y; a cone has no slope at its tip: NaN at (0, 0)
         (Binary::Hypot, _) => {
-            let slope = b.over(args[k], y);
+            let slope = b.div(args[k], y);
             b.mul(t, slope)
         }
         // The argument that the result was taken from: the first where they are equal; the other of a NaN, as

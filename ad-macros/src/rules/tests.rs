@@ -315,6 +315,11 @@ fn accurate_far_out() {
     near(atan2[1], -0.12e-200);
     let atan2 = gradient(&single(Op::Binary(Binary::Atan2), 2), &[3e-200, 4e-200]);
     near(atan2[0], 0.16e200);
+    // Where the inverse of r overflows, the unit is still there.
+    for op in [Binary::Hypot, Binary::Atan2] {
+        let tiny = gradient(&single(Op::Binary(op), 2), &[0.0, 1e-310]);
+        assert!(!tiny[1].is_nan() && (op == Binary::Atan2 || tiny == [0.0, 1.0]), "{op:?} {tiny:?}");
+    }
     let hypot = gradient(&single(Op::Binary(Binary::Hypot), 2), &[3e200, 4e200]);
     near(hypot[0], 0.6);
     // Saturated: no NaN at any order.

@@ -322,3 +322,41 @@ fn methods_of_one_name() {
     let shell = || Shell { k: 2.0, core: Core { k: 5.0 } };
     check_slice!([0.7, 1.2, -0.4], &shell(), &Stack { shells: vec![shell()] }, &[shell(), shell()]);
 }
+
+/// Not a struct of the macro's: methods are known, fields are not.
+#[derive(Clone, Copy)]
+struct Well {
+    depth: f64,
+}
+
+#[differentiable]
+impl Well {
+    fn at(&self, x: f64) -> f64 {
+        self::squared(self.depth * x)
+    }
+}
+
+#[differentiable]
+fn squared(x: f64) -> f64 {
+    x * x * x
+}
+
+#[test]
+fn methods_of_items_and_behind_boxes() {
+    #[differentiable(wrt(x))]
+    fn f(x: f64, wells: &[Well], shared: &[std::rc::Rc<Well>], boxed: &Box<Well>, nodes: &[Vec2]) -> f64 {
+        let shared: f64 = shared.iter().map(|w| w.at(x)).sum();
+        wells[1].at(x) * boxed.at(x) + shared + nodes[0].dot(Vec2 { x, y: x * x })
+    }
+    let (wells, boxed) = ([Well { depth: 2.0 }, Well { depth: 3.0 }], Box::new(Well { depth: 0.5 }));
+    let shared = [std::rc::Rc::new(wells[0])];
+    let nodes = [Vec2 { x: 2.0, y: 3.0 }];
+    // (27 / 8) x^6 + 8 x³ + 2 x + 3 x²
+    let x = 0.7_f64;
+    let slope = 6.0 * 3.375 * x.powi(5) + 24.0 * x * x + 2.0 + 6.0 * x;
+    let curvature = 30.0 * 3.375 * x.powi(4) + 48.0 * x + 6.0;
+    let (_, g) = f_grad(x, &wells, &shared, &boxed, &nodes);
+    assert!((g - slope).abs() < 1e-12 * slope, "{g} {slope}");
+    let h = f_hvp(x, &wells, &shared, &boxed, &nodes, 1.0);
+    assert!((h - curvature).abs() < 1e-12 * curvature, "{h} {curvature}");
+}

@@ -180,6 +180,10 @@ impl Lower<'_> {
                 None
             }
             Val::Never => None,
+            Val::Spent => {
+                self.error(span, super::super::verbatim::SPENT.0, super::super::verbatim::SPENT.1);
+                None
+            }
             _ => {
                 self.error(
                     span,

@@ -55,7 +55,7 @@ pub(crate) fn lanes_from(mut func: Func, heavy: usize, fewest: usize) -> Func {
     // What decides on which side of a kink a value lies is rounded as the user's function rounds it.
     func.body.visit(&mut |inst| {
         if let InstKind::Pure(op, args) = &inst.kind
-            && (matches!(op, Op::Test(_)) || !func.is_float(inst.results[0]))
+            && (matches!(op, Op::Test(_)) || has_a_kink(op) || !func.is_float(inst.results[0]))
         {
             values.extend(args.iter().filter(|a| func.is_float(**a)).map(|a| Binding::Value(*a)));
         }
@@ -67,6 +67,16 @@ pub(crate) fn lanes_from(mut func: Func, heavy: usize, fewest: usize) -> Func {
     body.insts.splice(0..0, arrays);
     func.body = body;
     func
+}
+
+/// Whether an operation has a kink or a jump somewhere: on which side of it an argument lies decides on derivatives.
+fn has_a_kink(op: &Op) -> bool {
+    match op {
+        Op::Rem | Op::Clamp => true,
+        Op::Unary(f) => !f.is_smooth(),
+        Op::Binary(f) => !f.is_smooth(),
+        _ => false,
+    }
 }
 
 /// `around`: what is defined in the loop around the block. `arrays`: gets the declarations of what the lanes lie in, which
