@@ -223,7 +223,7 @@ pub(crate) fn members(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> V
 }
 
 /// A type as it may also stand in expressions: `Pair::<N>`.
-fn in_expressions(ty: &syn::Type) -> TokenStream {
+pub(crate) fn in_expressions(ty: &syn::Type) -> TokenStream {
     let mut ty = ty.clone();
     if let syn::Type::Path(p) = &mut ty {
         for segment in &mut p.path.segments {
@@ -236,7 +236,7 @@ fn in_expressions(ty: &syn::Type) -> TokenStream {
 }
 
 /// The generics of a method: those of its `impl` block, and its own.
-fn joined(block: &syn::Generics, own: &syn::Generics) -> syn::Generics {
+pub(crate) fn joined(block: &syn::Generics, own: &syn::Generics) -> syn::Generics {
     if block.params.is_empty() {
         return own.clone();
     }

@@ -7,6 +7,7 @@ mod aliases;
 mod analysis;
 mod backend;
 mod below;
+mod blocks;
 mod diagnostics;
 mod dump;
 mod frontend;

@@ -16,6 +16,8 @@ use crate::transform::checkpoint::Every;
 pub(crate) struct Options {
     /// The active parameters; all floats where it is not given.
     pub(crate) wrt: Option<Vec<syn::Ident>>,
+    /// A parameter that is data where `wrt` is not given: the receiver of a method, made a parameter.
+    pub(crate) data: Option<syn::Ident>,
     /// What to generate; everything where it is not given.
     pub(crate) only: Option<Only>,
     /// The derivatives, where the user gives them.
@@ -145,7 +147,7 @@ pub(crate) fn parse(attributes: TokenStream, diagnostics: &mut Diagnostics) -> O
     });
     let checks = raw.check.iter().filter_map(|meta| check(meta, diagnostics)).collect();
     let checkpoint = raw.checkpoint.and_then(|meta| every(&meta, diagnostics));
-    Options { wrt, only, partials, checks, checkpoint, dump: raw.dump.is_present() }
+    Options { wrt, data: None, only, partials, checks, checkpoint, dump: raw.dump.is_present() }
 }
 
 /// Reads `check(x = 1.0, n = 3)`.

@@ -23,12 +23,13 @@ use quote::quote;
 use rustc_hash::FxHashMap as HashMap;
 
 use crate::backend;
+use crate::blocks::Owner;
 use crate::diagnostics::Diagnostics;
 use crate::dump::Dump;
 use crate::frontend;
 use crate::frontend::signature::{Ret, Signature, is_helper};
 use crate::ir::verify::verify;
-use crate::ir::{Binding, CallMode, Func, Mark, Role, Source, Storage};
+use crate::ir::{Binding, CallMode, Func, InstKind, Mark, Role, Source, Storage};
 use crate::optimize::{bring_together, finish, finish_shaped, optimize, prepare, shape};
 use crate::options::{self, Options};
 use crate::transform::checkpoint::in_segments;
@@ -67,7 +68,7 @@ pub(crate) enum Product {
 }
 
 impl Product {
-    const ALL: [Product; 11] = [
+    pub(crate) const ALL: [Product; 11] = [
         Product::Grad,
         Product::Jvp,
         Product::Vjp,
@@ -149,20 +150,11 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
         crate::aliases::keep(&alias);
         return TokenStream::new();
     }
-    if let Ok(mut block) = syn::parse2::<syn::ItemImpl>(item.clone()) {
-        if let Some(token) = attributes.into_iter().next() {
-            diagnostics.error(
-                token.span(),
-                "an `impl` block takes no options",
-                "write `#[differentiable]` alone",
-            );
-        }
-        let checks = crate::aliases::in_impl(&mut block);
-        let kept = crate::functions::keep_impl(&block, diagnostics);
-        return quote!(#checks #kept);
+    if let Ok(block) = syn::parse2::<syn::ItemImpl>(item.clone()) {
+        return crate::blocks::expand(attributes, block, diagnostics);
     }
-    let mut options = options::parse(attributes, diagnostics);
-    let mut function = match syn::parse2::<syn::ItemFn>(item) {
+    let options = options::parse(attributes, diagnostics);
+    let function = match syn::parse2::<syn::ItemFn>(item) {
         Ok(function) => function,
         Err(e) => {
             diagnostics.error(
@@ -173,9 +165,23 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
             return TokenStream::new();
         }
     };
+    of_function(function, options, None, diagnostics)
+}
+
+/// What is generated for a function, or for a method. `of`: the type that the method is known to belong to; what its `impl`
+/// block keeps of it is not kept again.
+pub(crate) fn of_function(
+    mut function: syn::ItemFn,
+    mut options: Options,
+    of: Option<&Owner<'_>>,
+    diagnostics: &mut Diagnostics,
+) -> TokenStream {
     let aliases = crate::aliases::in_function(&mut function);
     crate::below::see(&function);
-    let Ok(own) = crate::receivers::open(&mut function, &mut options, diagnostics) else {
+    if let Some(owner) = of {
+        function.sig.generics = crate::functions::joined(owner.generics, &function.sig.generics);
+    }
+    let Ok(own) = crate::receivers::open(&mut function, &mut options, of, diagnostics) else {
         return TokenStream::new();
     };
     if options.partials.is_none() && is_helper(&function) {
@@ -186,6 +192,13 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
         return TokenStream::new();
     };
     let frontend::Lowered { mut sig, func: primal, mut assumptions } = lowered;
+    if of.is_some() && calls_strangers(&primal, diagnostics) {
+        return TokenStream::new();
+    }
+    sig.around = of
+        .iter()
+        .flat_map(|owner| owner.generics.params.iter().map(frontend::signature::param_name))
+        .collect();
     if let Some(own) = &own {
         sig.receiver = Some(own.receiver.clone());
         sig.opening = Some(own.opening.clone());
@@ -234,7 +247,10 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
         dump.rust(&tokens);
         out.extend(tokens);
     }
-    if options.only.as_ref().is_none_or(|only| only.calls) && is_scalar(&sig) && backend::can_be_called(&sig)
+    if options.only.as_ref().is_none_or(|only| only.calls)
+        && sig.opening.is_none()
+        && is_scalar(&sig)
+        && backend::can_be_called(&sig)
     {
         for mode in [CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::JvpJvp] {
             out.extend(backend::emit_companion(&sig, mode, &derivatives.companion(mode)));
@@ -242,12 +258,13 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
     }
     out.extend(backend::checks(&sig, &options, diagnostics));
     out.extend(backend::guards(&sig, &options, assumptions));
-    if options.partials.is_none() && sig.receiver.is_none() {
+    if options.partials.is_none() && sig.receiver.is_none() && of.is_none() {
         let can_be_called = backend::can_be_called(&sig);
         out.extend(crate::functions::keep(&function, can_be_called));
     }
     // Methods of the same struct may call this one with an active `self`.
     let method = match own {
+        _ if of.is_some() => None,
         Some(own) => Some((own.name, function)),
         None => crate::receivers::of_method(&function),
     };
@@ -256,6 +273,28 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
     }
     dump.write(diagnostics);
     out
+}
+
+/// Whether a function calls others that the macro has not seen: rustc would miss their derivatives, where nobody may have asked
+/// for this one's.
+fn calls_strangers(func: &Func, diagnostics: &mut Diagnostics) -> bool {
+    let mut found = None;
+    func.body.visit(&mut |inst| {
+        if let InstKind::Call(call) = &inst.kind {
+            let name = call.callee.clone().into_iter().last().map(|t| t.to_string()).unwrap_or_default();
+            if crate::functions::find(&name).is_none_or(|known| !known.can_be_called) {
+                found.get_or_insert(name);
+            }
+        }
+    });
+    if let Some(name) = &found {
+        diagnostics.error(
+            proc_macro2::Span::call_site(),
+            format!("the macro has not seen `{name}`, which it calls"),
+            format!("put `#[differentiable]` on `{name}`"),
+        );
+    }
+    found.is_some()
 }
 
 /// A function without derivatives of its own, kept for those that call it.

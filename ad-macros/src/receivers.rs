@@ -1,12 +1,14 @@
 //! Methods that are differentiated with respect to `self`: `#[differentiable(wrt(self))]`.
 //!
 //! The attribute on a method sees no `impl` header, so what `Self` is it takes from the fields that the method reads: the one
-//! struct that derives `Differentiable` and has them all. The generated methods bind `this: &Spring` to `self`, so rustc refuses
+//! struct that derives `Differentiable` and has them all. A method that takes no floats is differentiated with respect to `self`
+//! unasked: nothing else can be meant. The generated methods bind `this: &Spring` to `self`, so rustc refuses
 //! a wrong guess. The method is then a function like any other, with a parameter for `self`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 
+use crate::blocks::Owner;
 use crate::diagnostics::Diagnostics;
 use crate::options::Options;
 
@@ -29,16 +31,32 @@ pub(crate) struct Refused;
 pub(crate) fn open(
     function: &mut syn::ItemFn,
     options: &mut Options,
+    of: Option<&Owner<'_>>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Own>, Refused> {
-    let word = options.wrt.iter().flatten().find(|word| *word == "self").cloned();
-    let (Some(word), Some(receiver)) = (word, function.sig.receiver().cloned()) else { return Ok(None) };
+    if options.wrt.is_none()
+        && options.partials.is_none()
+        && let Some(word) = only_self(function, of)
+    {
+        options.wrt = Some(vec![word]);
+    }
+    let Some(receiver) = function.sig.receiver().cloned() else { return Ok(None) };
+    if of.is_some_and(|owner| !owner.is_seen) {
+        return Ok(None);
+    }
+    let active = options.wrt.iter().flatten().find(|word| *word == "self").cloned();
+    // Of a known type the receiver is a parameter in any case, whose methods are looked for like those of others.
+    let Some(word) =
+        active.or_else(|| of.map(|_| Ident::new("self", syn::spanned::Spanned::span(&receiver))))
+    else {
+        return Ok(None);
+    };
     let reference = match &receiver.kind {
         syn::ReceiverKind::Reference(_, _, Some(_)) => return Ok(None),
         syn::ReceiverKind::Reference(..) => quote!(&),
         _ => quote!(),
     };
-    let found = structs_of(function);
+    let found = of.map_or_else(|| structs_of(function), |owner| vec![owner.name.clone()]);
     let [name] = found.as_slice() else {
         let (problem, instead) = if found.is_empty() {
             (
@@ -59,23 +77,48 @@ pub(crate) fn open(
         diagnostics.error(word.span(), problem, instead);
         return Err(Refused);
     };
-    let (this, ty) = (Ident::new(THIS, Span::call_site()), Ident::new(name, Span::call_site()));
+    let this = Ident::new(THIS, Span::call_site());
+    let ty: syn::Type = match of {
+        Some(owner) => owner.ty.clone(),
+        None => syn::Type::Path(syn::TypePath {
+            attrs: Vec::new(),
+            qself: None,
+            path: Ident::new(name, Span::call_site()).into(),
+        }),
+    };
     let opening = if reference.is_empty() {
         quote!(let #this: #ty = self;)
+    } else if of.is_some() {
+        quote!(let #this: &#ty = self;)
     } else {
         let exactly =
-            crate::frontend::exactly(&syn::Ident::new(name, word.span()).into(), &quote!(self), word.span());
+            crate::frontend::exactly(&Ident::new(name, word.span()).into(), &quote!(self), word.span());
         quote!(let #this: &#ty = #exactly;)
     };
-    *function = as_function(function, name).ok_or_else(|| {
+    *function = as_function(function, &ty).ok_or_else(|| {
         let what = "the macro cannot read this method";
         diagnostics.error(function.sig.ident.span(), what, "write a function that takes the struct");
         Refused
     })?;
+    options.data = Some(Ident::new(THIS, Span::call_site()));
     for w in options.wrt.iter_mut().flatten().filter(|w| *w == "self") {
         *w = Ident::new(THIS, w.span());
     }
     Ok(Some(Own { receiver, name: name.clone(), opening }))
+}
+
+/// The word `self`, if nothing else of a method can be differentiated with respect to: then it is meant.
+fn only_self(function: &syn::ItemFn, of: Option<&Owner<'_>>) -> Option<Ident> {
+    let receiver = function.sig.receiver()?;
+    let changes = matches!(&receiver.kind, syn::ReceiverKind::Reference(_, _, Some(_)));
+    let known = match of {
+        Some(owner) => owner.is_seen && crate::structs::find(&owner.name).is_some(),
+        None => structs_of(function).len() == 1,
+    };
+    let alone = !changes
+        && known
+        && !crate::frontend::signature::takes_floats(&function.sig, of.map(|owner| owner.generics));
+    alone.then(|| Ident::new("self", syn::spanned::Spanned::span(receiver)))
 }
 
 /// The struct that a method belongs to and the function that it is then, if the macro sees which struct.
@@ -85,7 +128,8 @@ pub(crate) fn of_method(function: &syn::ItemFn) -> Option<(String, syn::ItemFn)>
         return None;
     }
     let [name] = &structs_of(function)[..] else { return None };
-    Some((name.clone(), as_function(function, name)?))
+    let ty = syn::parse_str(name).ok()?;
+    Some((name.clone(), as_function(function, &ty)?))
 }
 
 /// The structs whose fields and methods a method uses.
@@ -103,15 +147,20 @@ fn structs_of(function: &syn::ItemFn) -> Vec<String> {
 }
 
 /// A method with its receiver as a parameter, of this type.
-fn as_function(function: &syn::ItemFn, ty: &str) -> Option<syn::ItemFn> {
+fn as_function(function: &syn::ItemFn, ty: &syn::Type) -> Option<syn::ItemFn> {
     let receiver = function.sig.receiver()?;
     let mutable = receiver.mutability;
     let reference = matches!(receiver.kind, syn::ReceiverKind::Reference(..)).then(|| quote!(&));
-    let (this, ty) = (Ident::new(THIS, Span::call_site()), Ident::new(ty, Span::call_site()));
+    let this = Ident::new(THIS, Span::call_site());
     let mut made = function.clone();
     let rest: Vec<syn::FnArg> = made.sig.inputs.iter().skip(1).cloned().collect();
     made.sig.inputs = syn::parse_quote!(#mutable #this: #reference #ty #(, #rest)*);
-    syn::parse2(crate::functions::renamed(made.to_token_stream(), THIS, &ty.to_token_stream())).ok()
+    syn::parse2(crate::functions::renamed(
+        made.to_token_stream(),
+        THIS,
+        &crate::functions::in_expressions(ty),
+    ))
+    .ok()
 }
 
 /// The fields and methods of `self` that a method uses.

@@ -16,6 +16,15 @@ use crate::frontend::records::{FieldKind, field_kind, fields_of};
 /// Definitions by name, as text: tokens cannot be kept from one expansion to the next.
 static STRUCTS: LazyLock<Mutex<HashMap<String, String>>> = LazyLock::new(Mutex::default);
 
+/// The files that the definitions stand in.
+static FILES: LazyLock<Mutex<HashMap<String, std::path::PathBuf>>> = LazyLock::new(Mutex::default);
+
+/// Whether the struct of this name, if there is one, was seen in the file of a span: another file may have another.
+pub(crate) fn is_here(name: &str, at: proc_macro2::Span) -> bool {
+    let file = FILES.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+    find(name).is_none() || file.is_some() && file == at.local_file()
+}
+
 /// The definition of a struct that derives `Differentiable`.
 pub(crate) fn find(name: &str) -> Option<syn::ItemStruct> {
     let text = STRUCTS.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()?;
@@ -54,13 +63,16 @@ pub(crate) fn derive(item: TokenStream) -> TokenStream {
 }
 
 fn read(item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
+    if let Some(data) = data(&item) {
+        return data;
+    }
     let mut item: syn::ItemStruct = match syn::parse2(item) {
         Ok(item) => item,
         Err(e) => {
             diagnostics.error(
                 e.span(),
-                "`Differentiable` is derived by structs",
-                "keep the active numbers in a struct, and the enum beside it as data",
+                "`Differentiable` is derived by structs and enums",
+                "keep the numbers in a struct",
             );
             return TokenStream::new();
         }
@@ -73,21 +85,13 @@ fn read(item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
         );
         return TokenStream::new();
     }
-    if matches!(item.fields, syn::Fields::Unit) {
-        diagnostics.error(
-            item.ident.span(),
-            "this struct has no fields",
-            "give it the numbers it stands for",
-        );
-        return TokenStream::new();
-    }
     let aliases = crate::aliases::in_struct(&mut item);
     keep(&item);
     for ty in item.fields.iter().map(|f| &f.ty) {
         keep_beside(&item, ty);
     }
     let name = &item.ident;
-    let (flat, checks) = (flat(&item), checks(&item, diagnostics));
+    let (flat, checks) = (flat(&item), checks(&item));
     let fingerprint = fingerprint(&name.to_string());
     let (generics, arguments, clause) = item.generics.split_for_impl();
     quote! {
@@ -101,6 +105,24 @@ fn read(item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
     }
 }
 
+/// Enums and structs without fields are data: which variant it is has no derivative, and its numbers go with it.
+fn data(item: &TokenStream) -> Option<TokenStream> {
+    let item: syn::DeriveInput = syn::parse2(item.clone()).ok()?;
+    match &item.data {
+        syn::Data::Enum(_) => {}
+        syn::Data::Struct(s) if s.fields.is_empty() => {}
+        _ => return None,
+    }
+    let name = &item.ident;
+    let (generics, arguments, clause) = item.generics.split_for_impl();
+    let fingerprint = fingerprint("");
+    Some(quote! {
+        impl #generics ::ad_runtime::Differentiable for #name #arguments #clause {
+            const FINGERPRINT: u64 = #fingerprint;
+        }
+    })
+}
+
 /// Keeps a definition.
 fn keep(item: &syn::ItemStruct) {
     let mut bare = item.clone();
@@ -109,6 +131,12 @@ fn keep(item: &syn::ItemStruct) {
         field.attrs.retain(|a| a.path().is_ident("constant"));
     }
     let text = bare.to_token_stream().to_string();
+    let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    match item.ident.span().local_file() {
+        Some(file) => files.insert(item.ident.to_string(), file),
+        None => files.remove(&item.ident.to_string()),
+    };
+    drop(files);
     STRUCTS.lock().unwrap_or_else(PoisonError::into_inner).insert(item.ident.to_string(), text);
 }
 
@@ -176,7 +204,7 @@ fn field_kind_is_open(ty: &syn::Type, generics: &syn::Generics) -> bool {
 
 /// What each field is: refuses floats that would silently be data. Types that the macro cannot see through (aliases) are
 /// checked where types are known, as the crate is compiled.
-fn checks(item: &syn::ItemStruct, diagnostics: &mut Diagnostics) -> TokenStream {
+fn checks(item: &syn::ItemStruct) -> TokenStream {
     let mut checks = TokenStream::new();
     for field in fields_of(item) {
         let (ty, member) = (&field.ty, &field.member);
@@ -185,14 +213,8 @@ fn checks(item: &syn::ItemStruct, diagnostics: &mut Diagnostics) -> TokenStream 
         }
         match field_kind(ty) {
             FieldKind::Active => {}
-            // A struct that is only used inside functions may have options; where it is active, the function tells.
-            FieldKind::Hidden if crate::frontend::is_option_of_float(ty) => {}
-            FieldKind::Hidden => diagnostics.error(
-                ty.span(),
-                format!("the macro cannot differentiate with respect to the floats in `{}`", member.to_token_stream()),
-                "use `f64`, arrays, `Vec<f64>`, `Vec<Vec<f64>>`, structs that derive `Differentiable` (above this one) or a \
-                 vector of them; or say that the field is data: `#[constant]`",
-            ),
+            // Where a struct is data, or made inside functions, it may hold anything; where it is active, the function tells.
+            FieldKind::Hidden => {}
             // Nothing can be asked of a type that is a parameter.
             FieldKind::Data if names_parameter(ty, &item.generics) => {}
             FieldKind::Data => {

@@ -60,7 +60,32 @@ extern crate alloc;
 /// assert_eq!(f_grad(2.0, 3.0), (117.0, (36.0, 132.0)));
 /// ```
 ///
-/// They stand above their callers and in the same module.
+/// They stand in the module of their callers, `impl` blocks above them.
+///
+/// Methods of such a block that return one float get derivatives of their own, as if each carried the attribute: with respect to
+/// their floats; or to `self`, where they take no floats and the struct derives [`Differentiable`](trait@Differentiable) above.
+/// Where a method has none, the name of its derivative is a stub, whose deprecation note says why.
+///
+/// ```
+/// use ad_runtime::{Differentiable, differentiable};
+///
+/// #[derive(Clone, Differentiable)]
+/// struct Line {
+///     slope: f64,
+///     offset: f64,
+/// }
+///
+/// #[differentiable]
+/// impl Line {
+///     fn misfit(&self, data: &[(i32, i32)]) -> f64 {
+///         data.iter().map(|&(x, y)| (self.slope * x as f64 + self.offset - y as f64).powi(2)).sum()
+///     }
+/// }
+/// let line = Line { slope: 2.0, offset: 1.0 };
+/// let mut gradient = line.clone();
+/// let value = line.misfit_grad(&[(3, 6)], &mut gradient);
+/// assert_eq!((value, gradient.slope, gradient.offset), (1.0, 6.0, 2.0));
+/// ```
 ///
 /// # `partials(..)`: derivatives of your own
 ///
@@ -111,7 +136,8 @@ pub use ad_macros::Differentiable;
 
 /// Structs whose floats are differentiated with respect to: their fields that are floats, arrays, vectors (of vectors) of
 /// floats, structs that derive this too, and vectors or arrays of such structs or of tuples. Fields without floats are
-/// data; a field with floats that are data is marked `#[constant]`.
+/// data; a field with floats that are data is marked `#[constant]`. Enums may derive it too and are data, with the numbers in
+/// them.
 ///
 /// Derive it above the functions that use the struct, in the same crate. As a parameter `&Params` has a direction
 /// `&Params` and a derivative `&mut Params`, of which the float fields are overwritten; by value, the derivative is

@@ -1,5 +1,6 @@
 //! Functions that were refused when they were first tried, by people who did not know what this compiler accepts: methods
-//! differentiated with respect to `self`, structs and helpers below their users, options mapped to active values.
+//! differentiated with respect to `self`, `impl` blocks whose methods are to have derivatives, enums that derive, structs and
+//! helpers below their users, options mapped to active values.
 // The functions under test are written as users write them.
 #![allow(clippy::all, clippy::pedantic, missing_docs, dead_code, unused_imports, unreachable_pub)]
 
@@ -10,9 +11,15 @@ mod harness;
 mod later {
     use super::harness;
 
+    mod bpr;
+    mod crf;
+    mod ffm;
     mod garman_kohlhagen;
     mod graded_response;
+    mod gru_lm;
     mod hmm_forward;
+    mod kowalik_osborne;
     mod seir_poisson;
+    mod sif_groups;
     mod svensson;
 }

@@ -48,7 +48,7 @@ struct Slot {
 pub(crate) fn emit(sig: &Signature, mode: CallMode, func: &Func) -> TokenStream {
     let function = super::call::companion(&sig.ident.to_string(), mode);
     let mut body = Body::new(func);
-    let mut generics = sig.generics.clone();
+    let mut generics = sig.own_generics();
     let mut params: Vec<TokenStream> = func
         .params
         .iter()

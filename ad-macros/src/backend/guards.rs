@@ -23,7 +23,12 @@ pub(crate) fn guards(sig: &Signature, options: &Options, assumptions: Vec<TokenS
         }
         match &p.class {
             Class::Record(_) | Class::Records(..) => checks.extend(crate::structs::same(ty)),
-            Class::Other if options.wrt.is_none() && !mentions_float(ty) && names_a_type(ty) => {
+            Class::Other
+                if options.wrt.is_none()
+                    && options.data.as_ref() != Some(&p.ident)
+                    && !mentions_float(ty)
+                    && names_a_type(ty) =>
+            {
                 let message = format!(
                     "`{}` holds floats, but its type does not tell the macro so: write the type out (no alias; a struct \
                      derives `Differentiable` and stands above), or name the active parameters in `wrt(..)`",

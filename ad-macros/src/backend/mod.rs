@@ -56,11 +56,21 @@ pub(crate) fn lanes_name(sig: &Signature, func: &Func) -> String {
 
 /// In place of products that a function cannot have: whoever asks for one is told why.
 pub(crate) fn absent(function: &syn::ItemFn, products: &[Product]) -> TokenStream {
-    let (ident, vis) = (&function.sig.ident, &function.vis);
+    let ident = &function.sig.ident;
     let note = format!(
         "there is no such derivative: what `{ident}` takes or returns has none of its own. Other `#[differentiable]` functions \
          can call `{ident}`, and are differentiated through it"
     );
+    absent_because(&function.vis, ident, products, &note)
+}
+
+/// As [`absent`], for another reason.
+pub(crate) fn absent_because(
+    vis: &syn::Visibility,
+    ident: &Ident,
+    products: &[Product],
+    note: &str,
+) -> TokenStream {
     let names =
         products.iter().map(|p| Ident::new(&format!("{}_{}", plain(ident), p.suffix()), ident.span()));
     quote! {
@@ -96,7 +106,7 @@ fn function(
     let written = records.written(sig, func, &mut body);
     let returned = signature::wrapped(sig, signature::returned(sig, func, |binding| body.output(binding)));
     let ret = signature::wrapped_type(sig, signature::return_type(sig, func)).map(|ty| quote!(-> #ty));
-    let mut generics = sig.generics.clone();
+    let mut generics = sig.own_generics();
     if let Some(count) = &func.lanes {
         let count = Ident::new(count, proc_macro2::Span::call_site());
         generics.params.push(syn::parse_quote!(const #count: usize));

@@ -239,10 +239,16 @@ impl<'s> Operators<'s> {
         quote!(#beside #function)
     }
 
+    /// The parameters that a caller gives, and what they are called: all but one that stands for the receiver.
+    fn given(&self) -> impl Iterator<Item = (&ParamSig, &Ident)> {
+        let opened = usize::from(self.sig.opening.is_some());
+        self.sig.params.iter().zip(&self.names).skip(opened)
+    }
+
     /// The primal arguments.
     fn kept(&self) -> Vec<TokenStream> {
         let receiver = self.sig.receiver.as_ref().map(|_| quote!(self));
-        let params = self.sig.params.iter().zip(&self.names).map(|(p, name)| {
+        let params = self.given().map(|(p, name)| {
             if is_copied(&p.ty) { quote!(#name) } else { quote!(#name.again(stringify!(#name))) }
         });
         receiver.into_iter().chain(params).collect()
@@ -250,14 +256,13 @@ impl<'s> Operators<'s> {
 
     /// Data that is cloned for each call.
     fn cloned(&self) -> impl Iterator<Item = &Ident> {
-        self.sig.params.iter().zip(&self.names).filter(|(p, _)| !is_copied(&p.ty)).map(|(_, name)| name)
+        self.given().filter(|(p, _)| !is_copied(&p.ty)).map(|(_, name)| name)
     }
 
     /// `::<T, N>`, which need not follow from the arguments; with the number of lanes, where there are lanes.
     fn generic_arguments(&self, lanes: Option<usize>) -> Option<TokenStream> {
-        let names: Vec<&Ident> = self
-            .sig
-            .generics
+        let own = self.sig.own_generics();
+        let names: Vec<&Ident> = own
             .params
             .iter()
             .filter_map(|p| match p {
@@ -306,9 +311,9 @@ impl<'s> Operators<'s> {
         let name = Ident::new(&format!("{f}_{suffix}"), sig.ident.span());
         let wrt: Vec<String> = self.places.iter().map(|p| format!("`{}`", p.param.ident)).collect();
         let docs = docs.replace("{f}", &f).replace("{wrt}", &wrt.join(", "));
-        let (vis, mut generics) = (&sig.vis, sig.generics.clone());
+        let (vis, mut generics) = (&sig.vis, sig.own_generics());
         // Closures and the like, of which nothing but the bounds is known.
-        let cloned = sig.params.iter().map(|p| &p.ty).filter(|ty| !is_copied(ty));
+        let cloned = self.given().map(|(p, _)| &p.ty).filter(|ty| !is_copied(ty));
         let bounds: Vec<syn::WherePredicate> = cloned
             .filter(|ty| {
                 generics.type_params().any(|t| matches!(ty, syn::Type::Path(p) if p.path.is_ident(&t.ident)))
@@ -325,7 +330,7 @@ impl<'s> Operators<'s> {
             .collect();
         let kept = (!kept.is_empty()).then(|| quote!(use ::ad_runtime::__private::NotCloned as _; #kept));
         let receiver = sig.receiver.as_ref().map(|r| quote!(#r,));
-        let params = sig.params.iter().zip(&self.names).map(|(p, name)| {
+        let params = self.given().map(|(p, name)| {
             let ty = &p.ty;
             quote!(#name: #ty)
         });

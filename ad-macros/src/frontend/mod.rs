@@ -54,7 +54,6 @@ use crate::ir::Func;
 use crate::options::Options;
 pub(crate) use instances::replaced;
 pub(crate) use members::exactly;
-pub(crate) use signature::is_option_of_float;
 pub(crate) use stmt::is_integer;
 
 /// A function, lowered.

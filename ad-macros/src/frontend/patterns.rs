@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use super::lower::Lower;
 use super::options::is;
 use super::value::{Val, View};
-use crate::ir::{Cmp, FloatKind, Op, Type, Value, Verbatim};
+use crate::ir::{Cmp, FloatKind, InstKind, Op, Type, Value, Verbatim};
 
 impl Lower<'_> {
     /// Declares the variables of a pattern that holds. `copy`: what is owned is copied where it has to be.
@@ -342,6 +342,15 @@ impl Lower<'_> {
                     return Val::Scalar(v);
                 }
                 if let Some(kind) = self.float_kind(inner) {
+                    // What rustc infers from the annotation (`sum()`, `parse()`), it needs where the value is made.
+                    if *self.s.b.func.ty(v) == Type::Opaque
+                        && !matches!(ty, syn::Type::Reference(_))
+                        && matches!(self.s.b.definition(v), Some(InstKind::Pure(Op::Verbatim(_), _)))
+                    {
+                        let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
+                        let tokens = quote::quote!({ let value: #ty = #hole; value });
+                        return Val::Scalar(self.pass(tokens, &[v], Type::Float(kind)));
+                    }
                     // It tells which float a literal is, and that a verbatim value is one.
                     let data = &mut self.s.b.func.values[v.0 as usize];
                     if data.ty == Type::Float(FloatKind::Infer) || data.ty == Type::Opaque {

@@ -263,6 +263,30 @@ pub(crate) fn field_kind(ty: &syn::Type) -> FieldKind {
     }
 }
 
+/// The type of a field whose floats cannot be differentiated with respect to, in a struct or what is made of structs.
+pub(crate) fn hidden_in(ty: &syn::Type) -> Option<syn::Type> {
+    match ty {
+        syn::Type::Reference(r) => hidden_in(&r.elem),
+        syn::Type::Array(a) => hidden_in(&a.elem),
+        syn::Type::Slice(s) => hidden_in(&s.elem),
+        syn::Type::Paren(p) => hidden_in(&p.elem),
+        syn::Type::Group(g) => hidden_in(&g.elem),
+        syn::Type::Path(p) => {
+            let last = p.path.segments.last()?;
+            if let syn::PathArguments::AngleBracketed(arguments) = &last.arguments
+                && let Some(syn::GenericArgument::Type(inner)) = arguments.args.first()
+                && last.ident == "Vec"
+            {
+                return hidden_in(inner);
+            }
+            let fields = fields_of(&crate::structs::instance(&p.path)?);
+            let hidden = |f: &Field| !f.constant && matches!(field_kind(&f.ty), FieldKind::Hidden);
+            fields.into_iter().find(hidden).map(|f| f.ty)
+        }
+        _ => None,
+    }
+}
+
 /// Whether floats are stored in a type, as far as its name tells.
 pub(crate) fn mentions_float(ty: &syn::Type) -> bool {
     match ty {

@@ -15,6 +15,8 @@ pub(crate) struct Signature {
     pub(crate) ident: syn::Ident,
     pub(crate) vis: syn::Visibility,
     pub(crate) generics: syn::Generics,
+    /// The names of those generics that are the `impl` block's around a method.
+    pub(crate) around: Vec<String>,
     /// The type parameters that are floats.
     pub(crate) floats: Floats,
     /// Attributes that the generated functions carry too (`#[inline]`, `#[cfg(..)]`, `#[must_use]`, ...).
@@ -49,6 +51,25 @@ pub(crate) struct ParamSig {
     /// The pattern, where it is not a plain name.
     pub(crate) pattern: Option<syn::Pat>,
     pub(crate) mutable: bool,
+}
+
+/// What a generic parameter is called.
+pub(crate) fn param_name(p: &syn::GenericParam) -> String {
+    match p {
+        syn::GenericParam::Lifetime(l) => l.lifetime.to_string(),
+        syn::GenericParam::Type(t) => t.ident.to_string(),
+        syn::GenericParam::Const(c) => c.ident.to_string(),
+    }
+}
+
+impl Signature {
+    /// The generics that a generated function declares.
+    pub(crate) fn own_generics(&self) -> syn::Generics {
+        let mut generics = self.generics.clone();
+        let is_own = |p: &syn::GenericParam| !self.around.contains(&param_name(p));
+        generics.params = generics.params.into_iter().filter(is_own).collect();
+        generics
+    }
 }
 
 impl ParamSig {
@@ -231,6 +252,35 @@ fn classify(ty: &syn::Type, floats: &Floats) -> Class {
             _ => Class::Other,
         },
         _ => Class::Other,
+    }
+}
+
+/// The type parameters that are floats, of a method and of the block around it.
+fn floats_of(sig: &syn::Signature, around: Option<&syn::Generics>) -> Floats {
+    match around {
+        Some(around) => Floats::of(&crate::functions::joined(around, &sig.generics)),
+        None => Floats::of(&sig.generics),
+    }
+}
+
+/// Whether a parameter beside the receiver can be differentiated with respect to, or may hold floats that the macro does not
+/// see (a type parameter).
+pub(crate) fn takes_floats(sig: &syn::Signature, around: Option<&syn::Generics>) -> bool {
+    let floats = floats_of(sig, around);
+    sig.inputs.iter().any(|input| match input {
+        syn::FnArg::Typed(p) => !matches!(classify(&p.ty, &floats), Class::Other),
+        syn::FnArg::Receiver(_) => false,
+    })
+}
+
+/// Whether a function returns one float, in an `Option` or `Result` or as it is.
+pub(crate) fn returns_a_float(sig: &syn::Signature, around: &syn::Generics) -> bool {
+    let floats = floats_of(sig, Some(around));
+    match &sig.output {
+        syn::ReturnType::Type(_, ty) => {
+            float_kind(wrapper(ty).map_or(&**ty, |(_, inner)| inner), &floats).is_some()
+        }
+        syn::ReturnType::Default => false,
     }
 }
 
@@ -432,6 +482,7 @@ pub(crate) fn read(
         ident: sig.ident.clone(),
         vis: item.vis.clone(),
         generics: sig.generics.clone(),
+        around: Vec::new(),
         floats,
         attrs,
         receiver,
@@ -504,13 +555,19 @@ fn activity(params: &mut [ParamSig], options: &Options, at: Span, diagnostics: &
             (Class::Other, _) => false,
             (Class::Output { .. }, _) => true,
             (_, Some(names)) => names.contains(&p.ident),
-            (_, None) => true,
+            (_, None) => options.data.as_ref() != Some(&p.ident),
         };
     }
-    for p in params.iter().filter(|p| p.active) {
-        if let Class::Record(record) | Class::Records(record, _) = &p.class
-            && let Some(hidden) = &record.hidden
-        {
+    for p in params.iter() {
+        let hidden = match &p.class {
+            Class::Record(record) | Class::Records(record, _) if p.active => record.hidden.clone(),
+            // All floats are meant, and none of these can be.
+            Class::Other if options.wrt.is_none() && options.data.as_ref() != Some(&p.ident) => {
+                super::records::hidden_in(&p.ty)
+            }
+            _ => None,
+        };
+        if let Some(hidden) = hidden {
             let hidden = quote::quote!(#hidden).to_string().replace(' ', "");
             diagnostics.error(
                 p.ty.span(),

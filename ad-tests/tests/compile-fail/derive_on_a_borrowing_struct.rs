@@ -6,8 +6,9 @@ struct Borrowed<'a> {
 }
 
 #[derive(Differentiable)]
-enum Kind {
-    A(f64),
+union Both {
+    a: f64,
+    b: u64,
 }
 
 fn main() {}

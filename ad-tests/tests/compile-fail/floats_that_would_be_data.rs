@@ -18,6 +18,22 @@ struct Options {
     scale: f64,
 }
 
+#[differentiable(wrt(options))]
+fn of_fields(x: f64, options: &Options) -> f64 {
+    x * options.scale
+}
+
+// No field of it can be active.
+#[derive(Clone, Differentiable)]
+struct Tables {
+    tables: Option<Vec<f64>>,
+}
+
+#[differentiable]
+fn of_tables(x: f64, tables: &Tables) -> f64 {
+    x * tables.tables.as_ref().unwrap()[0]
+}
+
 #[differentiable]
 fn aliased(x: f64, y: Real) -> f64 {
     x * y

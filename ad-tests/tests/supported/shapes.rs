@@ -360,3 +360,190 @@ fn methods_of_items_and_behind_boxes() {
     let h = f_hvp(x, &wells, &shared, &boxed, &nodes, 1.0);
     assert!((h - curvature).abs() < 1e-12 * curvature, "{h} {curvature}");
 }
+
+#[derive(Clone, Debug, PartialEq, Differentiable)]
+struct Bowl {
+    scale: f64,
+    weights: Vec<f64>,
+}
+
+#[differentiable]
+impl Bowl {
+    const OFFSET: f64 = 0.5;
+
+    fn weighted(&self, k: usize) -> f64 {
+        self.weights[k] * self.scale
+    }
+    /// Of its floats alone: `self` is data.
+    fn height(&self, x: f64, y: f64) -> f64 {
+        (self.weighted(0) * x + self.weighted(1) * y + Self::OFFSET).powi(2) * x
+    }
+    /// Of `self`: it takes no floats.
+    fn energy(&self) -> f64 {
+        (0..self.weights.len()).map(|k| self.weighted(k).powi(3)).sum::<f64>() * self.scale.exp()
+    }
+    fn of_one(x: f64) -> f64 {
+        x.powi(3) + Self::OFFSET * x
+    }
+    /// It calls what the macro has not seen: nobody asks for its derivatives.
+    fn unseen(&self) -> f64 {
+        unseen(self.scale)
+    }
+    fn level(&self) -> Option<f64> {
+        if self.weights.is_empty() {
+            return None;
+        }
+        Some(self.energy() * self.scale)
+    }
+}
+
+fn unseen(x: f64) -> f64 {
+    x
+}
+
+#[derive(Clone, Differentiable)]
+struct Levels<T, const N: usize> {
+    values: [T; N],
+}
+
+#[differentiable]
+impl<T: num_traits::Float, const N: usize> Levels<T, N> {
+    fn cubes(&self) -> T {
+        let mut sum = T::zero();
+        for k in 0..N {
+            sum = sum + self.values[k] * self.values[k] * self.values[k];
+        }
+        sum
+    }
+}
+
+#[test]
+fn methods_of_annotated_blocks() {
+    let bowl = Bowl { scale: 0.4, weights: vec![1.5, -0.7] };
+    assert_eq!(bowl.unseen(), 0.4);
+    let at = |x: &[f64]| Bowl { scale: x[0], weights: x[1..].to_vec() };
+    {
+        fn bowl() -> Bowl {
+            Bowl { scale: 0.4, weights: vec![1.5, -0.7] }
+        }
+        fn f(x: f64, y: f64) -> f64 {
+            bowl().height(x, y)
+        }
+        fn f_grad(x: f64, y: f64) -> (f64, (f64, f64)) {
+            bowl().height_grad(x, y)
+        }
+        fn f_jvp(x: f64, y: f64, u: f64, v: f64) -> (f64, f64) {
+            bowl().height_jvp(x, y, u, v)
+        }
+        fn f_hvp(x: f64, y: f64, u: f64, v: f64) -> (f64, f64) {
+            bowl().height_hvp(x, y, u, v)
+        }
+        fn f_hvp_rev(x: f64, y: f64, u: f64, v: f64) -> (f64, f64) {
+            bowl().height_hvp_rev(x, y, u, v)
+        }
+        fn f_grad_hvp(x: f64, y: f64, u: f64, v: f64) -> (f64, (f64, f64), (f64, f64)) {
+            bowl().height_grad_hvp(x, y, u, v)
+        }
+        fn f_curvature(x: f64, y: f64, u: f64, v: f64) -> (f64, f64, f64) {
+            bowl().height_curvature(x, y, u, v)
+        }
+        fn f_hvp_block<const K: usize>(x: f64, y: f64, u: [f64; K], v: [f64; K]) -> ([f64; K], [f64; K]) {
+            bowl().height_hvp_block(x, y, u, v)
+        }
+        check_xy!(0.6, 1.1);
+    }
+    // scale³ Σ w³ exp(scale)
+    let x = [0.4, 1.5, -0.7];
+    let energy = |x: &[f64]| x[0].powi(3) * (x[1].powi(3) + x[2].powi(3)) * x[0].exp();
+    let mut gradient = at(&[0.0; 3]);
+    let value = at(&x).energy_grad(&mut gradient);
+    assert!((value - energy(&x)).abs() < 1e-14);
+    let cubes = x[1].powi(3) + x[2].powi(3);
+    let slope = (3.0 * x[0].powi(2) + x[0].powi(3)) * cubes * x[0].exp();
+    assert!((gradient.scale - slope).abs() < 1e-14);
+    let of_weight = x[0].powi(3) * 3.0 * x[1].powi(2) * x[0].exp();
+    assert!((gradient.weights[0] - of_weight).abs() < 1e-14);
+    let mut product = at(&[0.0; 3]);
+    at(&x).energy_hvp(&at(&[0.0, 1.0, 0.0]), &mut product);
+    assert!((product.weights[0] - x[0].powi(3) * 6.0 * x[1] * x[0].exp()).abs() < 1e-14);
+    assert_eq!(product.weights[1], 0.0);
+    assert!(
+        (product.scale - (3.0 * x[0].powi(2) + x[0].powi(3)) * 3.0 * x[1].powi(2) * x[0].exp()).abs() < 1e-13
+    );
+    let mut level = at(&[0.0; 3]);
+    assert!(at(&x).level_grad(&mut level).is_some());
+    assert!((level.weights[0] - of_weight * x[0]).abs() < 1e-14);
+    let empty = Bowl { weights: Vec::new(), ..bowl.clone() };
+    assert!(empty.level_grad(&mut empty.clone()).is_none());
+    assert_eq!(Bowl::of_one_grad(2.0), (9.0, 12.5));
+    let hessian = bowl.height_hessian(0.6, 1.1);
+    let mut out = [0.0; 2];
+    ad_runtime::operators::HessianOperator::apply(&hessian, &[1.0, 0.0], &mut out);
+    let (x, y) = bowl.height_hvp(0.6, 1.1, 1.0, 0.0);
+    assert_eq!(out, [x, y]);
+
+    let levels = Levels { values: [2.0_f32, -1.0] };
+    let mut gradient = levels.clone();
+    assert_eq!(levels.cubes_grad(&mut gradient), 7.0);
+    assert_eq!(gradient.values, [12.0, 3.0]);
+    let mut product = levels.clone();
+    levels.cubes_hvp(&Levels { values: [1.0, 1.0] }, &mut product);
+    assert_eq!(product.values, [12.0, -6.0]);
+}
+
+/// Its numbers are data.
+#[derive(Clone, Copy, Differentiable)]
+enum Loss {
+    Square,
+    Huber(f64),
+}
+
+#[derive(Clone, Copy, Differentiable)]
+struct Nothing;
+
+#[derive(Clone, Differentiable)]
+struct Term {
+    loss: Loss,
+    parts: Vec<(f64, Loss)>,
+    weight: f64,
+}
+
+#[test]
+fn enums_that_derive() {
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], terms: &[Term], _nothing: Nothing) -> f64 {
+        let mut sum = 0.0;
+        for (t, v) in terms.iter().zip(x) {
+            let part: f64 = t.parts.iter().map(|(w, _)| w * v * v).sum();
+            sum += t.weight
+                * match t.loss {
+                    Loss::Square => v * v + part,
+                    Loss::Huber(k) if v.abs() > k => k * (2.0 * v.abs() - k) * part,
+                    Loss::Huber(_) => v * part,
+                };
+        }
+        sum
+    }
+    let parts = vec![(0.5, Loss::Square), (2.0, Loss::Huber(0.0))];
+    let terms: Vec<Term> = [Loss::Square, Loss::Huber(0.5), Loss::Huber(2.0)]
+        .map(|loss| Term { loss, parts: parts.clone(), weight: 1.5 })
+        .to_vec();
+    check_slice!([0.8, 1.2, 0.7], &terms, Nothing);
+}
+
+#[test]
+fn sums_of_data_whose_type_an_annotation_says() {
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], rows: &[(f64, Vec<[f64; 2]>)]) -> f64 {
+        let mut total = 0.0;
+        for (label, row) in rows {
+            let norm: f64 = row.iter().map(|r| r[0] * r[1]).sum();
+            let k: f64 = "2.5".parse().unwrap();
+            let scale = k / norm;
+            total += label * (x[0] * scale).sin() * x[1];
+        }
+        total
+    }
+    let rows = vec![(1.0, vec![[1.0, 2.0], [0.5, 3.0]]), (-0.5, vec![[2.0, 2.0]])];
+    check_slice!([0.8, 1.2], &rows);
+}

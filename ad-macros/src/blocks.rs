@@ -1,0 +1,108 @@
+//! `impl` blocks under `#[differentiable]`: what they define is kept, to be written out where it is used, and methods that
+//! return one float get derivatives of their own.
+//!
+//! A method of a block is differentiated as it would be under the attribute itself: with respect to its floats, or to `self`
+//! where it takes none. Not every method of a block is meant to be differentiated, so one that cannot be is no error: whoever
+//! asks for its derivative is told why there is none.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::spanned::Spanned;
+
+use crate::backend;
+use crate::diagnostics::Diagnostics;
+use crate::options::Options;
+use crate::pipeline::{Product, of_function};
+
+/// The type that the methods of a block belong to.
+pub(crate) struct Owner<'b> {
+    pub(crate) name: String,
+    pub(crate) ty: &'b syn::Type,
+    /// The parameters of the block.
+    pub(crate) generics: &'b syn::Generics,
+    /// Whether a struct of this name that the macro has seen is this one, as far as files tell.
+    pub(crate) is_seen: bool,
+}
+
+/// Expands the attribute on a block.
+pub(crate) fn expand(
+    attributes: TokenStream,
+    mut block: syn::ItemImpl,
+    diagnostics: &mut Diagnostics,
+) -> TokenStream {
+    if let Some(token) = attributes.into_iter().next() {
+        diagnostics.error(
+            token.span(),
+            "an `impl` block takes no options",
+            "write `#[differentiable]` alone, and options on the method that they are for: `#[differentiable(wrt(x))]`",
+        );
+    }
+    let checks = crate::aliases::in_impl(&mut block);
+    let kept = crate::functions::keep_impl(&block, diagnostics);
+    let methods = derivatives(&block);
+    quote!(#checks #kept #methods)
+}
+
+/// The block of the derivatives of a block's methods.
+fn derivatives(block: &syn::ItemImpl) -> TokenStream {
+    // A trait has the methods that it declares, and no more.
+    let (None, Some(name)) = (&block.trait_, name_of(&block.self_ty)) else { return TokenStream::new() };
+    let is_seen = crate::structs::is_here(&name, block.self_ty.span());
+    let owner = Owner { name, ty: &block.self_ty, generics: &block.generics, is_seen };
+    let defined: Vec<String> = block
+        .items
+        .iter()
+        .filter_map(|item| match item {
+            syn::ImplItem::Fn(f) => Some(f.sig.ident.to_string()),
+            _ => None,
+        })
+        .collect();
+    let made: Vec<TokenStream> = block
+        .items
+        .iter()
+        .filter_map(|item| match item {
+            syn::ImplItem::Fn(f) => of_method(f, &owner, &defined),
+            _ => None,
+        })
+        .collect();
+    let (ty, (generics, _, clause)) = (&block.self_ty, block.generics.split_for_impl());
+    if made.is_empty() {
+        TokenStream::new()
+    } else {
+        quote!(#[allow(dead_code)] impl #generics #ty #clause { #(#made)* })
+    }
+}
+
+/// The derivatives of a method, or stubs that tell why there are none. `None` of a method that nobody would ask.
+fn of_method(method: &syn::ImplItemFn, owner: &Owner<'_>, defined: &[String]) -> Option<TokenStream> {
+    let name = method.sig.ident.to_string();
+    let is_plain = method.sig.constness.is_none() && method.sig.asyncness.is_none();
+    let is_taken = Product::ALL.iter().any(|p| defined.contains(&format!("{name}_{}", p.suffix())));
+    let has_its_own = method.attrs.iter().any(crate::below::is_ours);
+    if !is_plain
+        || is_taken
+        || has_its_own
+        || !crate::frontend::signature::returns_a_float(&method.sig, owner.generics)
+    {
+        return None;
+    }
+    let own = crate::functions::in_expressions(owner.ty);
+    let function: syn::ItemFn = syn::parse2(crate::functions::renamed(quote!(#method), "self", &own)).ok()?;
+    let mut quiet = Diagnostics::default();
+    let made = of_function(function, Options::default(), Some(owner), &mut quiet);
+    let Some(errors) = quiet.into_error() else { return Some(made) };
+    let why = errors.into_iter().next().map(|e| e.to_string()).unwrap_or_default();
+    let note = format!(
+        "`{name}` has no derivatives of its own: {}. With `#[differentiable]` on the method, the place is shown",
+        why.replace('\n', ";")
+    );
+    let products = [Product::Grad, Product::Jvp, Product::Vjp, Product::Hvp];
+    Some(backend::absent_because(&method.vis, &method.sig.ident, &products, &note))
+}
+
+fn name_of(ty: &syn::Type) -> Option<String> {
+    match ty {
+        syn::Type::Path(p) if p.qself.is_none() => Some(p.path.segments.last()?.ident.to_string()),
+        _ => None,
+    }
+}
