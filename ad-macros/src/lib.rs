@@ -21,6 +21,7 @@ mod rules;
 mod structs;
 #[cfg(test)]
 mod tests;
+mod traits;
 mod transform;
 
 /// See `ad_runtime::differentiable`, where users meet it.

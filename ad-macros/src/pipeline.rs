@@ -131,9 +131,25 @@ pub(crate) fn is_scalar(sig: &Signature) -> bool {
     matches!(sig.ret, Ret::Scalar) && !sig.params.iter().any(|p| matches!(p.class, Class::Output { .. }))
 }
 
-/// Expands one annotated item: the item untouched, then what is generated, or the errors.
+/// Expands one annotated item: the item untouched (but for traits, whose methods get companions), then what is generated, or the
+/// errors.
 pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
+    if let (true, Ok(declared)) = (attributes.is_empty(), syn::parse2::<syn::ItemTrait>(item.clone())) {
+        return crate::traits::declare(declared);
+    }
+    if let Ok(block) = syn::parse2::<syn::ItemImpl>(item.clone())
+        && let Some((whole, beside)) = crate::traits::define(&block, &mut diagnostics)
+    {
+        let kept = crate::blocks::expand(attributes, block, &mut diagnostics);
+        return match diagnostics.into_error() {
+            Some(errors) => {
+                let errors = errors.to_compile_error();
+                quote!(#whole #errors)
+            }
+            None => quote!(#whole #beside #kept),
+        };
+    }
     let generated = generate(attributes, item.clone(), &mut diagnostics);
     match diagnostics.into_error() {
         Some(errors) => {
@@ -273,6 +289,25 @@ pub(crate) fn of_function(
     }
     dump.write(diagnostics);
     out
+}
+
+/// The companions of a function alone, and the assertions that go with them. `None` if it can have none, or after an error.
+pub(crate) fn companions(
+    mut function: syn::ItemFn,
+    options: &Options,
+    diagnostics: &mut Diagnostics,
+) -> Option<(TokenStream, TokenStream)> {
+    let aliases = crate::aliases::in_function(&mut function);
+    let frontend::Lowered { sig, func, mut assumptions } = frontend::lower(&function, options, diagnostics)?;
+    if !is_scalar(&sig) || !backend::can_be_called(&sig) {
+        return None;
+    }
+    let primal = prepare(optimized("primal", func));
+    let derivatives = Derivatives::of(&primal);
+    let made = [CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::JvpJvp]
+        .map(|mode| backend::emit_companion(&sig, mode, &derivatives.companion(mode)));
+    assumptions.push(aliases);
+    Some((made.into_iter().collect(), backend::guards(&sig, options, assumptions)))
 }
 
 /// Whether a function calls others that the macro has not seen: rustc would miss their derivatives, where nobody may have asked

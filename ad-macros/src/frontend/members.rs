@@ -155,6 +155,9 @@ impl Lower<'_> {
     /// is declared to have, or of the only type that has one. rustc checks that the value is of this type.
     pub(super) fn method_by_name(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
         let (name, span) = (e.method.to_string(), e.method.span());
+        if let Some(val) = self.method_of_a_trait(e) {
+            return Some(val);
+        }
         let mut methods = crate::functions::methods(&name);
         if let Some(declared) = self.type_of_data(&e.receiver) {
             if !methods.is_empty() && self.sig.generics.type_params().any(|t| t.ident == *declared) {
@@ -208,6 +211,27 @@ impl Lower<'_> {
         let args = e.args.iter().zip(member.params.iter().skip(1)).map(|(a, p)| self.argument(a, Some(p)));
         let args: Vec<Val> = std::iter::once(Val::Scalar(own)).chain(args).collect();
         Some(self.inline(&member, args))
+    }
+
+    /// `loss.rho(s)` of `loss: &L` with `L: Loss`, or of `&impl Loss`: a call of `Loss::rho`, whose companions `L` defines.
+    fn method_of_a_trait(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
+        let syn::Expr::Path(receiver) = &*e.receiver else { return None };
+        let receiver = receiver.path.get_ident()?;
+        let param = self.sig.params.iter().find(|p| p.ident == *receiver)?;
+        let (by_reference, ty) = match &param.ty {
+            syn::Type::Reference(r) => (true, &*r.elem),
+            other => (false, other),
+        };
+        let traits = super::signature::bounds_of(ty, &self.sig.generics);
+        let path = traits.into_iter().find(|path| {
+            path.segments
+                .last()
+                .is_some_and(|s| crate::traits::has(&s.ident.to_string(), &e.method.to_string()))
+        })?;
+        let (method, args) = (&e.method, &e.args);
+        let receiver = if by_reference { quote::quote!(#receiver) } else { quote::quote!(&#receiver) };
+        let call = syn::parse2(quote::quote!(#path::#method(#receiver, #args))).ok()?;
+        Some(self.call(&call))
     }
 
     /// What `Vec3::new` or `Vec3::ZERO` names, if the macro knows it.

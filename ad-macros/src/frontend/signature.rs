@@ -273,6 +273,31 @@ pub(crate) fn takes_floats(sig: &syn::Signature, around: Option<&syn::Generics>)
     })
 }
 
+/// The traits that a type parameter, or an `impl Trait`, is said to have.
+pub(super) fn bounds_of(ty: &syn::Type, generics: &syn::Generics) -> Vec<syn::Path> {
+    let mut bounds: Vec<&syn::TypeParamBound> = Vec::new();
+    match ty {
+        syn::Type::ImplTrait(t) => bounds.extend(&t.bounds),
+        syn::Type::Path(p) => {
+            let params = generics.type_params().filter(|param| p.path.is_ident(&param.ident));
+            bounds.extend(params.flat_map(|param| &param.bounds));
+            let clauses = generics.where_clause.iter().flat_map(|clause| &clause.predicates);
+            bounds.extend(clauses.flat_map(|predicate| match predicate {
+                syn::WherePredicate::Type(t) if t.bounded_ty == *ty => t.bounds.iter().collect(),
+                _ => Vec::new(),
+            }));
+        }
+        _ => {}
+    }
+    bounds
+        .into_iter()
+        .filter_map(|bound| match bound {
+            syn::TypeParamBound::Trait(t) => Some(t.path.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
 /// Whether a function returns one float, in an `Option` or `Result` or as it is.
 pub(crate) fn returns_a_float(sig: &syn::Signature, around: &syn::Generics) -> bool {
     let floats = floats_of(sig, Some(around));

@@ -547,3 +547,87 @@ fn sums_of_data_whose_type_an_annotation_says() {
     let rows = vec![(1.0, vec![[1.0, 2.0], [0.5, 3.0]]), (-0.5, vec![[2.0, 2.0]])];
     check_slice!([0.8, 1.2], &rows);
 }
+
+#[differentiable]
+trait Potential {
+    fn energy(&self, r: f64) -> f64;
+    fn at(&self, x: &[f64], k: usize) -> f64;
+    fn name(&self) -> String;
+}
+
+struct Repulsion {
+    strength: f64,
+}
+
+#[differentiable]
+impl Potential for Repulsion {
+    fn energy(&self, r: f64) -> f64 {
+        self.strength * (r.powi(-4) - r.powi(-2))
+    }
+    fn at(&self, x: &[f64], k: usize) -> f64 {
+        self.strength * x[k] * x[0].sin()
+    }
+    fn name(&self) -> String {
+        "repulsion".into()
+    }
+}
+
+struct Spring(f64, f64);
+
+#[differentiable]
+impl Potential for Spring {
+    fn energy(&self, r: f64) -> f64 {
+        let e = (-self.1 * r).exp();
+        self.0 * (1.0 - e) * (1.0 - e)
+    }
+    fn at(&self, x: &[f64], k: usize) -> f64 {
+        self.energy(x[k] * x[1])
+    }
+    fn name(&self) -> String {
+        "spring".into()
+    }
+}
+
+mod of_any_type {
+    use super::{Potential, Repulsion, Spring};
+    use ad_runtime::differentiable;
+
+    #[differentiable(wrt(x))]
+    fn f<P: Potential>(x: &[f64], p: &P, q: &impl Potential) -> f64 {
+        let mut sum = 0.0;
+        for i in 1..x.len() {
+            sum += p.energy(x[i] - x[i - 1]) * q.at(x, i);
+        }
+        sum + x.windows(2).map(|w| q.energy(w[1] - w[0])).sum::<f64>() * p.at(&x[1..], 1)
+    }
+
+    pub(super) fn check() {
+        let (p, q) = (Repulsion { strength: 0.7 }, Spring(1.3, 0.4));
+        check_slice!([0.1, 1.2, 2.1, 3.5], &p, &q);
+        check_slice!([0.1, 1.2, 2.1, 3.5], &q, &p);
+        assert_eq!(p.name() + &q.name(), "repulsionspring");
+    }
+}
+
+mod of_an_owned_type {
+    use super::{Potential, Repulsion};
+    use ad_runtime::differentiable;
+
+    #[differentiable(wrt(x))]
+    fn f<P>(x: &[f64], p: P) -> f64
+    where
+        P: Potential,
+    {
+        p.energy(x[0] * x[1]) * x[0]
+    }
+
+    pub(super) fn check() {
+        check_slice!([0.7, 1.2], Repulsion { strength: 0.7 });
+    }
+}
+
+#[test]
+fn methods_of_type_parameters() {
+    of_any_type::check();
+    of_an_owned_type::check();
+}
