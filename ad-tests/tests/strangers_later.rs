@@ -19,6 +19,7 @@ mod later {
     mod gru_lm;
     mod hmm_forward;
     mod kowalik_osborne;
+    mod robust_peaks;
     mod seir_poisson;
     mod sif_groups;
     mod svensson;

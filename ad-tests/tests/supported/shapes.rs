@@ -572,10 +572,10 @@ impl Potential for Repulsion {
     }
 }
 
-struct Spring(f64, f64);
+struct Morse(f64, f64);
 
 #[differentiable]
-impl Potential for Spring {
+impl Potential for Morse {
     fn energy(&self, r: f64) -> f64 {
         let e = (-self.1 * r).exp();
         self.0 * (1.0 - e) * (1.0 - e)
@@ -589,7 +589,7 @@ impl Potential for Spring {
 }
 
 mod of_any_type {
-    use super::{Potential, Repulsion, Spring};
+    use super::{Morse, Potential, Repulsion};
     use ad_runtime::differentiable;
 
     #[differentiable(wrt(x))]
@@ -602,7 +602,7 @@ mod of_any_type {
     }
 
     pub(super) fn check() {
-        let (p, q) = (Repulsion { strength: 0.7 }, Spring(1.3, 0.4));
+        let (p, q) = (Repulsion { strength: 0.7 }, Morse(1.3, 0.4));
         check_slice!([0.1, 1.2, 2.1, 3.5], &p, &q);
         check_slice!([0.1, 1.2, 2.1, 3.5], &q, &p);
         assert_eq!(p.name() + &q.name(), "repulsionspring");
