@@ -323,6 +323,6 @@ fn keep_as(
     quote! {
         #[doc(hidden)]
         #[allow(dead_code, non_upper_case_globals)]
-        #vis const #source: (u64, &str) = (#hash, ::core::module_path!());
+        #vis const #source: (u64, &'static str) = (#hash, ::core::module_path!());
     }
 }

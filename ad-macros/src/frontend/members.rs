@@ -455,7 +455,7 @@ pub(crate) fn exactly(path: &syn::Path, value: &TokenStream, span: Span) -> Toke
         }
         struct __AdWay;
         impl #generics __AdIs<#ty, #ty> for __AdWay #clause {
-            fn it(given: &#ty) -> &#ty { given }
+            fn it<'given>(given: &'given #ty) -> &'given #ty { given }
         }
         impl<It: ?Sized, Given: ?Sized> __AdIs<&Given, It> for __AdWay where __AdWay: __AdIs<Given, It> {
             fn it<'a>(given: &'a &Given) -> &'a It { <__AdWay as __AdIs<Given, It>>::it(&**given) }

@@ -631,3 +631,38 @@ fn methods_of_type_parameters() {
     of_any_type::check();
     of_an_owned_type::check();
 }
+
+struct View<'a> {
+    data: &'a [f64],
+    name: String,
+}
+
+#[differentiable]
+impl<'a> View<'a> {
+    fn new(data: &'a [f64]) -> Self {
+        View { data, name: "view".into() }
+    }
+    fn energy(&self, x: &[f64]) -> f64 {
+        x.iter().zip(self.data).map(|(a, b)| a * a * a * b).sum()
+    }
+    fn both(&self, x: f64, other: &Self) -> Option<f64> {
+        if x > 100.0 { None } else { Some(self.energy(&[x, x]) * other.data[0]) }
+    }
+}
+
+#[test]
+fn blocks_with_lifetimes() {
+    fn f(x: f64) -> f64 {
+        let view = View::new(&[1.0, 2.0]);
+        view.both(x, &view).unwrap()
+    }
+    let (one, two) = ([1.0, 2.0], [3.0]);
+    let (view, other) = (View::new(&one), View::new(&two));
+    assert_eq!((view.name.as_str(), f(2.0)), ("view", 24.0));
+    let mut g = [0.0; 2];
+    assert_eq!(view.energy_grad(&[1.0, 3.0], &mut g), 55.0);
+    assert_eq!(g, [3.0, 54.0]);
+    assert_eq!(view.both_grad(2.0, &other), Some((72.0, 108.0)));
+    assert_eq!(view.both_hvp(2.0, &other, 1.0), Some(108.0));
+    assert_eq!(view.both_grad(200.0, &other), None);
+}
