@@ -23,4 +23,5 @@ mod later {
     mod seir_poisson;
     mod sif_groups;
     mod svensson;
+    mod toda_lattice;
 }

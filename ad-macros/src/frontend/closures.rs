@@ -69,7 +69,8 @@ impl Lower<'_> {
         let var = self.new_var(&name, false, Val::Unset);
         seen.insert(name.clone(), var);
         let closure = Closure::new(params, body, vec![seen], f.sig.ident.to_token_stream(), true)
-            .returning(&f.sig.output);
+            .returning(&f.sig.output)
+            .of_generic(f);
         self.s.vars[var].val = Val::Closure(Rc::new(closure));
         self.declare(&name, var);
     }
@@ -84,6 +85,14 @@ impl Lower<'_> {
         if args.contains(&Val::Never) {
             return Val::Never;
         }
+        let instance = match &c.generic {
+            Some(item) => match self.nested_instance(c, item, &args) {
+                Some(instance) => Some(Rc::new(instance)),
+                None => return Val::Never,
+            },
+            None => None,
+        };
+        let c = instance.as_ref().unwrap_or(c);
         if self.depth >= DEEPEST || self.inlined.iter().filter(|id| **id == c.id()).count() >= MOST_NESTED {
             self.error(
                 c.body.span(),

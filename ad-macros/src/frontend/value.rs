@@ -94,6 +94,8 @@ pub(super) struct Closure {
     pub(super) is_fn: bool,
     /// The type that is written behind `->`.
     pub(super) output: Option<syn::Type>,
+    /// A nested `fn` with parameters of its own, which each call tells.
+    pub(super) generic: Option<Rc<syn::ItemFn>>,
 }
 
 impl Closure {
@@ -106,7 +108,25 @@ impl Closure {
     ) -> Closure {
         thread_local!(static NEXT: Cell<usize> = const { Cell::new(0) });
         let id = NEXT.with(|next| next.replace(next.get() + 1));
-        Closure { id, params, body, scopes, tokens, is_fn, output: None }
+        Closure { id, params, body, scopes, tokens, is_fn, output: None, generic: None }
+    }
+
+    /// With parameters of its own.
+    pub(super) fn of_generic(mut self, item: &syn::ItemFn) -> Closure {
+        let has_some = item.sig.generics.params.iter().any(|p| !matches!(p, syn::GenericParam::Lifetime(_)));
+        self.generic = has_some.then(|| Rc::new(item.clone()));
+        self
+    }
+
+    /// The same for a call that tells its parameters.
+    pub(super) fn instance(&self, item: &syn::ItemFn, lengths: HashMap<String, VarId>) -> Closure {
+        let mut made = self.clone();
+        let block = &item.block;
+        made.params = super::calls::parameters(item);
+        made.body = syn::parse_quote!(#block);
+        made.scopes.push(lengths);
+        made.generic = None;
+        made.returning(&item.sig.output)
     }
 
     /// With the type that it returns.

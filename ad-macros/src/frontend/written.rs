@@ -101,6 +101,33 @@ impl Lower<'_> {
         Some(closure)
     }
 
+    /// A nested generic `fn` for these arguments. Its parameters are its own, whatever is called so around it.
+    pub(super) fn nested_instance(
+        &mut self,
+        closure: &Closure,
+        item: &syn::ItemFn,
+        args: &[Val],
+    ) -> Option<Closure> {
+        let (types, lengths) = self.instance(item, None, args);
+        if let Some(missing) =
+            missing(item, &types).filter(|name| !lengths.iter().any(|(known, _)| known == name))
+        {
+            self.error(
+                item.sig.ident.span(),
+                format!("the macro does not see what `{missing}` is in a call of `{}`", item.sig.ident),
+                "let it follow from an argument, or write the function without parameters of its own",
+            );
+            return None;
+        }
+        let item = with_types(item, &types)?;
+        let mut scope = HashMap::default();
+        for (name, length) in &lengths {
+            let var = self.new_var(name, false, Val::Scalar(*length));
+            scope.insert(name.clone(), var);
+        }
+        Some(closure.instance(&item, scope))
+    }
+
     /// What the type parameters of a function are in a call.
     fn instance(
         &mut self,

@@ -666,3 +666,90 @@ fn blocks_with_lifetimes() {
     assert_eq!(view.both_hvp(2.0, &other, 1.0), Some(108.0));
     assert_eq!(view.both_grad(200.0, &other), None);
 }
+
+mod overwritten_data {
+    use ad_runtime::differentiable;
+
+    // `q` is data that active values are added to; so is the direction of an active array, in `f_hvp_rev`.
+    #[differentiable(wrt(x))]
+    fn f<const N: usize>(x: &[f64], mut q: [f64; N], steps: usize) -> f64 {
+        for _ in 0..steps {
+            for i in 0..N {
+                q[i] += 0.3 * x[i] * q[(i + 1) % N].sin();
+            }
+        }
+        q[0] * q[N - 1]
+    }
+
+    pub(super) fn check() {
+        check_slice!([0.7, 1.2, -0.4], [0.5, 0.1, 0.9], 4);
+    }
+}
+
+#[differentiable]
+fn verlet(mut q: [f64; 3], p: [f64; 3], steps: usize) -> f64 {
+    let mut p = p;
+    for _ in 0..steps {
+        for i in 0..3 {
+            p[i] -= 0.2 * q[i].sin() * q[(i + 1) % 3];
+            q[i] += 0.2 * p[i];
+        }
+    }
+    q[0] * p[2] + p[1] * p[1]
+}
+
+#[test]
+fn arrays_by_value_that_are_overwritten() {
+    overwritten_data::check();
+    let (q, p, u, v) = ([0.5, -0.3, 0.8], [0.2, 0.6, -0.1], [1.0, 0.3, -0.2], [0.4, -0.7, 0.5]);
+    let (a, b) = verlet_hvp(q, p, 5, u, v);
+    let (c, d) = verlet_hvp_rev(q, p, 5, u, v);
+    for (one, other) in a.iter().chain(&b).zip(c.iter().chain(&d)) {
+        assert!((one - other).abs() < 1e-13, "{one} {other}");
+    }
+    let at = |h: f64| {
+        let step = |x: [f64; 3], y: [f64; 3]| std::array::from_fn(|i| x[i] + h * y[i]);
+        let (_, (g, k)) = verlet_grad(step(q, u), step(p, v), 5);
+        [g, k].concat()
+    };
+    let (up, down) = (at(1e-5), at(-1e-5));
+    for (k, one) in a.iter().chain(&b).enumerate() {
+        let difference = (up[k] - down[k]) / 2e-5;
+        assert!((one - difference).abs() < 1e-8, "{one} {difference}");
+    }
+}
+
+#[test]
+fn nested_generic_functions() {
+    // The inner `N` is not the outer one.
+    #[differentiable]
+    fn f<const N: usize>(x: &[f64; N], y: &[f64; 2]) -> f64 {
+        fn cubes<const N: usize>(x: &[f64; N]) -> [f64; N] {
+            let mut out = [0.0; N];
+            for i in 0..N {
+                out[i] = x[i] * x[(i + 1) % N] * x[i];
+            }
+            out
+        }
+        fn last<T: num_traits::Float>(x: &[T]) -> T {
+            x[x.len() - 1] * T::from(2.0).unwrap()
+        }
+        cubes(x).iter().sum::<f64>() * cubes(y)[1] + last(&cubes(y)) + last(x)
+    }
+    let sums = |x: &[f64]| (0..x.len()).map(|i| x[i] * x[i] * x[(i + 1) % x.len()]).sum::<f64>();
+    let value = |p: &[f64]| {
+        let (x, y) = p.split_at(3);
+        let cube = y[1] * y[1] * y[0];
+        sums(x) * cube + 2.0 * cube + 2.0 * x[2]
+    };
+    let p = [0.7, -0.3, 1.1, 0.9, 0.4];
+    let (mut gx, mut gy) = ([0.0; 3], [0.0; 2]);
+    let found = f_grad(&[0.7, -0.3, 1.1], &[0.9, 0.4], &mut gx, &mut gy);
+    assert!((found - value(&p)).abs() < 1e-14);
+    for (k, g) in gx.iter().chain(&gy).enumerate() {
+        let (mut up, mut down) = (p, p);
+        (up[k], down[k]) = (p[k] + 1e-5, p[k] - 1e-5);
+        let difference = (value(&up) - value(&down)) / 2e-5;
+        assert!((g - difference).abs() < 1e-8, "{g} {difference}");
+    }
+}

@@ -251,7 +251,9 @@ impl Reverse<'_> {
         for p in &src.params {
             let Binding::Buffer(b) = p.binding else { continue };
             let data = src.buffer(b);
-            if !p.active || data.storage == Storage::Output || !data.elem.is_float() {
+            // What came in by value is a local: data may be overwritten by active values.
+            let becomes_active = data.storage == Storage::Owned && self.active.buffer(b);
+            if !(p.active || becomes_active) || data.storage == Storage::Output || !data.elem.is_float() {
                 continue;
             }
             if data.storage == Storage::Owned {
