@@ -26,6 +26,8 @@ pub(crate) struct Known {
     order: usize,
     /// The type that it is kept in, if it was annotated inside an `impl` block.
     within: Option<String>,
+    /// Of a trait's method: code that is well typed if this is the method that its name means.
+    meant: Option<String>,
 }
 
 static FUNCTIONS: LazyLock<Mutex<HashMap<String, Known>>> = LazyLock::new(Mutex::default);
@@ -90,11 +92,13 @@ impl Known {
             "`{name}` is written out where it is called, so it must stand in the same module as its caller (and no other \
              function with `#[differentiable]` may have its name)"
         );
+        let meant = self.meant.as_ref().and_then(|text| text.parse().ok()).map(|tokens| located(tokens, at));
         quote_spanned! {at=>
             const _: () = assert!(
                 #source.0 == #hash && ::ad_runtime::__private::same_text(#source.1, ::core::module_path!()),
                 #message
             );
+            #meant
         }
     }
 }
@@ -124,7 +128,7 @@ fn source_name(name: &str) -> Ident {
 /// Keeps a function. Gives the item that its callers' assertions refer to.
 pub(crate) fn keep(function: &syn::ItemFn, can_be_called: bool) -> TokenStream {
     let name = function.sig.ident.to_string();
-    keep_as(&name, function, &function.vis, can_be_called, None)
+    keep_as(&name, function, &function.vis, can_be_called, None, None)
 }
 
 /// Keeps a method that was annotated by itself: with its receiver as `this`, which is renamed.
@@ -141,7 +145,7 @@ pub(crate) fn keep_method(ty: &str, function: &syn::ItemFn) -> TokenStream {
         }
     }
     let name = format!("{ty}::{}", function.sig.ident);
-    keep_as(&name, &function, &syn::parse_quote!(pub(crate)), false, Some(ty))
+    keep_as(&name, &function, &syn::parse_quote!(pub(crate)), false, Some(ty), None)
 }
 
 /// Keeps the functions and constants of an `impl` block, which are written out where they are used.
@@ -149,7 +153,45 @@ pub(crate) fn keep_impl(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) ->
     let vis: syn::Visibility = syn::parse_quote!(pub(crate));
     let kept = members(block, diagnostics);
     kept.iter().for_each(|(_, function)| crate::below::see(function));
-    kept.iter().map(|(name, function)| keep_as(name, function, &vis, false, None)).collect()
+    kept.iter()
+        .map(|(name, function)| {
+            keep_as(
+                name,
+                function,
+                &vis,
+                false,
+                None,
+                meant(block, &function.sig.ident).map(|t| t.to_string()),
+            )
+        })
+        .collect()
+}
+
+/// Of a method of a trait's block: code that is well typed if its name means this method. A method of the type's own of the same
+/// name would be called instead, and the macro need not have seen it. `None` where the name alone does not call it (operators), or
+/// does not tell all parameters.
+fn meant(block: &syn::ItemImpl, name: &Ident) -> Option<TokenStream> {
+    let (path, _) = block.trait_.as_ref()?;
+    let trait_name = &path.segments.last()?.ident;
+    let method = block.items.iter().find_map(|item| match item {
+        syn::ImplItem::Fn(f) if f.sig.ident == *name => Some(f),
+        _ => None,
+    })?;
+    let inputs = method.sig.inputs.to_token_stream().to_string();
+    let of_one_type = method.sig.generics.params.iter().all(|p| matches!(p, syn::GenericParam::Lifetime(_)))
+        && !inputs.split(|c: char| !c.is_alphanumeric()).any(|word| word == "impl");
+    if has_other(trait_name) || ["Neg", "Not"].iter().any(|op| trait_name == op) || !of_one_type {
+        return None;
+    }
+    let (ty, (generics, _, clause)) = (&block.self_ty, block.generics.split_for_impl());
+    Some(quote! {
+        const _: () = {
+            fn a_method_of_the_type_hides_that_of_the_trait<Method>(_: Method, _: Method) {}
+            fn checked #generics () #clause {
+                a_method_of_the_type_hides_that_of_the_trait(<#ty as #path>::#name, <#ty>::#name);
+            }
+        };
+    })
 }
 
 /// What an `impl` block defines: `Vec3::dot`, and `Vec3::mul::f64` of `impl Mul<f64> for Vec3`. As functions without
@@ -278,13 +320,18 @@ fn named(tokens: TokenStream, own: &TokenStream) -> TokenStream {
     renamed(tokens, "__ad_self", own)
 }
 
+/// Whether a token begins `::`.
+pub(crate) fn is_path_separator(token: Option<&TokenTree>) -> bool {
+    matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == ':' && p.spacing() == Spacing::Joint)
+}
+
 /// As [`named`], with another name for `self`.
 pub(crate) fn renamed(tokens: TokenStream, this: &str, own: &TokenStream) -> TokenStream {
     let mut out = TokenStream::new();
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
         // `self::scale` is an item of this module.
-        let is_path = matches!(tokens.peek(), Some(TokenTree::Punct(p)) if p.as_char() == ':' && p.spacing() == Spacing::Joint);
+        let is_path = is_path_separator(tokens.peek());
         match &token {
             TokenTree::Group(group) => {
                 let mut inner = Group::new(group.delimiter(), renamed(group.stream(), this, own));
@@ -307,6 +354,7 @@ fn keep_as(
     vis: &syn::Visibility,
     can_be_called: bool,
     within: Option<&str>,
+    meant: Option<String>,
 ) -> TokenStream {
     let mut bare = function.clone();
     bare.attrs.clear();
@@ -316,7 +364,7 @@ fn keep_as(
     let order = 1 + functions.values().map(|known| known.order).max().unwrap_or(0);
     functions.insert(
         name.to_string(),
-        Known { text, hash, can_be_called, order, within: within.map(ToString::to_string) },
+        Known { text, hash, can_be_called, order, within: within.map(ToString::to_string), meant },
     );
     drop(functions);
     let source = source_name(name);

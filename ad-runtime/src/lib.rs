@@ -87,6 +87,33 @@ extern crate alloc;
 /// assert_eq!((value, gradient.slope, gradient.offset), (1.0, 6.0, 2.0));
 /// ```
 ///
+/// On a trait and on its `impl` blocks, the attribute differentiates methods of a parameter whose type is a type parameter:
+///
+/// ```
+/// use ad_runtime::differentiable;
+///
+/// #[differentiable]
+/// trait Loss {
+///     fn rho(&self, s: f64) -> f64;
+/// }
+///
+/// struct Cauchy(f64);
+///
+/// #[differentiable]
+/// impl Loss for Cauchy {
+///     fn rho(&self, s: f64) -> f64 {
+///         self.0 * (s / self.0).ln_1p()
+///     }
+/// }
+///
+/// #[differentiable]
+/// fn cost<L: Loss>(x: f64, loss: &L) -> f64 {
+///     loss.rho(x * x)
+/// }
+/// let (_, slope) = cost_grad(1.0, &Cauchy(1.0));
+/// assert_eq!(slope, 1.0); // 2x / (1 + x²)
+/// ```
+///
 /// # `partials(..)`: derivatives of your own
 ///
 /// Where a function cannot be annotated (it is foreign, or an iteration that had better not be differentiated), its

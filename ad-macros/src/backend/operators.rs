@@ -464,8 +464,7 @@ fn mentions_self(tokens: TokenStream) -> bool {
             TokenTree::Ident(ident) if ident == "Self" => return true,
             // `self::twice` is a function of this module.
             TokenTree::Ident(ident)
-                if ident == "self"
-                    && !matches!(tokens.peek(), Some(TokenTree::Punct(p)) if p.as_char() == ':') =>
+                if ident == "self" && !crate::functions::is_path_separator(tokens.peek()) =>
             {
                 return true;
             }

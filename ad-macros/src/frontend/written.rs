@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap as HashMap;
 
 use super::generic::Floats;
 use super::lower::Lower;
+use super::signature::param_name;
 use super::value::{Closure, Val};
 use crate::functions::Known;
 use crate::ir::{Dim, FloatKind, Type, Value, Verbatim};
@@ -434,14 +435,6 @@ impl Lower<'_> {
 fn parameter_names(item: &syn::ItemFn) -> Vec<String> {
     let params = item.sig.generics.params.iter();
     params.filter(|p| !matches!(p, syn::GenericParam::Lifetime(_))).map(param_name).collect()
-}
-
-fn param_name(param: &syn::GenericParam) -> String {
-    match param {
-        syn::GenericParam::Type(t) => t.ident.to_string(),
-        syn::GenericParam::Const(c) => c.ident.to_string(),
-        syn::GenericParam::Lifetime(l) => l.lifetime.ident.to_string(),
-    }
 }
 
 /// The generic arguments of a path.
