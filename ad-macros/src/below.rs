@@ -18,7 +18,7 @@ pub(crate) fn see(function: &syn::ItemFn) {
     if calls.0.is_empty() {
         return;
     }
-    let mut beside = crate::aliases::functions_beside(function);
+    let mut beside = crate::file::functions_beside(function);
     for name in calls.0 {
         // A function may have seen it on the way.
         if crate::functions::find(&name).is_some() {
@@ -46,7 +46,7 @@ fn can_be_called(found: &mut syn::ItemFn) -> Option<bool> {
     let options = crate::options::parse(arguments.unwrap_or_default(), &mut diagnostics);
     found.attrs.clear();
     let _ = crate::aliases::in_function(found);
-    let is_helper = signature::is_helper(found);
+    let is_helper = signature::is_helper(found, false);
     let sig = if is_helper { None } else { signature::read(found, &options, &mut diagnostics) };
     let failed = diagnostics.into_error().is_some();
     match sig {

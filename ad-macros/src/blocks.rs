@@ -22,6 +22,26 @@ pub(crate) struct Owner<'b> {
     pub(crate) generics: &'b syn::Generics,
     /// Whether a struct of this name that the macro has seen is this one, as far as files tell.
     pub(crate) is_seen: bool,
+    /// Whether the method carries the attribute itself: then somebody wants its derivatives.
+    pub(crate) asked: bool,
+    /// Whether the block is a trait's.
+    pub(crate) of_a_trait: bool,
+}
+
+impl<'b> Owner<'b> {
+    /// The type of a block, if it has a name.
+    pub(crate) fn of(block: &'b syn::ItemImpl, asked: bool) -> Option<Owner<'b>> {
+        let name = name_of(&block.self_ty)?;
+        let is_seen = crate::structs::is_here(&name, block.self_ty.span());
+        Some(Owner {
+            name,
+            ty: &block.self_ty,
+            generics: &block.generics,
+            is_seen,
+            asked,
+            of_a_trait: block.trait_.is_some(),
+        })
+    }
 }
 
 /// Expands the attribute on a block.
@@ -43,12 +63,39 @@ pub(crate) fn expand(
     quote!(#checks #kept #methods)
 }
 
+/// What is generated for a method that carries the attribute itself, in its block.
+pub(crate) fn method(
+    function: &syn::ItemFn,
+    options: Options,
+    block: &syn::ItemImpl,
+    owner: &Owner<'_>,
+    diagnostics: &mut Diagnostics,
+) -> TokenStream {
+    let own = crate::functions::in_expressions(&block.self_ty);
+    let renamed = syn::parse2(crate::functions::renamed(quote!(#function), "self", &own));
+    let is_kept = options.partials.is_none();
+    let made = of_function(renamed.unwrap_or_else(|_| function.clone()), options, Some(owner), diagnostics);
+    let kept = is_kept.then(|| crate::functions::keep_in(block, function));
+    quote!(#made #kept)
+}
+
+/// A trait's `impl` block holds what the trait declares and no more: what is generated for a method of one goes into its body, in a
+/// block of its own.
+pub(crate) fn inside(mut function: syn::ItemFn, block: &syn::ItemImpl, made: &TokenStream) -> TokenStream {
+    let (ty, (generics, _, clause)) = (&block.self_ty, block.generics.split_for_impl());
+    let item: Option<syn::Item> = syn::parse2(quote! {
+        #[allow(non_local_definitions, dead_code)]
+        impl #generics #ty #clause { #made }
+    })
+    .ok();
+    function.block.stmts.splice(0..0, item.map(syn::Stmt::Item));
+    quote!(#function)
+}
+
 /// The block of the derivatives of a block's methods.
 fn derivatives(block: &syn::ItemImpl) -> TokenStream {
     // A trait has the methods that it declares, and no more.
-    let (None, Some(name)) = (&block.trait_, name_of(&block.self_ty)) else { return TokenStream::new() };
-    let is_seen = crate::structs::is_here(&name, block.self_ty.span());
-    let owner = Owner { name, ty: &block.self_ty, generics: &block.generics, is_seen };
+    let (None, Some(owner)) = (&block.trait_, Owner::of(block, false)) else { return TokenStream::new() };
     let defined: Vec<String> = block
         .items
         .iter()
@@ -97,7 +144,7 @@ fn of_method(method: &syn::ImplItemFn, owner: &Owner<'_>, defined: &[String]) ->
         why.replace('\n', ";")
     );
     let products = [Product::Grad, Product::Jvp, Product::Vjp, Product::Hvp];
-    Some(backend::absent_because(&method.vis, &method.sig.ident, &products, &note))
+    Some(backend::absent_of(&method.vis, &method.sig.ident, &products, &note, method.sig.receiver()))
 }
 
 fn name_of(ty: &syn::Type) -> Option<String> {

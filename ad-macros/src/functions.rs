@@ -52,6 +52,12 @@ pub(crate) fn methods(name: &str) -> Vec<(String, Known)> {
     found
 }
 
+/// Whether members of a type of this name were kept.
+pub(crate) fn has_members(ty: &str) -> bool {
+    let functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    functions.keys().any(|key| key.strip_prefix(ty).is_some_and(|rest| rest.starts_with("::")))
+}
+
 /// The types that have this operator with another type beside them, to its left or its right.
 pub(crate) fn operands(operator: &str, beside: &str, left: bool) -> Vec<String> {
     let functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,7 +92,8 @@ impl Known {
     /// That the function of this name is the one that was read.
     pub(crate) fn assertion(&self, name: &str, at: Span) -> TokenStream {
         let (source, hash) = (source_name(name), self.hash);
-        let within = self.within.as_ref().map(|ty| Ident::new(ty, Span::call_site()));
+        let within = self.within.as_ref().and_then(|ty| ty.parse::<TokenStream>().ok());
+        let within = within.map(|ty| located(ty, at));
         let source = within.map_or_else(|| quote!(#source), |ty| quote!(#ty::#source));
         let message = format!(
             "`{name}` is written out where it is called, so it must stand in the same module as its caller (and no other \
@@ -146,6 +153,42 @@ pub(crate) fn keep_method(ty: &str, function: &syn::ItemFn) -> TokenStream {
     }
     let name = format!("{ty}::{}", function.sig.ident);
     keep_as(&name, &function, &syn::parse_quote!(pub(crate)), false, Some(ty), None)
+}
+
+/// Keeps a method that was annotated by itself, in this block. The item that assertions refer to is one of the type.
+pub(crate) fn keep_in(block: &syn::ItemImpl, function: &syn::ItemFn) -> TokenStream {
+    let Some(ty) = any_instance(block) else { return TokenStream::new() };
+    let mut alone = block.clone();
+    let (vis, sig, code) = (&function.vis, &function.sig, &function.block);
+    alone.items = syn::parse2(quote!(#vis #sig #code)).into_iter().collect();
+    let public: syn::Visibility = syn::parse_quote!(pub(crate));
+    let mut quiet = Diagnostics::default();
+    let kept = members(&alone, &mut quiet);
+    drop(quiet.into_error());
+    let meant = meant(&alone, &sig.ident).map(|t| t.to_string());
+    kept.iter()
+        .map(|(name, function)| keep_as(name, function, &public, false, Some(&ty.to_string()), meant.clone()))
+        .collect()
+}
+
+/// The type of a block as a path, with something in the place of each of its parameters. `None` where that takes a type that is
+/// not known.
+fn any_instance(block: &syn::ItemImpl) -> Option<TokenStream> {
+    let floats = crate::frontend::signature::Floats::of(&block.generics);
+    let mut map = HashMap::default();
+    for param in &block.generics.params {
+        let (name, instance) = match param {
+            syn::GenericParam::Const(c) => (c.ident.to_string(), quote!({ 0 as _ })),
+            syn::GenericParam::Type(t) => {
+                floats.named(&t.ident.clone().into())?;
+                (t.ident.to_string(), quote!(f64))
+            }
+            syn::GenericParam::Lifetime(l) => (l.lifetime.ident.to_string(), quote!(static)),
+        };
+        map.insert(name, instance);
+    }
+    let syn::Type::Path(_) = &*block.self_ty else { return None };
+    Some(crate::frontend::replaced(in_expressions(&block.self_ty), &map))
 }
 
 /// Keeps the functions and constants of an `impl` block, which are written out where they are used.

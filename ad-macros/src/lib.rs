@@ -10,6 +10,7 @@ mod below;
 mod blocks;
 mod diagnostics;
 mod dump;
+mod file;
 mod frontend;
 mod functions;
 mod ir;

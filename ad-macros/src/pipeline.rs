@@ -150,11 +150,21 @@ pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> TokenStream 
             None => quote!(#whole #beside #kept),
         };
     }
-    let generated = generate(attributes, item.clone(), &mut diagnostics);
+    let method = syn::parse2::<syn::ItemFn>(item.clone()).ok();
+    let around = method.and_then(|method| Some((crate::file::block_around(&method)?, method)));
+    let generated = match &around {
+        Some((block, method)) => of_method(attributes, method, block, &mut diagnostics),
+        None => generate(attributes, item.clone(), &mut diagnostics),
+    };
     match diagnostics.into_error() {
         Some(errors) => {
             let errors = errors.to_compile_error();
             quote!(#item #errors)
+        }
+        None if let Some((block, method)) = around
+            && block.trait_.is_some() =>
+        {
+            crate::blocks::inside(method, &block, &generated)
         }
         // A user may call the derivatives alone.
         None => quote!(#[allow(dead_code)] #item #generated),
@@ -184,6 +194,20 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
     of_function(function, options, None, diagnostics)
 }
 
+/// What is generated for a method in a block that its file tells.
+fn of_method(
+    attributes: TokenStream,
+    method: &syn::ItemFn,
+    block: &syn::ItemImpl,
+    diagnostics: &mut Diagnostics,
+) -> TokenStream {
+    let options = options::parse(attributes, diagnostics);
+    match crate::blocks::Owner::of(block, true) {
+        Some(owner) => crate::blocks::method(method, options, block, &owner, diagnostics),
+        None => of_function(method.clone(), options, None, diagnostics),
+    }
+}
+
 /// What is generated for a function, or for a method. `of`: the type that the method is known to belong to; what its `impl`
 /// block keeps of it is not kept again.
 pub(crate) fn of_function(
@@ -200,15 +224,15 @@ pub(crate) fn of_function(
     let Ok(own) = crate::receivers::open(&mut function, &mut options, of, diagnostics) else {
         return TokenStream::new();
     };
-    if options.partials.is_none() && is_helper(&function) {
-        let made = helper(&function, &options, diagnostics);
+    if options.partials.is_none() && is_helper(&function, of.is_some_and(|owner| owner.asked)) {
+        let made = helper(&function, &options, of, diagnostics);
         return quote!(#aliases #made);
     }
     let Some(lowered) = frontend::lower(&function, &options, diagnostics) else {
         return TokenStream::new();
     };
     let frontend::Lowered { mut sig, func: primal, mut assumptions } = lowered;
-    if of.is_some() && calls_strangers(&primal, diagnostics) {
+    if of.is_some_and(|owner| !owner.asked) && calls_strangers(&primal, diagnostics) {
         return TokenStream::new();
     }
     sig.around = of
@@ -264,7 +288,7 @@ pub(crate) fn of_function(
         out.extend(tokens);
     }
     if options.only.as_ref().is_none_or(|only| only.calls)
-        && sig.opening.is_none()
+        && (sig.opening.is_none() || of.is_some_and(|owner| owner.asked) && !sig.params[0].active)
         && is_scalar(&sig)
         && backend::can_be_called(&sig)
     {
@@ -333,7 +357,13 @@ fn calls_strangers(func: &Func, diagnostics: &mut Diagnostics) -> bool {
 }
 
 /// A function without derivatives of its own, kept for those that call it.
-fn helper(function: &syn::ItemFn, options: &Options, diagnostics: &mut Diagnostics) -> TokenStream {
+/// `of`: the type of the block that keeps it.
+fn helper(
+    function: &syn::ItemFn,
+    options: &Options,
+    of: Option<&Owner<'_>>,
+    diagnostics: &mut Diagnostics,
+) -> TokenStream {
     let name = &function.sig.ident;
     for (product, span) in options.only.iter().flat_map(|only| &only.products) {
         diagnostics.error(
@@ -360,8 +390,13 @@ fn helper(function: &syn::ItemFn, options: &Options, diagnostics: &mut Diagnosti
             "leave out `check(..)` here, and check the functions that call it",
         );
     }
-    let kept = crate::functions::keep(function, false);
-    let absent = backend::absent(function, &[Product::Grad, Product::Jvp, Product::Vjp, Product::Hvp]);
+    let kept = of.is_none().then(|| crate::functions::keep(function, false));
+    // A type may have several operators of one name.
+    let products: &[Product] = match of {
+        Some(owner) if owner.of_a_trait => &[],
+        _ => &[Product::Grad, Product::Jvp, Product::Vjp, Product::Hvp],
+    };
+    let absent = backend::absent(function, products);
     quote!(#kept #absent)
 }
 

@@ -13,7 +13,7 @@ use crate::diagnostics::Diagnostics;
 use crate::options::Options;
 
 /// What `self` is called in the function that a method becomes.
-const THIS: &str = "this";
+pub(crate) const THIS: &str = "this";
 
 /// The receiver of such a method.
 pub(crate) struct Own {
@@ -41,10 +41,10 @@ pub(crate) fn open(
         options.wrt = Some(vec![word]);
     }
     let Some(receiver) = function.sig.receiver().cloned() else { return Ok(None) };
-    if of.is_some_and(|owner| !owner.is_seen) {
+    let active = options.wrt.iter().flatten().find(|word| *word == "self").cloned();
+    if active.is_none() && of.is_some_and(|owner| !owner.is_seen) {
         return Ok(None);
     }
-    let active = options.wrt.iter().flatten().find(|word| *word == "self").cloned();
     // Of a known type the receiver is a parameter in any case, whose methods are looked for like those of others.
     let Some(word) =
         active.or_else(|| of.map(|_| Ident::new("self", syn::spanned::Spanned::span(&receiver))))
@@ -88,11 +88,15 @@ pub(crate) fn open(
     };
     let opening = if reference.is_empty() {
         quote!(let #this: #ty = self;)
-    } else if of.is_some() {
+    } else if of.is_some_and(|owner| !owner.asked) {
         quote!(let #this: &#ty = self;)
     } else {
-        let exactly =
-            crate::frontend::exactly(&Ident::new(name, word.span()).into(), &quote!(self), word.span());
+        // What fields or files told of the type is checked.
+        let mut path: syn::Path = Ident::new(name, word.span()).into();
+        if let (syn::Type::Path(p), Some(_)) = (&ty, of) {
+            path = p.path.clone();
+        }
+        let exactly = crate::frontend::exactly(&path, &quote!(self), word.span());
         quote!(let #this: &#ty = #exactly;)
     };
     *function = as_function(function, &ty).ok_or_else(|| {

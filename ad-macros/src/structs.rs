@@ -152,7 +152,7 @@ fn keep_beside(item: &syn::ItemStruct, ty: &syn::Type) {
     let mut names = Names(Vec::new());
     syn::visit::Visit::visit_type(&mut names, ty);
     for name in names.0.into_iter().filter(|name| find(name).is_none()) {
-        let Some(text) = crate::aliases::structs_beside(item).remove(&name) else { continue };
+        let Some(text) = crate::file::structs_beside(item).remove(&name) else { continue };
         let Ok(mut below) = syn::parse_str::<syn::ItemStruct>(&text) else { continue };
         // What rustc has to check about its aliases, its own derive says.
         below.ident.set_span(item.ident.span());

@@ -68,6 +68,48 @@ impl<T> NotCloned<T> for Kept<T> {
     }
 }
 
+/// A reference to a value of the type `It`, behind whatever references and boxes `value` stands. Not by `Deref`, which would lead
+/// to other types.
+pub fn exactly<It: ?Sized, Given: Is<It, Way> + ?Sized, Way>(value: &Given) -> &It {
+    value.it()
+}
+
+/// Values that are of a type, or references to such.
+#[diagnostic::on_unimplemented(
+    message = "the macro took this for a `{It}`, whose code it has seen, and it is another: call the function of the type that is \
+               meant by its path (`Type::name(&value, ..)`)"
+)]
+pub trait Is<It: ?Sized, Way> {
+    /// The value.
+    fn it(&self) -> &It;
+}
+
+/// The value itself.
+pub struct Here;
+
+/// One reference or box further.
+pub struct Behind<Way>(core::marker::PhantomData<Way>);
+
+impl<It: ?Sized> Is<It, Here> for It {
+    fn it(&self) -> &It {
+        self
+    }
+}
+
+macro_rules! behind {
+    ($($pointer:ty),*) => {
+        $(impl<It: ?Sized, Given: Is<It, Way> + ?Sized, Way> Is<It, Behind<Way>> for $pointer {
+            fn it(&self) -> &It {
+                (**self).it()
+            }
+        })*
+    };
+}
+
+behind!(&Given, &mut Given, alloc::boxed::Box<Given>, alloc::rc::Rc<Given>);
+#[cfg(target_has_atomic = "ptr")]
+behind!(alloc::sync::Arc<Given>);
+
 /// Whether two texts are the same.
 pub const fn same_text(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());

@@ -29,6 +29,11 @@ pub(crate) fn possible(sig: &Signature) -> bool {
         })
 }
 
+/// The first parameter that callers give: not one that stands for the receiver.
+fn first(sig: &Signature) -> usize {
+    usize::from(sig.opening.is_some())
+}
+
 fn is_nested(ty: &syn::Type) -> bool {
     let inner = match ty {
         syn::Type::Reference(r) => &*r.elem,
@@ -52,7 +57,7 @@ pub(crate) fn emit(sig: &Signature, mode: CallMode, func: &Func) -> TokenStream 
     let mut params: Vec<TokenStream> = func
         .params
         .iter()
-        .filter(|p| p.role.marks.is_empty() && matches!(p.role.of, Source::Param(_)))
+        .filter(|p| p.role.marks.is_empty() && matches!(p.role.of, Source::Param(i) if i >= first(sig)))
         .map(|p| super::signature::parameter(sig, func, &body, p))
         .collect();
     let mut unpack = TokenStream::new();
@@ -78,7 +83,7 @@ pub(crate) fn emit(sig: &Signature, mode: CallMode, func: &Func) -> TokenStream 
             params.push(quote!(#name: #ty));
             unpack.extend(quote!(let _ = #name;));
         }
-        for i in 0..sig.params.len() {
+        for i in first(sig)..sig.params.len() {
             let name = body.fresh(&format!("slot_{slots}"));
             let ty = format_ident!("Slot{}", slots);
             slots += 1;
@@ -155,13 +160,14 @@ pub(crate) fn emit(sig: &Signature, mode: CallMode, func: &Func) -> TokenStream 
     let (vis, receiver) = (&sig.vis, sig.receiver.as_ref().map(|r| quote!(#r,)));
     let attrs = sig.attrs.iter().filter(|a| a.path().is_ident("cfg"));
     let where_clause = generics.where_clause.clone();
-    let allow = super::allowed();
+    let (allow, opening) = (super::allowed(), &sig.opening);
     quote! {
         #(#attrs)*
         #[doc(hidden)]
         #[inline]
         #allow
         #vis fn #function #generics (#receiver #(#params),*) -> #ret #where_clause {
+            #opening
             #unpack
             #statements
             #value
@@ -284,7 +290,7 @@ fn bars(sig: &Signature, func: &Func, body: &mut Body<'_>, groups: &[&[Mark]]) -
             group_types.push(quote!(()));
             group_values.push(quote!(()));
         }
-        for i in 0..sig.params.len() {
+        for i in first(sig)..sig.params.len() {
             let found = func
                 .outputs
                 .iter()

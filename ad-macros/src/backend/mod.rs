@@ -71,6 +71,18 @@ pub(crate) fn absent_because(
     products: &[Product],
     note: &str,
 ) -> TokenStream {
+    absent_of(vis, ident, products, note, None)
+}
+
+/// As [`absent_because`], of a method: they are called like one.
+pub(crate) fn absent_of(
+    vis: &syn::Visibility,
+    ident: &Ident,
+    products: &[Product],
+    note: &str,
+    receiver: Option<&syn::Receiver>,
+) -> TokenStream {
+    let receiver = receiver.map(|_| quote!(&self));
     let names =
         products.iter().map(|p| Ident::new(&format!("{}_{}", plain(ident), p.suffix()), ident.span()));
     quote! {
@@ -78,7 +90,7 @@ pub(crate) fn absent_because(
             #[doc(hidden)]
             #[allow(dead_code)]
             #[deprecated(note = #note)]
-            #vis const fn #names() {}
+            #vis const fn #names(#receiver) {}
         )*
     }
 }

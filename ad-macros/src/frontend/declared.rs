@@ -31,7 +31,16 @@ impl Lower<'_> {
     pub(super) fn declared(&self, e: &syn::Expr) -> Option<syn::Type> {
         let ty = match e {
             syn::Expr::Path(p) => {
-                let var = self.lookup(&p.path.get_ident()?.to_string())?;
+                let word = p.path.get_ident()?.to_string();
+                let Some(var) = self.lookup(&word) else {
+                    // A constant, or the value of a struct without fields.
+                    return crate::file::type_of_constant(&word, &self.sig.ident)
+                        .map(behind_references)
+                        .or_else(|| {
+                            let is_type = crate::functions::has_members(&word);
+                            is_type.then(|| syn::parse_str(&word).ok())?
+                        });
+                };
                 match &self.s.vars[var].val {
                     Val::Scalar(v) => self.s.declared.get(v)?.clone(),
                     Val::View(view) if view.prefix.is_empty() => {

@@ -594,7 +594,12 @@ impl Lower<'_> {
                         names.push(name);
                         parts.push(val);
                     }
-                    opened = Some(origin);
+                    // Of a struct that the macro knows it has all fields.
+                    let all = item.as_ref().map(|item| super::records::fields_of(item));
+                    let is_whole = all.is_some_and(|all| {
+                        all.iter().all(|f| names.contains(&f.member.to_token_stream().to_string()))
+                    });
+                    opened = (!is_whole).then_some(origin);
                 }
                 _ => {
                     return self.verbatim(

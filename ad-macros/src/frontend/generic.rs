@@ -19,7 +19,7 @@ pub(crate) struct Floats(Vec<Rc<str>>);
 
 impl Floats {
     /// Those with a bound whose last segment is `Float` or `Real`, inline or in the `where` clause.
-    pub(super) fn of(generics: &syn::Generics) -> Floats {
+    pub(crate) fn of(generics: &syn::Generics) -> Floats {
         let mut floats = Vec::new();
         for param in generics.type_params() {
             let clauses = generics.where_clause.iter().flat_map(|clause| &clause.predicates);
@@ -43,7 +43,7 @@ impl Floats {
     }
 
     /// The float that a path names.
-    pub(super) fn named(&self, path: &syn::Path) -> Option<FloatKind> {
+    pub(crate) fn named(&self, path: &syn::Path) -> Option<FloatKind> {
         let ident = path.get_ident()?;
         if let Some(kind) = super::written::marked_float(&ident.to_string()) {
             return Some(kind);

@@ -197,11 +197,17 @@ impl Lower<'_> {
                 parts.into_iter().zip(&others).map(|(part, other)| self.leveled(part, other)).collect(),
             );
         }
-        if !self.can_be_like(&val, other) {
-            return val;
+        if self.can_be_like(&val, other) {
+            let types = self.types_in(other);
+            return self.like(val, other, &types);
         }
-        let types = self.types_in(other);
-        self.like(val, other, &types)
+        // With arrays in it, the definition tells how to take it apart.
+        match (&val, other) {
+            (Val::Scalar(v), Val::Struct(fields, _)) if self.is_opaque(*v) && fields.opened.is_none() => {
+                self.opened_as(*v, &fields.path).filter(|opened| opened.is_like(other)).unwrap_or(val)
+            }
+            _ => val,
+        }
     }
 
     /// Whether an array or vector that is made in a branch can be copied into one that is declared in front of it.

@@ -181,7 +181,24 @@ impl Lower<'_> {
             );
             return Some(Val::Never);
         }
-        let member = self.member(&format!("{ty}::{name}"), &[], span)?;
+        let path: syn::Path = match self.declared(&e.receiver) {
+            Some(syn::Type::Path(p)) if p.path.segments.last().is_some_and(|s| s.ident == ty.as_str()) => {
+                p.path
+            }
+            _ => syn::Ident::new(ty, Span::call_site()).into(),
+        };
+        let receiver = &e.receiver;
+        let found = self.verbatim_operands(quote::quote!(#receiver), receiver.span())?;
+        if found.tainted {
+            return None;
+        }
+        let buffers = found.verbatim.buffers;
+        let tokens = exactly(&path, &found.verbatim.tokens, span);
+        let verbatim = crate::ir::Verbatim::new(tokens, buffers);
+        let mut own = self.s.b.op_typed(Op::Verbatim(verbatim), &found.args, Type::Opaque);
+        self.s.exact.insert(own);
+        self.s.declare(own, &syn::Type::Path(syn::TypePath { attrs: Vec::new(), qself: None, path }));
+        let member = self.member(&format!("{ty}::{name}"), &[Val::Scalar(own)], span)?;
         let by_reference = match member.params.first() {
             Some(syn::Pat::Type(p)) if matches!(&*p.pat, syn::Pat::Ident(id) if id.ident == "__ad_self") => {
                 match &*p.ty {
@@ -192,21 +209,12 @@ impl Lower<'_> {
             }
             _ => return None,
         };
-        let receiver = &e.receiver;
-        let found = self.verbatim_operands(quote::quote!(#receiver), receiver.span())?;
-        if found.tainted {
-            return None;
-        }
-        let name = syn::Ident::new(ty, Span::call_site());
-        let mut tokens = exactly(&name.into(), &found.verbatim.tokens, span);
-        if !by_reference {
-            tokens = quote::quote!(*#tokens);
-        }
-        let verbatim = crate::ir::Verbatim::new(tokens, found.verbatim.buffers);
-        let own = self.s.b.op_typed(Op::Verbatim(verbatim), &found.args, Type::Opaque);
-        self.s.exact.insert(own);
         if by_reference {
             self.s.refs.insert(own);
+        } else {
+            let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
+            own = self.pass(quote::quote!(*#hole), &[own], Type::Opaque);
+            self.s.exact.insert(own);
         }
         let args = e.args.iter().zip(member.params.iter().skip(1)).map(|(a, p)| self.argument(a, Some(p)));
         let args: Vec<Val> = std::iter::once(Val::Scalar(own)).chain(args).collect();
@@ -381,7 +389,7 @@ impl Lower<'_> {
 
     /// `receiver.method(..)`
     pub(super) fn method_of_struct(&mut self, receiver: Val, e: &syn::ExprMethodCall) -> Val {
-        if let Some(val) = self.factor_method(&receiver, e) {
+        if let Some(val) = self.factor_method(&receiver, e).or_else(|| self.lu_method(&receiver, e)) {
             return val;
         }
         let span = e.method.span();
@@ -435,6 +443,10 @@ pub(crate) fn exactly(path: &syn::Path, value: &TokenStream, span: Span) -> Toke
             let name = syn::Ident::new(&name.to_string(), span);
             let (generics, arguments, clause) = item.generics.split_for_impl();
             (generics.to_token_stream(), quote::quote!(#name #arguments), clause.to_token_stream())
+        }
+        // What is around has names for its parameters, which items inside cannot use.
+        None if !matches!(last.arguments, syn::PathArguments::None) => {
+            return quote::quote_spanned!(span=> ::ad_runtime::__private::exactly::<#path, _, _>(&#value));
         }
         None => {
             let mut lifetimes = Lifetimes::default();

@@ -69,7 +69,7 @@ impl Lower<'_> {
         // variable holds.
         if self.is_foreign(&e.receiver) && !(self.is_float_method(&name) && self.any_float(&e.args)) {
             // The method that is differentiated, of another value.
-            if self.sig.receiver.is_some()
+            if self.is_method_of_data()
                 && e.method == self.sig.ident
                 && self.depth == 0
                 && !self.is_passive(e.to_token_stream())
@@ -237,6 +237,14 @@ impl Lower<'_> {
                 }
             }
             Val::Scalar(v) => {
+                // A constant of a type whose methods the macro knows.
+                if *self.s.b.func.ty(v) == Type::Opaque
+                    && !self.is_tainted(v)
+                    && !self.is_passive(e.to_token_stream())
+                    && let Some(val) = self.method_by_name(e)
+                {
+                    return val;
+                }
                 // An integer, a bool or something opaque: Rust knows the method.
                 if let ("then" | "then_some", 1) = (name.as_str(), e.args.len())
                     && *self.s.b.func.ty(v) == Type::Bool
@@ -326,6 +334,12 @@ impl Lower<'_> {
         }
     }
 
+    /// Whether this function is a method whose receiver is data: its companions are methods too.
+    fn is_method_of_data(&self) -> bool {
+        let opened = |p: &super::signature::ParamSig| p.ident == crate::receivers::THIS && !p.active;
+        self.sig.receiver.is_some() || self.sig.params.first().is_some_and(opened)
+    }
+
     pub(super) fn is_float_method(&self, name: &str) -> bool {
         Unary::from_method(name).is_some()
             || Binary::from_method(name).is_some()
@@ -352,6 +366,9 @@ impl Lower<'_> {
     }
 
     fn foreign_call(&mut self, e: &syn::ExprMethodCall) -> Val {
+        if ["partition_point", "binary_search_by"].iter().any(|name| e.method == name) && e.args.len() == 1 {
+            return self.searched(e).unwrap_or(Val::Never);
+        }
         self.verbatim(
             e.to_token_stream(),
             e.method.span(),
@@ -440,8 +457,30 @@ impl Lower<'_> {
                 };
             }
         };
-        let operands = [&[v], values.as_slice()].concat();
+        let mut operands = [&[v], values.as_slice()].concat();
+        self.to_one_type(&op, &mut operands);
         Val::Scalar(self.op(op, &operands))
+    }
+
+    /// `x.powf(c)`: both are of one type, which a generic float tells rustc of what nobody looks into (`c` may be `lit(0.5)`).
+    fn to_one_type(&mut self, op: &Op, operands: &mut [Value]) {
+        if !matches!(op, Op::Binary(_) | Op::MulAdd | Op::Clamp) {
+            return;
+        }
+        let mut types = operands.iter().map(|v| self.s.b.func.ty(*v));
+        let Some(Type::Float(FloatKind::Param(name))) =
+            types.find(|ty| matches!(ty, Type::Float(FloatKind::Param(_)))).cloned()
+        else {
+            return;
+        };
+        let Ok(ty) = name.parse::<proc_macro2::TokenStream>() else { return };
+        let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+        for v in operands {
+            if *self.s.b.func.ty(*v) == Type::Opaque && !self.s.refs.contains(v) {
+                let told = quote!(::core::convert::identity::<#ty>(#hole));
+                *v = self.pass(told, &[*v], Type::Float(FloatKind::Param(name.clone())));
+            }
+        }
     }
 
     /// A float as another float.
@@ -490,7 +529,7 @@ impl Lower<'_> {
                 let it = super::iterators::Iter::Elements { view: view.clone(), mutable: false };
                 self.collect_vec(&std::rc::Rc::new(it), "copy", e.span())
             }
-            ("to_vec" | "clone" | "to_owned" | "into_vec", 0) => {
+            ("to_vec" | "clone" | "to_owned" | "into_vec" | "into_owned" | "clone_owned", 0) => {
                 // `to_vec` makes a vector also of an array.
                 let fixed = !matches!(
                     self.s.b.func.buffer(view.buffer).dims[view.prefix.len()],

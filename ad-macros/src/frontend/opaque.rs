@@ -134,7 +134,14 @@ impl Lower<'_> {
             let rest: #ty = #hole;
             rest
         });
-        let Some(Found::Fields(names)) = self.known.get(origin).cloned() else { return Vec::new() };
+        let name = ty.segments.last().map(|s| s.ident.to_string()).unwrap_or_default();
+        let names: Vec<String> = match (crate::structs::find(&name), self.known.get(origin).cloned()) {
+            (Some(item), _) => {
+                item.fields.members().map(|m| quote::ToTokens::to_token_stream(&m).to_string()).collect()
+            }
+            (None, Some(Found::Fields(names))) => names.into_iter().collect(),
+            (None, _) => return Vec::new(),
+        };
         let rest = self.pass(typed, &[rest], Type::Opaque);
         let names = names.into_iter().filter(|n| !given.contains(n));
         names.map(|name| (name.clone(), Val::Scalar(self.field_of(rest, &name)))).collect()
@@ -172,7 +179,7 @@ impl Lower<'_> {
     }
 
     /// A struct of other code whose fields are known.
-    fn opened_as(&mut self, v: Value, path: &syn::Path) -> Option<Val> {
+    pub(super) fn opened_as(&mut self, v: Value, path: &syn::Path) -> Option<Val> {
         let item = crate::structs::instance(path)?;
         let mut fields = Vec::new();
         for field in super::records::fields_of(&item) {
@@ -261,7 +268,7 @@ impl Lower<'_> {
         self.wanted.insert(origin, Found::Fields(all));
     }
 
-    fn is_opaque(&self, v: Value) -> bool {
+    pub(super) fn is_opaque(&self, v: Value) -> bool {
         *self.s.b.func.ty(v) == Type::Opaque && !self.is_tainted(v)
     }
 

@@ -310,11 +310,12 @@ pub(crate) fn returns_a_float(sig: &syn::Signature, around: &syn::Generics) -> b
 }
 
 /// Whether a function can only be written out where others call it: it has something to do with floats, but what it takes
-/// or returns has no derivative of its own (`Vec<Vec<f64>>`, `(f64, usize)`, structs, `&mut f64`, or only `&mut [f64]`).
-pub(crate) fn is_helper(item: &syn::ItemFn) -> bool {
+/// or returns has no derivative of its own (`Vec<Vec<f64>>`, `(f64, usize)`, structs, `&mut f64`, or only `&mut [f64]`). A method
+/// can be if it is of a type that is known.
+pub(crate) fn is_helper(item: &syn::ItemFn, of_known_type: bool) -> bool {
     let sig = &item.sig;
     let floats = Floats::of(&sig.generics);
-    if sig.receiver().is_some() {
+    if sig.receiver().is_some() && !of_known_type {
         return false;
     }
     let types: Vec<&syn::Type> = sig
@@ -614,7 +615,8 @@ fn activity(params: &mut [ParamSig], options: &Options, at: Span, diagnostics: &
                 continue;
             }
             None => format!("there is no parameter `{name}`"),
-            Some(Class::Output { .. }) => format!("`{name}` is an output"),
+            // Outputs are active in any case.
+            Some(Class::Output { .. }) => continue,
             Some(Class::Other) => format!("`{name}` is no float, array or slice of floats"),
             Some(_) => continue,
         };

@@ -92,17 +92,7 @@ impl Lower<'_> {
                 all
             }
             (name, _) if super::sorting::sorts(name) => self.sort(&Val::View(view.clone()), e),
-            // What comes out is data, whatever is compared.
-            ("partition_point" | "binary_search_by", 1) => {
-                let found = self.verbatim_operands(e.to_token_stream(), e.span())?;
-                let int = name == "partition_point";
-                let ty = if int { crate::ir::Type::Int } else { crate::ir::Type::Opaque };
-                let v = self.s.b.op_typed(Op::Verbatim(found.verbatim), &found.args, ty);
-                if int {
-                    self.s.ints.insert(v, "usize".into());
-                }
-                Val::Scalar(v)
-            }
+            ("partition_point" | "binary_search_by", 1) => self.searched(e)?,
             ("contains" | "iter", _) => {
                 return Some(self.verbatim(
                     e.to_token_stream(),
@@ -114,6 +104,18 @@ impl Lower<'_> {
             _ => return None,
         };
         Some(val)
+    }
+
+    /// `x.partition_point(|v| *v < t)`, `x.binary_search_by(..)`: what comes out is data, whatever is compared.
+    pub(super) fn searched(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
+        let found = self.verbatim_operands(e.to_token_stream(), e.span())?;
+        let int = e.method == "partition_point";
+        let ty = if int { crate::ir::Type::Int } else { crate::ir::Type::Opaque };
+        let v = self.s.b.op_typed(Op::Verbatim(found.verbatim), &found.args, ty);
+        if int {
+            self.s.ints.insert(v, "usize".into());
+        }
+        Some(Val::Scalar(v))
     }
 
     /// `rows.first()`, `rows.last()` of a vector that is kept in parts.

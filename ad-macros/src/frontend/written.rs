@@ -286,6 +286,18 @@ impl Lower<'_> {
                 }
             }
             (syn::Type::Path(p), Val::Scalar(v)) => {
+                // `BSpline<D>` with what is declared to be a `BSpline<3>`.
+                if let Some(syn::Type::Path(declared)) = self.s.declared.get(v)
+                    && let (Some(a), Some(b)) = (p.path.segments.last(), declared.path.segments.last())
+                    && a.ident == b.ident
+                {
+                    for (a, b) in arguments(&p.path).into_iter().zip(arguments(&declared.path)) {
+                        let name = a.to_token_stream().to_string();
+                        if names.contains(&name) {
+                            types.entry(name).or_insert(b.to_token_stream());
+                        }
+                    }
+                }
                 if let Some(name) = named(p, names) {
                     let tokens = match self.s.b.func.ty(*v).clone() {
                         Type::Float(FloatKind::Infer) => None,

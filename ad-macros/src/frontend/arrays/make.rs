@@ -2,45 +2,64 @@
 
 use syn::spanned::Spanned;
 
+use crate::frontend::generic::Floats;
 use crate::frontend::lower::Lower;
 use crate::frontend::value::{Val, View};
-use crate::ir::{Dim, FloatKind, StoreMode, Type, Value};
+use crate::ir::{Dim, FloatKind, Layout, StoreMode, Type, Value};
 
-/// Which library a type's name is of, and how many axes it has; fixed lengths by the name.
-fn known(name: &str) -> Option<(bool, usize, Option<String>)> {
-    Some(match name {
-        "Array1" => (false, 1, None),
-        "Array2" => (false, 2, None),
-        "DVector" => (true, 1, None),
-        "DMatrix" => (true, 2, None),
-        _ => {
-            // A matrix of one row.
-            let name = name.strip_prefix("Row").unwrap_or(name);
-            let n = name.chars().last().filter(|c| ('1'..='6').contains(c))?.to_string();
-            match name.trim_end_matches(|c: char| c.is_ascii_digit()) {
-                "Vector" => (true, 1, Some(n)),
-                "Matrix" => (true, 2, Some(n)),
-                _ => return None,
-            }
+/// A type of one of these libraries.
+struct Known {
+    /// Of `nalgebra`, not `ndarray`.
+    linear: bool,
+    /// How many axes it has.
+    rank: usize,
+    /// Their lengths, if the type tells.
+    fixed: Option<Vec<Dim>>,
+}
+
+/// What a type is by its name: `Array2`, `Vector3`, `Matrix2x3`; `SMatrix` by its arguments, or by the type that is wanted.
+fn known(ty: &syn::PathSegment, wanted: Option<&syn::Type>, floats: &Floats) -> Option<Known> {
+    let name = ty.ident.to_string();
+    // A matrix of one row is made of a column.
+    let name = name.strip_prefix("Row").unwrap_or(&name);
+    let plain = |linear, rank| Some(Known { linear, rank, fixed: None });
+    match name {
+        "Array1" => return plain(false, 1),
+        "Array2" => return plain(false, 2),
+        "DVector" => return plain(true, 1),
+        "DMatrix" => return plain(true, 2),
+        _ => {}
+    }
+    let (ident, arguments) = (syn::Ident::new(name, ty.ident.span()), &ty.arguments);
+    let told: syn::Type = match arguments {
+        syn::PathArguments::AngleBracketed(arguments) => {
+            let arguments = &arguments.args;
+            syn::parse2(quote::quote!(#ident<#arguments>)).ok()?
         }
+        _ if name.starts_with(['S', 'O']) => {
+            let syn::Type::Path(wanted) = wanted? else { return None };
+            if wanted.path.segments.last()?.ident != ident {
+                return None;
+            }
+            syn::Type::Path(wanted.clone())
+        }
+        // A path may begin with `self`.
+        _ => syn::parse2(quote::quote!(#ident<f64>)).ok()?,
+    };
+    let told = super::types::foreign(&told, floats)?;
+    let is_told = told.dims.iter().all(|d| matches!(d, Dim::Fixed(n) if &**n != "_"));
+    (told.layout == Layout::Nalgebra && is_told).then(|| Known {
+        linear: true,
+        rank: told.dims.len(),
+        fixed: Some(told.dims),
     })
 }
 
 /// Whether a name is of a type of these libraries.
 pub(in super::super) fn is_array_type(name: &str) -> bool {
-    known(name).is_some()
-        || [
-            "Array",
-            "SVector",
-            "SMatrix",
-            "OVector",
-            "OMatrix",
-            "Matrix2x3",
-            "Matrix3x2",
-            "Rotation2",
-            "Rotation3",
-        ]
-        .contains(&name)
+    let segment = syn::Ident::new(name, proc_macro2::Span::call_site()).into();
+    known(&segment, None, &<Floats as Default>::default()).is_some()
+        || ["Array", "SVector", "SMatrix", "OVector", "OMatrix", "Rotation2", "Rotation3"].contains(&name)
 }
 
 impl Lower<'_> {
@@ -51,7 +70,8 @@ impl Lower<'_> {
         if ty == "Zip" && name == "from" && c.args.len() == 1 {
             return self.zipped(&c.args[0]).map(Val::Iter);
         }
-        let (linear, rank, fixed) = known(ty)?;
+        let segment = &path.segments[path.segments.len() - 2];
+        let Known { linear, rank, fixed } = known(segment, self.expected.as_ref(), &self.sig.floats)?;
         let args: Vec<&syn::Expr> = c.args.iter().collect();
         if ty.starts_with("Row") {
             let path: syn::Path = {
@@ -61,7 +81,7 @@ impl Lower<'_> {
             };
             return match self.make_array(&path, c)? {
                 Val::View(view) => {
-                    let dims = vec![Dim::Fixed("1".into()), Dim::Fixed(fixed?.into())];
+                    let dims = vec![Dim::Fixed("1".into()), fixed?.pop()?];
                     let elem = self.elem(&view);
                     Some(Val::View(self.build("row", dims, &elem, true, &mut |this, index| {
                         this.at_index(&view, &[index[1]])
@@ -71,18 +91,10 @@ impl Lower<'_> {
             };
         }
         let dims_of = |this: &mut Self, e: Option<&&syn::Expr>| -> Option<Vec<Dim>> {
-            if let Some(n) = &fixed {
-                return Some(vec![Dim::Fixed(n.as_str().into()); rank]);
+            if let Some(dims) = &fixed {
+                return Some(dims.clone());
             }
-            let numbers = match e? {
-                syn::Expr::Tuple(t) => t.elems.iter().collect::<Vec<_>>(),
-                other => vec![*other],
-            };
-            let mut dims = Vec::new();
-            for n in numbers {
-                let val = this.expr(n).0;
-                dims.push(Dim::Dyn(this.scalar(val, n.span())?));
-            }
+            let dims = this.shape_of(e?)?;
             (dims.len() == rank).then_some(dims)
         };
         let float = Type::Float(FloatKind::Infer);
@@ -166,7 +178,8 @@ impl Lower<'_> {
             }
             ("identity" | "eye", list) => {
                 let dims = match (&fixed, list.first()) {
-                    (Some(n), _) => vec![Dim::Fixed(n.as_str().into()); 2],
+                    (Some(dims), _) if dims[0] == dims[rank - 1] => dims.clone(),
+                    (Some(_), _) => return None,
                     (None, Some(n)) => {
                         let val = self.expr(n).0;
                         let n = self.scalar(val, c.span())?;
@@ -207,10 +220,10 @@ impl Lower<'_> {
                 match &fixed {
                     None if rank == 1 => all,
                     None => return None,
-                    Some(n) => {
-                        let dims = vec![Dim::Fixed(n.as_str().into()); rank];
+                    Some(dims) => {
+                        let Dim::Fixed(n) = &dims[0] else { return None };
                         let (elem, n) = (self.elem(&all), self.s.b.int(n));
-                        self.build("array", dims, &elem, linear, &mut |this, index| {
+                        self.build("array", dims.clone(), &elem, linear, &mut |this, index| {
                             let at = match index {
                                 [i, j] => {
                                     let before = this.op(crate::ir::Op::Mul, &[*j, n]);
@@ -230,21 +243,30 @@ impl Lower<'_> {
                     let val = self.deref(val);
                     values.push(self.scalar(val, e.span())?);
                 }
-                let n: usize = fixed.as_ref()?.parse().ok()?;
-                if values.len() != n.pow(rank as u32) {
+                let dims = fixed?;
+                let lengths: Option<Vec<usize>> = dims
+                    .iter()
+                    .map(|d| match d {
+                        Dim::Fixed(n) => n.parse().ok(),
+                        _ => None,
+                    })
+                    .collect();
+                let lengths = lengths?;
+                if values.len() != lengths.iter().product::<usize>() {
                     return None;
                 }
-                self.listed(&values, n, rank)
+                self.listed(&values, dims, lengths[rank - 1])
             }
             ("from_vec" | "from" | "from_row_slice" | "from_column_slice", [list]) if rank == 1 => {
                 match self.expr(list).0 {
                     Val::View(view) => match &fixed {
                         None if name == "from_vec" || name == "from" => view,
                         None => self.copy_of(&view, "array"),
-                        Some(n) => {
-                            let dims = vec![Dim::Fixed(n.as_str().into())];
+                        Some(dims) => {
                             let elem = self.elem(&view);
-                            self.build("array", dims, &elem, linear, &mut |this, i| this.at_index(&view, i))
+                            self.build("array", dims.clone(), &elem, linear, &mut |this, i| {
+                                this.at_index(&view, i)
+                            })
                         }
                     },
                     Val::Never => return Some(Val::Never),
@@ -390,10 +412,11 @@ impl Lower<'_> {
         self.declare_buffer("array", dims, fill)
     }
 
-    /// Of numbers in the order of rows.
-    fn listed(&mut self, values: &[Value], n: usize, rank: usize) -> View {
+    /// Of numbers in the order of rows, which are of this length.
+    fn listed(&mut self, values: &[Value], dims: Vec<Dim>, n: usize) -> View {
         let zero = self.s.b.float(0.0, Type::Float(FloatKind::Infer));
-        let view = self.filled(vec![Dim::Fixed(n.to_string().into()); rank], zero);
+        let rank = dims.len();
+        let view = self.filled(dims, zero);
         for (at, v) in values.iter().enumerate() {
             let index = if rank == 1 { vec![at] } else { vec![at / n, at % n] };
             let index = index.into_iter().map(|k| self.s.b.int(&k.to_string())).collect();

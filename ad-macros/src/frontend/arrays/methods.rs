@@ -53,7 +53,7 @@ impl Lower<'_> {
                 let norm = self.norm(view);
                 self.mapped(view, &mut |this, v| this.op(Op::Div, &[v, norm]))
             }
-            ("determinant", []) if rank == 2 => self.determinant(view, e.method.span()),
+            ("determinant", []) if rank == 2 => self.determinant(view),
             ("trace", []) => {
                 let n = self.len(view);
                 let view = view.clone();
@@ -91,7 +91,13 @@ impl Lower<'_> {
                 let (n, m) = (self.extent(view, 0), self.extent(view, 1));
                 Val::Scalar(self.op(Op::Mul, &[n, m]))
             }
-            ("row" | "row_iter" | "row_mut", _) if self.is_linear(view) => {
+            ("lu", []) if rank == 2 && self.is_linear(view) => self.lu(view),
+            ("try_inverse", []) if rank == 2 && self.is_linear(view) => {
+                let factors = self.lu(view);
+                return self.lu_method(&factors, e);
+            }
+            _ if let Some(part) = self.part_of_matrix(view, e) => part,
+            ("row_iter" | "row_mut", _) if self.is_linear(view) => {
                 self.error(
                     e.method.span(),
                     "rows of `nalgebra`'s matrices are not supported",
@@ -205,8 +211,10 @@ impl Lower<'_> {
                 let numbers: Vec<Value> = numbers.collect();
                 self.lengths(&numbers)
             }
-            ("dim", []) if rank == 1 => Val::Scalar(self.extent(view, 0)),
-            ("dim", []) => Val::Tuple((0..rank).map(|k| Val::Scalar(self.extent(view, k))).collect()),
+            ("dim" | "raw_dim", []) if rank == 1 => Val::Scalar(self.extent(view, 0)),
+            ("dim" | "raw_dim", []) => {
+                Val::Tuple((0..rank).map(|k| Val::Scalar(self.extent(view, k))).collect())
+            }
             ("view" | "view_mut" | "as_view", []) => Val::View(View { by_ref: true, ..view.clone() }),
             ("slice" | "slice_mut" | "slice_move", [s]) => self.sliced(view, s, name == "slice_mut")?,
             ("column_mut", [j]) if rank == 2 => {
@@ -370,18 +378,13 @@ impl Lower<'_> {
     }
 
     /// The determinant of a matrix of two to four rows.
-    fn determinant(&mut self, view: &View, span: proc_macro2::Span) -> Val {
+    fn determinant(&mut self, view: &View) -> Val {
         let n = match &self.s.b.func.buffer(view.buffer).dims[view.prefix.len()] {
             crate::ir::Dim::Fixed(n) => n.parse::<usize>().unwrap_or(0),
             _ => 0,
         };
         if !(2..=4).contains(&n) {
-            self.error(
-                span,
-                "the determinant is supported for matrices of 2 to 4 rows",
-                "factor the matrix: the determinant is the product of the pivots",
-            );
-            return Val::Never;
+            return self.determinant_by_lu(view);
         }
         let k: Vec<Value> = (0..n).map(|k| self.s.b.int(&k.to_string())).collect();
         Val::Scalar(self.minor(view, &k, 0, &(0..n).collect::<Vec<_>>()))

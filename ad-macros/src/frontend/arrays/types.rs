@@ -55,6 +55,13 @@ pub(crate) fn foreign(ty: &syn::Type, floats: &Floats) -> Option<Foreign> {
         "SMatrix" if lengths.len() == 2 => (Layout::Nalgebra, lengths, false),
         "DVector" => (Layout::Nalgebra, slices(1), false),
         "DMatrix" => (Layout::Nalgebra, slices(2), false),
+        name if let Some((r, c)) = name.strip_prefix("Matrix").and_then(|n| n.split_once('x')) => {
+            let known = |n: &str| n.len() == 1 && n.starts_with(|c| ('1'..='6').contains(&c));
+            if !known(r) || !known(c) {
+                return None;
+            }
+            (Layout::Nalgebra, fixed(&[r, c]), false)
+        }
         name => {
             let n = name.chars().last().filter(|c| ('1'..='6').contains(c))?.to_string();
             match name.trim_end_matches(|c: char| c.is_ascii_digit()) {

@@ -32,6 +32,14 @@ impl Lower<'_> {
             if !found.tainted {
                 return None;
             }
+            if matches!(&target, syn::Type::Path(p) if p.path.segments.last().is_some_and(|s| s.ident == "Array1"))
+            {
+                let all = self.collect_vec(it, "array", e.span());
+                if let Val::View(view) = &all {
+                    self.s.arrays.insert(view.buffer);
+                }
+                return Some(all);
+            }
             self.error(
                 target.span(),
                 format!(

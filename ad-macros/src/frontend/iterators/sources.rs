@@ -117,7 +117,7 @@ impl Lower<'_> {
         Some(Val::Iter(Rc::new(it)))
     }
 
-    fn number(&mut self, e: &syn::Expr) -> Option<Value> {
+    pub(in super::super) fn number(&mut self, e: &syn::Expr) -> Option<Value> {
         let val = self.expr(e).0;
         self.scalar(val, e.span())
     }

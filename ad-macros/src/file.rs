@@ -1,0 +1,237 @@
+//! The file where an item stands: what the macro may see of it beyond the item itself.
+//!
+//! An attribute sees the item that it stands on and nothing else. The file tells what stands beside and around it: type aliases,
+//! structs and functions that this crate is for, and the `impl` block that a method belongs to. Names can mislead, so whoever
+//! asks has rustc check what it was told.
+
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use proc_macro2::{Ident, Span};
+use quote::{ToTokens, quote};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+use syn::visit::Visit;
+
+/// The files that have been read.
+static FILES: LazyLock<Mutex<HashMap<PathBuf, File>>> = LazyLock::new(Mutex::default);
+
+#[derive(Default)]
+struct File {
+    scopes: Vec<Scope>,
+    methods: Vec<Placed>,
+}
+
+/// A function in an `impl` block.
+struct Placed {
+    /// Without white space, attributes and comments.
+    text: String,
+    /// The block without its items.
+    header: String,
+}
+
+/// The names of the items in a module or block, and what it sees.
+#[derive(Clone, Default)]
+struct Scope {
+    items: HashSet<String>,
+    aliases: HashMap<String, String>,
+    /// The types of constants and statics.
+    constants: HashMap<String, String>,
+    /// Structs that derive `Differentiable`, as text.
+    structs: HashMap<String, String>,
+    /// Functions under `#[differentiable]`, as text.
+    functions: HashMap<String, String>,
+}
+
+/// The aliases that an item of this name sees in the file of a span, if there is just one such item or all see the same.
+pub(crate) fn aliases_beside(item: &str, span: Span) -> Option<HashMap<String, String>> {
+    beside(item, span, |scope| &scope.aliases)
+}
+
+/// The type of a constant or static that a function sees.
+pub(crate) fn type_of_constant(name: &str, function: &Ident) -> Option<syn::Type> {
+    let seen = beside(&function.to_string(), function.span(), |scope| &scope.constants)?;
+    syn::parse_str(seen.get(name)?).ok()
+}
+
+/// The structs deriving `Differentiable` beside an item, above it or below.
+pub(crate) fn structs_beside(item: &syn::ItemStruct) -> HashMap<String, String> {
+    beside(&item.ident.to_string(), item.ident.span(), |scope| &scope.structs).unwrap_or_default()
+}
+
+/// The functions under `#[differentiable]` beside one, above it or below.
+pub(crate) fn functions_beside(function: &syn::ItemFn) -> HashMap<String, String> {
+    let (name, span) = (function.sig.ident.to_string(), function.sig.ident.span());
+    beside(&name, span, |scope| &scope.functions).unwrap_or_default()
+}
+
+/// The header of the `impl` block, without items, that a function with the attribute stands in. Told by the function's text: `None`
+/// if none has it, or blocks of several types.
+pub(crate) fn block_around(function: &syn::ItemFn) -> Option<syn::ItemImpl> {
+    let text = plain_text(&function.sig, &function.block);
+    with_file(function.sig.ident.span(), |file| {
+        let mut headers = file.methods.iter().filter(|m| m.text == text).map(|m| &m.header);
+        let first = headers.next()?;
+        headers.all(|other| other == first).then(|| syn::parse_str(first).ok())?
+    })?
+}
+
+/// A function without white space, attributes and comments.
+fn plain_text(sig: &syn::Signature, block: &syn::Block) -> String {
+    quote!(#sig #block).to_string().split_whitespace().collect()
+}
+
+/// What all scopes with an item of this name have in common.
+fn beside(
+    item: &str,
+    span: Span,
+    of: impl Fn(&Scope) -> &HashMap<String, String>,
+) -> Option<HashMap<String, String>> {
+    with_file(span, |file| {
+        let mut sees: Option<HashMap<String, String>> = None;
+        for scope in file.scopes.iter().filter(|s| s.items.contains(item)) {
+            match &mut sees {
+                None => sees = Some(of(scope).clone()),
+                // Of what two modules disagree on, neither is taken.
+                Some(all) => all.retain(|name, text| of(scope).get(name) == Some(text)),
+            }
+        }
+        sees
+    })?
+}
+
+/// Asks the file of a span, which is read once.
+fn with_file<R>(span: Span, ask: impl FnOnce(&File) -> R) -> Option<R> {
+    let path = span.local_file()?;
+    let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    let file = files.entry(path.clone()).or_insert_with(|| {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let mut reader = Reader { open: vec![Scope::default()], read: File::default() };
+        if let Ok(file) = syn::parse_file(&text) {
+            reader.items(&file.items);
+            reader.visit_file(&file);
+        }
+        reader.read.scopes.append(&mut reader.open);
+        reader.read
+    });
+    Some(ask(file))
+}
+
+/// Reads a file.
+struct Reader {
+    open: Vec<Scope>,
+    read: File,
+}
+
+impl Reader {
+    /// What stands in a scope, beside what it sees of those around it.
+    fn items<'i>(&mut self, items: impl IntoIterator<Item = &'i syn::Item>) {
+        let Some(scope) = self.open.last_mut() else { return };
+        // Which of several of one name is compiled, conditions decide that nobody here knows.
+        let is_conditional = |attrs: &[syn::Attribute]| {
+            attrs.iter().any(|a| a.path().is_ident("cfg") || a.path().is_ident("cfg_attr"))
+        };
+        for item in items {
+            match item {
+                syn::Item::Fn(f) => {
+                    scope.items.insert(f.sig.ident.to_string());
+                    if f.attrs.iter().any(crate::below::is_ours) && !is_conditional(&f.attrs) {
+                        scope.functions.insert(f.sig.ident.to_string(), f.to_token_stream().to_string());
+                    }
+                }
+                syn::Item::Struct(s) => {
+                    scope.items.insert(s.ident.to_string());
+                    // Another meaning of the name.
+                    scope.aliases.remove(&s.ident.to_string());
+                    let derives = |a: &syn::Attribute| {
+                        a.path().is_ident("derive")
+                            && a.to_token_stream().to_string().contains("Differentiable")
+                    };
+                    if s.attrs.iter().any(derives) && !is_conditional(&s.attrs) {
+                        scope.structs.insert(s.ident.to_string(), s.to_token_stream().to_string());
+                    }
+                }
+                syn::Item::Enum(e) => {
+                    scope.aliases.remove(&e.ident.to_string());
+                }
+                syn::Item::Impl(block) => {
+                    scope.items.insert(block.self_ty.to_token_stream().to_string());
+                    for item in &block.items {
+                        if let syn::ImplItem::Fn(f) = item {
+                            scope.items.insert(f.sig.ident.to_string());
+                        }
+                    }
+                }
+                syn::Item::Const(c) => {
+                    scope.constants.insert(c.ident.to_string(), c.ty.to_token_stream().to_string());
+                }
+                syn::Item::Static(c) => {
+                    scope.constants.insert(c.ident.to_string(), c.ty.to_token_stream().to_string());
+                }
+                syn::Item::Type(t) if t.generics.params.is_empty() => {
+                    scope.aliases.insert(t.ident.to_string(), t.ty.to_token_stream().to_string());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn within<'i>(
+        &mut self,
+        items: impl IntoIterator<Item = &'i syn::Item>,
+        inherits: bool,
+        f: impl FnOnce(&mut Self),
+    ) {
+        let seen = match self.open.last() {
+            Some(around) if inherits => around.clone(),
+            _ => Scope::default(),
+        };
+        self.open.push(Scope { items: HashSet::default(), ..seen });
+        self.items(items);
+        f(self);
+        self.read.scopes.extend(self.open.pop());
+    }
+}
+
+impl<'ast> Visit<'ast> for Reader {
+    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
+        if let Some((_, items)) = &module.content {
+            // `use super::*` and `use super::Matrix`.
+            let inherits = items.iter().any(|item| {
+                matches!(item, syn::Item::Use(u) if quote!(#u).to_string().contains("super ::")
+                    || quote!(#u).to_string().contains("crate ::"))
+            });
+            self.within(items, inherits, |this| items.iter().for_each(|item| this.visit_item(item)));
+        }
+    }
+
+    fn visit_item_impl(&mut self, block: &'ast syn::ItemImpl) {
+        let header = || {
+            let mut bare = block.clone();
+            (bare.attrs, bare.items) = (Vec::new(), Vec::new());
+            bare.to_token_stream().to_string()
+        };
+        for item in &block.items {
+            if let syn::ImplItem::Fn(f) = item
+                && f.attrs.iter().any(crate::below::is_ours)
+            {
+                self.read.methods.push(Placed { text: plain_text(&f.sig, &f.block), header: header() });
+            }
+        }
+        syn::visit::visit_item_impl(self, block);
+    }
+
+    fn visit_block(&mut self, block: &'ast syn::Block) {
+        let items: Vec<&syn::Item> = block
+            .stmts
+            .iter()
+            .filter_map(|s| match s {
+                syn::Stmt::Item(item) => Some(item),
+                _ => None,
+            })
+            .collect();
+        if items.is_empty() {
+            return syn::visit::visit_block(self, block);
+        }
+        self.within(items, true, |this| syn::visit::visit_block(this, block));
+    }
+}
