@@ -4,26 +4,29 @@
 //! it is used; everything else gets a `let`. A load that waits to be printed is printed before anything writes
 //! its buffer. What a loop carries is a mutable variable, which its arguments and results share.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::ToTokens;
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::buffers::{fill_all, zero_of};
 use super::expr::{self, Expr, Prec};
 use super::names::Names;
+use super::text::{Pieces, hint};
 use super::verbatim;
 use crate::ir::{
     Binding, Block, Buffer, Dim, Func, Inst, InstKind, Layout, Op, Stack, Storage, StoreMode, Type, Value,
     Verbatim,
 };
 
-/// A function on its way to tokens.
+/// A function on its way to text.
 pub(super) struct Body<'a> {
     pub(super) func: &'a Func,
     pub(super) names: Names,
-    pub(super) values: HashMap<Value, Ident>,
-    pub(super) buffers: HashMap<Buffer, Ident>,
-    pub(super) stacks: HashMap<Stack, Ident>,
+    pub(super) values: HashMap<Value, String>,
+    pub(super) buffers: HashMap<Buffer, String>,
+    pub(super) stacks: HashMap<Stack, String>,
+    /// The user's own code.
+    pub(super) pieces: Pieces,
     /// Values printed where they are used.
     pub(super) pending: Vec<(Value, Pending)>,
     pub(super) uses: HashMap<Value, Uses>,
@@ -62,6 +65,7 @@ impl<'a> Body<'a> {
             values: HashMap::default(),
             buffers: HashMap::default(),
             stacks: HashMap::default(),
+            pieces: Pieces::default(),
             pending: Vec::new(),
             uses: HashMap::default(),
             constants: HashMap::default(),
@@ -112,11 +116,6 @@ impl<'a> Body<'a> {
         body
     }
 
-    /// Takes a name away from generated code.
-    pub(super) fn reserve(&mut self, tokens: TokenStream) {
-        self.names.reserve_all(tokens);
-    }
-
     pub(super) fn declare(&mut self, b: Buffer) {
         let name = self.names.fresh(&self.func.buffer(b).name);
         self.buffers.insert(b, name);
@@ -146,34 +145,40 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// The name of a value, for what is made of tokens.
     pub(super) fn value_name(&self, v: Value) -> Ident {
+        Ident::new(self.value_text(v), Span::call_site())
+    }
+
+    /// The name of a buffer, for what is made of tokens.
+    pub(super) fn buffer_name(&self, b: Buffer) -> Ident {
+        Ident::new(self.buffer_text(b), Span::call_site())
+    }
+
+    pub(super) fn value_text(&self, v: Value) -> &str {
         match self.values.get(&v) {
-            Some(name) => name.clone(),
+            Some(name) => name,
             None => unreachable!("{v} has no name in {}", self.func.name),
         }
     }
 
-    pub(super) fn buffer_name(&self, b: Buffer) -> Ident {
+    pub(super) fn buffer_text(&self, b: Buffer) -> &str {
         match self.buffers.get(&b) {
-            Some(name) => name.clone(),
+            Some(name) => name,
             None => unreachable!("{b} has no name in {}", self.func.name),
         }
     }
 
-    pub(super) fn stack_name(&mut self, s: Stack) -> Ident {
-        if let Some(name) = self.stacks.get(&s) {
-            return name.clone();
-        }
-        let name = self.names.fresh(&self.func.stack(s).name);
-        self.stacks.insert(s, name.clone());
-        name
+    pub(super) fn stack_name(&mut self, s: Stack) -> String {
+        let (func, names) = (self.func, &mut self.names);
+        self.stacks.entry(s).or_insert_with(|| names.fresh(&func.stack(s).name)).clone()
     }
 
     // ---------------------------------------------------------------------------------------- the whole
 
     /// The statements of the function, without what is returned.
     pub(super) fn statements(&mut self) -> TokenStream {
-        let mut out = TokenStream::new();
+        let mut out = String::new();
         let mut stacks = HashSet::default();
         let func = self.func;
         func.body.visit(&mut |inst| stacks.extend(inst.kind.stack()));
@@ -182,38 +187,35 @@ impl<'a> Body<'a> {
         for s in stacks {
             let name = self.stack_name(s);
             let ty = self.stack_type(s);
-            out.extend(quote!(let mut #name #ty = ::ad_runtime::Tape::new();));
+            out.push_str(&format!("let mut {name}{ty} = ::ad_runtime::Tape::new();\n"));
         }
         self.block(&func.body, &mut out);
-        out
+        self.pieces.lex(&out)
     }
 
-    pub(super) fn stack_type(&self, s: Stack) -> TokenStream {
+    pub(super) fn stack_type(&self, s: Stack) -> String {
         let data = self.func.stack(s);
-        let Some(elem) = expr::scalar_type(&data.elem) else { return TokenStream::new() };
+        let Some(elem) = expr::scalar_text(&data.elem) else { return String::new() };
         // Of a vector, its elements are pushed.
-        let ty = data.contents.iter().flatten().rev().fold(elem, |inner, dim| match dim {
-            Dim::Fixed(n) => {
-                let n: TokenStream = n.parse().unwrap_or_default();
-                quote!([#inner; #n])
-            }
+        let ty = data.contents.iter().flatten().rev().fold(elem.to_string(), |inner, dim| match dim {
+            Dim::Fixed(n) => format!("[{inner}; {n}]"),
             _ => inner,
         });
-        quote!(: ::ad_runtime::Tape<#ty>)
+        format!(": ::ad_runtime::Tape < {ty} >")
     }
 
     /// What is returned, as an expression.
     pub(super) fn output(&mut self, binding: Binding) -> TokenStream {
         match binding {
-            Binding::Value(v) => self.take(v).tokens,
-            Binding::Buffer(b) => {
-                let name = self.buffer_name(b);
-                quote!(#name)
+            Binding::Value(v) => {
+                let value = self.take(v).text;
+                self.pieces.lex(&value)
             }
+            Binding::Buffer(b) => self.buffer_name(b).into_token_stream(),
         }
     }
 
-    pub(super) fn block(&mut self, block: &Block, out: &mut TokenStream) {
+    pub(super) fn block(&mut self, block: &Block, out: &mut String) {
         for inst in &block.insts {
             self.inst(inst, out);
         }
@@ -229,31 +231,29 @@ impl<'a> Body<'a> {
         if let Some(at) = self.pending.iter().position(|(p, _)| *p == v) {
             return self.pending.remove(at).1.expr;
         }
-        Expr::atom(self.value_name(v))
+        Expr::atom(self.value_text(v))
     }
 
-    pub(super) fn take_at(&mut self, v: Value, prec: Prec) -> TokenStream {
-        self.take(v).at(prec)
+    pub(super) fn take_at(&mut self, v: Value, prec: Prec) -> String {
+        self.take(v).at(prec).into_owned()
     }
 
     /// A `let` for a value.
-    pub(super) fn bind(&mut self, v: Value, expr: &Expr, out: &mut TokenStream) {
-        let hint = self.func.value(v).name.clone().unwrap_or_else(|| hint(&expr.tokens).into());
-        let name = self.names.fresh(&hint);
-        let tokens = &expr.tokens;
-        let ty = match self.func.ty(v) {
-            Type::Float(kind) if syn::parse2::<syn::Lit>(tokens.clone()).is_ok() => {
-                let ty = expr::float_type(kind);
-                quote!(: #ty)
-            }
-            _ => TokenStream::new(),
+    pub(super) fn bind(&mut self, v: Value, expr: &Expr, out: &mut String) {
+        let name = match &self.func.value(v).name {
+            Some(name) => self.names.fresh(name),
+            None => self.names.fresh(&hint(&self.pieces.tokens(&expr.text))),
         };
-        out.extend(quote!(let #name #ty = #tokens;));
+        let ty = match self.func.ty(v) {
+            Type::Float(kind) if expr.is_literal() => expr::annotation(Some(expr::float_text(kind))),
+            _ => String::new(),
+        };
+        out.push_str(&format!("let {name}{ty} = {};\n", expr.text));
         self.values.insert(v, name);
     }
 
     /// Prints what waits and reads one of these buffers, or all of it.
-    pub(super) fn flush(&mut self, written: Option<&[Buffer]>, out: &mut TokenStream) {
+    pub(super) fn flush(&mut self, written: Option<&[Buffer]>, out: &mut String) {
         let mut at = 0;
         while at < self.pending.len() {
             let hit = written.is_none_or(|list| self.pending[at].1.reads.iter().any(|b| list.contains(b)));
@@ -274,19 +274,19 @@ impl<'a> Body<'a> {
         operands: &[Value],
         mut reads: Vec<Buffer>,
         before: &[Pending],
-        out: &mut TokenStream,
+        out: &mut String,
     ) {
         let uses = self.uses.get(&v).copied().unwrap_or_default();
         let constant = operands.is_empty() && reads.is_empty();
-        let generic = constant && expr::is_generic_constant(&expr);
+        let generic = constant && expr.is_generic_constant();
         // The number of lanes is a name.
-        let count = constant && self.func.lanes.as_deref().is_some_and(|n| expr.tokens.to_string() == n);
-        if generic || count || constant && self.is_literal(&expr) {
+        let count = constant && self.func.lanes.as_deref().is_some_and(|n| self.pieces.said(&expr.text) == n);
+        if generic || count || constant && expr.is_literal() {
             self.constants.insert(v, expr);
             return;
         }
         let named = self.func.value(v).name.is_some() && !uses.yielded && !constant;
-        let long = expr.tokens.clone().into_iter().count() > 60;
+        let long = self.pieces.is_longer(&expr.text, 60);
         // What a round hands on is computed where it stands, unless it is a sum onto the variable itself: LLVM sees a
         // recurrence only if the next value is there before the stores that end the round.
         let late = uses.carried_on && !self.is_sum_onto_variable(&expr);
@@ -294,7 +294,7 @@ impl<'a> Body<'a> {
             let mut variables: HashSet<String> = HashSet::default();
             for operand in operands {
                 if let Some(name) = self.values.get(operand) {
-                    variables.insert(name.to_string());
+                    variables.insert(name.clone());
                 }
             }
             for p in before {
@@ -309,14 +309,7 @@ impl<'a> Body<'a> {
 
     /// Whether an expression is `s + ..` of a variable that a loop carries.
     pub(super) fn is_sum_onto_variable(&self, expr: &Expr) -> bool {
-        match expr.tokens.clone().into_iter().next() {
-            Some(proc_macro2::TokenTree::Ident(first)) => self.mutable.contains(&first.to_string()),
-            _ => false,
-        }
-    }
-
-    pub(super) fn is_literal(&self, expr: &Expr) -> bool {
-        syn::parse2::<syn::Lit>(expr.tokens.clone()).is_ok()
+        self.pieces.first_name(&expr.text).is_some_and(|first| self.mutable.contains(&*first))
     }
 
     /// Copies of what waits for these operands.
@@ -329,7 +322,7 @@ impl<'a> Body<'a> {
 
     // ---------------------------------------------------------------------------------------- instructions
 
-    pub(super) fn inst(&mut self, inst: &Inst, out: &mut TokenStream) {
+    pub(super) fn inst(&mut self, inst: &Inst, out: &mut String) {
         match &inst.kind {
             InstKind::Pure(op, args) => {
                 let before = self.waiting(args);
@@ -348,84 +341,75 @@ impl<'a> Body<'a> {
                 self.flush_written(&[*buffer], &keep, out);
                 let value = self.take(*value);
                 let sum = *mode == StoreMode::Add && expr::is_generic(&self.func.buffer(*buffer).elem);
-                let value = if sum { value.at(Prec::Mul) } else { value.tokens };
+                let value = if sum { value.at(Prec::Mul).into_owned() } else { value.text };
                 let element = self.element(*buffer, index);
-                out.extend(match mode {
-                    StoreMode::Set => quote!(#element = #value;),
+                out.push_str(&match mode {
+                    StoreMode::Set => format!("{element} = {value};\n"),
                     // A generic float has no `+=`.
-                    StoreMode::Add if sum => quote!(#element = #element + #value;),
-                    StoreMode::Add => quote!(#element += #value;),
+                    StoreMode::Add if sum => format!("{element} = {element} + {value};\n"),
+                    StoreMode::Add => format!("{element} += {value};\n"),
                 });
             }
             InstKind::Alloc { buffer, fill } => self.alloc(*buffer, *fill, out),
             InstKind::Grow { buffer, len } => {
                 self.flush(Some(&[*buffer]), out);
-                let len = self.take(*len).tokens;
-                let name = self.buffer_name(*buffer);
+                let len = self.take(*len).text;
+                let name = self.buffer_text(*buffer);
                 let data = self.func.buffer(*buffer);
                 let zero = data.dims[1..].iter().rev().fold(zero_of(&data.elem), |inner, dim| match dim {
-                    Dim::Fixed(n) => {
-                        let n: TokenStream = n.parse().unwrap_or_default();
-                        quote!([#inner; #n])
-                    }
-                    _ => quote!(::ad_runtime::__private::Vec::new()),
+                    Dim::Fixed(n) => format!("[{inner}; {n}]"),
+                    _ => "::ad_runtime::__private::Vec::new()".to_string(),
                 });
-                out.extend(quote! {
-                    {
-                        let length = #len;
-                        if #name.len() < length {
-                            #name.resize(length, #zero);
-                        }
-                    }
-                });
+                out.push_str(&format!(
+                    "{{ let length = {len}; if {name}.len() < length {{ {name}.resize(length, {zero}); }} }}\n"
+                ));
             }
             InstKind::Fill { buffer, value } => {
                 self.flush(Some(&[*buffer]), out);
-                let value = self.take(*value).tokens;
-                let name = self.buffer_name(*buffer);
-                let axes = self.func.buffer(*buffer).dims.len();
-                if let Some(field) = self.field(*buffer) {
+                let value = self.take(*value).text;
+                let name = self.buffer_text(*buffer);
+                let data = self.func.buffer(*buffer);
+                let axes = data.dims.len();
+                if let Some(field) = &data.field {
                     let set = if axes == 1 {
-                        quote!(row #field = #value;)
+                        format!("row {field} = {value};")
                     } else {
-                        fill_all(&quote!(row #field), axes - 1, &value)
+                        fill_all(&format!("row {field}"), axes - 1, &value)
                     };
-                    out.extend(quote!(for row in #name.iter_mut() { #set }));
-                    return;
+                    out.push_str(&format!("for row in {name}.iter_mut() {{ {set} }}\n"));
+                } else {
+                    // A library's array is filled as a whole.
+                    let axes = if data.layout == Layout::Nested { axes } else { 1 };
+                    out.push_str(&fill_all(name, axes, &value));
                 }
-                if self.func.buffer(*buffer).layout != Layout::Nested {
-                    out.extend(quote!(#name.fill(#value);));
-                    return;
-                }
-                out.extend(fill_all(&quote!(#name), axes, &value));
             }
             InstKind::Product(p) => self.product(p, out),
             InstKind::Push { stack, value } => {
-                let value = self.take(*value).tokens;
+                let value = self.take(*value).text;
                 let stack = self.stack_name(*stack);
-                out.extend(quote!(#stack.push(#value);));
+                out.push_str(&format!("{stack}.push({value});\n"));
             }
             InstKind::Pop { stack } => {
                 let stack = self.stack_name(*stack);
-                self.bind(inst.results[0], &Expr::atom(quote!(#stack.pop())), out);
+                self.bind(inst.results[0], &Expr::atom(format!("{stack}.pop()")), out);
             }
             InstKind::PushBuffer { stack, buffer } => {
                 let whole = is_array(&self.func.buffer(*buffer).dims);
-                let (stack, name) = (self.stack_name(*stack), self.buffer_name(*buffer));
-                out.extend(if whole {
-                    quote!(#stack.push(#name);)
+                let (stack, name) = (self.stack_name(*stack), self.buffer_text(*buffer));
+                out.push_str(&if whole {
+                    format!("{stack}.push({name});\n")
                 } else {
-                    quote!(#stack.push_all(&#name);)
+                    format!("{stack}.push_all(&{name});\n")
                 });
             }
             InstKind::PopBuffer { stack, buffer } => {
                 self.flush(Some(&[*buffer]), out);
                 let whole = is_array(&self.func.buffer(*buffer).dims);
-                let (stack, name) = (self.stack_name(*stack), self.buffer_name(*buffer));
-                out.extend(if whole {
-                    quote!(#name = #stack.pop();)
+                let (stack, name) = (self.stack_name(*stack), self.buffer_text(*buffer));
+                out.push_str(&if whole {
+                    format!("{name} = {stack}.pop();\n")
                 } else {
-                    quote!(#stack.pop_all(&mut #name);)
+                    format!("{stack}.pop_all(&mut {name});\n")
                 });
             }
             InstKind::Window { window, of, start, len, mutable } => {
@@ -433,21 +417,20 @@ impl<'a> Body<'a> {
                     // Nothing that waits may name the buffer while the window borrows it.
                     self.flush(None, out);
                 }
-                let (start, len) = (self.take(*start).tokens, self.take_at(*len, Prec::Add));
+                let (start, len) = (self.take(*start).text, self.take_at(*len, Prec::Add));
                 self.declare(*window);
-                let whole = *of;
-                let (name, of) = (self.buffer_name(*window), self.buffer_name(*of));
-                let borrow = if *mutable { quote!(&mut) } else { quote!(&) };
-                if self.func.buffer(whole).layout != Layout::Nested {
-                    self.slice_of(whole, &name, *mutable, out);
+                if self.func.buffer(*of).layout != Layout::Nested {
+                    self.slice_of(*of, *window, *mutable, out);
                     return;
                 }
-                let part = if start.to_string() == "0_usize" {
-                    quote!([..#len])
+                let (name, of) = (self.buffer_text(*window), self.buffer_text(*of));
+                let borrow = if *mutable { "&mut " } else { "&" };
+                let part = if self.pieces.said(&start) == "0_usize" {
+                    format!("[.. {len}]")
                 } else {
-                    quote!([#start..][..#len])
+                    format!("[{start} ..][.. {len}]")
                 };
-                out.extend(quote!(let #name = #borrow #of #part;));
+                out.push_str(&format!("let {name} = {borrow}{of}{part};\n"));
             }
             InstKind::If { cond, then_block, else_block } => {
                 self.branch(inst, *cond, then_block, else_block, out);
@@ -463,47 +446,47 @@ impl<'a> Body<'a> {
             InstKind::Effect(v, args) => {
                 self.flush(None, out);
                 let tokens = self.verbatim(v, args);
-                out.extend(quote!(#tokens;));
+                out.push_str(&format!("{};\n", self.pieces.add(tokens)));
             }
         }
     }
 
     /// Flushes what reads these buffers, except what the coming statement takes itself, as its right-hand side.
-    pub(super) fn flush_written(&mut self, written: &[Buffer], keep: &[Value], out: &mut TokenStream) {
+    pub(super) fn flush_written(&mut self, written: &[Buffer], keep: &[Value], out: &mut String) {
         let kept: Vec<_> = self.pending.iter().filter(|(v, _)| keep.contains(v)).cloned().collect();
         self.pending.retain(|(v, _)| !keep.contains(v));
         self.flush(Some(written), out);
         self.pending.extend(kept);
     }
 
+    /// The user's own code with what its holes stand for.
     pub(super) fn verbatim(&mut self, v: &Verbatim, args: &[Value]) -> TokenStream {
         let mut holes: HashMap<String, TokenStream> = HashMap::default();
         for (i, arg) in args.iter().enumerate() {
-            let tokens = self.take_at(*arg, Prec::Postfix);
-            holes.insert(Verbatim::hole(i), tokens);
+            let text = self.take_at(*arg, Prec::Postfix);
+            holes.insert(Verbatim::hole(i), self.pieces.lex(&text));
         }
         for (j, b) in v.buffers.iter().enumerate() {
-            let name = self.buffer_name(*b);
-            holes.insert(Verbatim::buffer_hole(j), quote!(#name));
+            holes.insert(Verbatim::buffer_hole(j), self.buffer_name(*b).into_token_stream());
         }
         verbatim::fill(v.tokens.clone(), &|name| holes.get(name).cloned())
     }
 
     /// Names a result of a call.
-    pub(super) fn name_result(&mut self, v: Value, hint: &str) -> Ident {
+    pub(super) fn name_result(&mut self, v: Value, hint: &str) -> String {
         let name = self.names.fresh(self.func.value(v).name.as_deref().unwrap_or(hint));
         self.values.insert(v, name.clone());
         name
     }
 
-    /// A name that nothing else has.
+    /// A name that nothing else has, for what is made of tokens.
     pub(super) fn fresh(&mut self, hint: &str) -> Ident {
-        self.names.fresh(hint)
+        Ident::new(&self.names.fresh(hint), Span::call_site())
     }
 
     /// A value as an argument.
-    pub(super) fn argument(&mut self, v: Value) -> TokenStream {
-        self.take(v).tokens
+    pub(super) fn argument(&mut self, v: Value) -> String {
+        self.take(v).text
     }
 }
 
@@ -520,57 +503,13 @@ pub(super) fn reserve_verbatim(func: &Func, names: &mut Names) {
     });
     for dim in func.buffers.iter().flat_map(|buffer| &buffer.dims) {
         if let Dim::Fixed(n) = dim {
-            names.reserve_all(n.parse().unwrap_or_default());
+            names.reserve_text(n);
         }
     }
 }
 
 pub(super) fn is_array(dims: &[Dim]) -> bool {
     dims.iter().all(|d| matches!(d, Dim::Fixed(_)))
-}
-
-/// A name for a nameless intermediate, from what computes it.
-pub(super) fn hint(tokens: &TokenStream) -> String {
-    use proc_macro2::TokenTree;
-    let list: Vec<TokenTree> = tokens.clone().into_iter().collect();
-    // `x.sin()` is `sin_x`; `a[i]` is `a_i`; a product is `product`.
-    match list.as_slice() {
-        [TokenTree::Ident(x), TokenTree::Punct(dot), TokenTree::Ident(f), TokenTree::Group(_)]
-            if dot.as_char() == '.' =>
-        {
-            format!("{f}_{x}")
-        }
-        [TokenTree::Ident(b), TokenTree::Group(index)] => {
-            let index: String =
-                index.stream().to_string().chars().filter(|c| c.is_alphanumeric()).take(8).collect();
-            format!("{b}_{index}")
-        }
-        // `<T as Real>::sin(x)`
-        [.., TokenTree::Punct(colon), TokenTree::Ident(f), TokenTree::Group(args)]
-            if colon.as_char() == ':' =>
-        {
-            match syn::parse2::<Ident>(args.stream()) {
-                Ok(x) => format!("{f}_{x}"),
-                Err(_) => f.to_string(),
-            }
-        }
-        [.., TokenTree::Punct(dot), TokenTree::Ident(f), TokenTree::Group(_)] if dot.as_char() == '.' => {
-            f.to_string()
-        }
-        _ => {
-            let has = |c: char| list.iter().any(|t| matches!(t, TokenTree::Punct(p) if p.as_char() == c));
-            if has('+') || has('-') && list.len() > 2 {
-                "sum"
-            } else if has('*') {
-                "product"
-            } else if has('/') {
-                "quotient"
-            } else {
-                "value"
-            }
-            .to_string()
-        }
-    }
 }
 
 /// Whether a buffer is a reference in generated code.

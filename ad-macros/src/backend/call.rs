@@ -1,10 +1,10 @@
 //! Calls of other differentiable functions, and of their companions, whose interface `ad_runtime::call` documents.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::quote;
 use rustc_hash::FxHashSet as HashSet;
 
 use super::body::{Body, is_reference};
+use super::expr;
 use crate::ir::{Arg, BarArg, Buffer, Call, CallMode, FloatKind, Type, Value};
 
 /// The name of a companion. Users see it where a function that they call has none.
@@ -45,118 +45,118 @@ fn path(callee: &TokenStream, mode: CallMode) -> TokenStream {
 }
 
 /// Prints a call and binds its results.
-pub(super) fn call(body: &mut Body<'_>, call: &Call, results: &[Value], out: &mut TokenStream) {
-    let mut args: Vec<TokenStream> = call.args.iter().map(|a| argument(body, a)).collect();
-    let is_primal = call.mode == CallMode::Primal;
+pub(super) fn call(body: &mut Body<'_>, call: &Call, results: &[Value], out: &mut String) {
+    let mut args: Vec<String> = call.args.iter().map(|a| argument(body, a)).collect();
     if matches!(call.mode, CallMode::Vjp | CallMode::VjpJvp) {
         args.push(body.argument(call.seeds[0]));
     }
-    for group in &call.dots {
-        for dot in group {
-            args.push(match dot {
-                Some(Arg::Value(v)) => {
-                    let generic = matches!(body.func.ty(*v), Type::Float(FloatKind::Param(_)));
-                    let dot = body.argument(*v);
-                    if generic { quote!(::ad_runtime::call::Active(#dot)) } else { dot }
-                }
-                Some(arg) => {
-                    let place = place(body, arg, true);
-                    quote!(&#place)
-                }
-                None => quote!(()),
-            });
-        }
+    for dot in call.dots.iter().flatten() {
+        args.push(direction(body, dot.as_ref()));
     }
     if call.mode == CallMode::VjpJvp {
         args.push(body.argument(call.seeds[1]));
     }
     // Two `&mut` borrows of one buffer cannot go out together: all but the first are added by way of a copy.
     let mut lent: HashSet<Buffer> = HashSet::default();
-    let mut after = TokenStream::new();
+    let mut after = String::new();
     for bar in call.bars.iter().flatten() {
         args.push(if let Some(BarArg::Into(arg)) = bar {
             let place = place(body, arg, true);
             let fresh = matches!(arg, Arg::Buffer { buffer, .. } if lent.insert(*buffer));
             if fresh {
-                quote!(&mut #place)
+                format!("&mut {place}")
             } else {
-                let copy = body.fresh("part_bar");
-                out.extend(quote!(let mut #copy = ::ad_runtime::__private::zeros_like(&#place);));
-                after.extend(quote!(::ad_runtime::__private::add_to(&mut #place, &#copy);));
-                quote!(&mut #copy)
+                let copy = body.names.fresh("part_bar");
+                out.push_str(&format!("let mut {copy} = ::ad_runtime::__private::zeros_like(& {place});\n"));
+                after.push_str(&format!("::ad_runtime::__private::add_to(&mut {place}, &{copy});\n"));
+                format!("&mut {copy}")
             }
         } else {
-            quote!(())
+            "()".to_string()
         });
     }
-    let path = path(&call.callee, call.mode);
-    let value = quote!(#path(#(#args),*));
-    if is_primal {
-        let name = body.name_result(results[0], "value");
-        out.extend(quote!(let #name = #value;));
-        return;
+    let path = body.pieces.add(path(&call.callee, call.mode));
+    let pattern = pattern(body, call, results);
+    out.push_str(&format!("let {pattern} = {path}({});\n", args.join(", ")));
+    out.push_str(&after);
+}
+
+/// A slot for a direction.
+fn direction(body: &mut Body<'_>, dot: Option<&Arg>) -> String {
+    match dot {
+        Some(Arg::Value(v)) => {
+            let generic = matches!(body.func.ty(*v), Type::Float(FloatKind::Param(_)));
+            let dot = body.argument(*v);
+            if generic { format!("::ad_runtime::call::Active({dot})") } else { dot }
+        }
+        Some(arg) => format!("& {}", place(body, arg, true)),
+        None => "()".to_string(),
     }
+}
+
+/// What the results of a call are bound to.
+fn pattern(body: &mut Body<'_>, call: &Call, results: &[Value]) -> String {
     let mut results = results.iter();
-    let mut name = |body: &mut Body<'_>| {
-        let name = results.next().map(|r| body.name_result(*r, "part"));
-        name.map_or_else(|| quote!(_), |n| quote!(#n))
+    if call.mode == CallMode::Primal {
+        return results.next().map_or_else(|| "_".to_string(), |r| body.name_result(*r, "value"));
+    }
+    let mut name = |body: &mut Body<'_>| match results.next() {
+        Some(r) => body.name_result(*r, "part"),
+        None => "_".to_string(),
     };
-    let pattern = match call.mode {
+    match call.mode {
         CallMode::Vjp | CallMode::VjpJvp => {
-            let groups: Vec<TokenStream> = call
-                .bars
-                .iter()
-                .map(|group| {
-                    let slots: Vec<TokenStream> = group
-                        .iter()
-                        .map(|bar| if *bar == Some(BarArg::Result) { name(body) } else { quote!(_) })
-                        .collect();
-                    quote!((#(#slots,)*))
-                })
-                .collect();
-            super::signature::tuple(groups)
+            let mut groups = Vec::new();
+            for group in &call.bars {
+                let mut slots = String::new();
+                for bar in group {
+                    slots.push_str(&if *bar == Some(BarArg::Result) { name(body) } else { "_".to_string() });
+                    slots.push(',');
+                }
+                groups.push(format!("({slots})"));
+            }
+            expr::tuple(groups)
         }
         _ => {
             let n = if call.mode == CallMode::Jvp { 2 } else { 4 };
-            let slots: Vec<TokenStream> = (0..n).map(|_| name(body)).collect();
-            quote!((#(#slots),*))
+            let slots: Vec<String> = (0..n).map(|_| name(body)).collect();
+            expr::tuple(slots)
         }
-    };
-    out.extend(quote!(let #pattern = #value;));
-    out.extend(after);
+    }
 }
 
-fn argument(body: &mut Body<'_>, arg: &Arg) -> TokenStream {
+fn argument(body: &mut Body<'_>, arg: &Arg) -> String {
     match arg {
         Arg::Value(v) => body.argument(*v),
         Arg::Buffer { buffer, prefix, range, by_ref } => {
             let whole = prefix.is_empty() && range.is_none();
             if whole && (is_reference(body.func, *buffer) || !by_ref) {
-                let name = body.buffer_name(*buffer);
-                return quote!(#name);
+                return body.buffer_text(*buffer).to_string();
             }
             let place = place(body, arg, false);
-            if *by_ref { quote!(&#place) } else { place }
+            if *by_ref { format!("& {place}") } else { place }
         }
     }
 }
 
 /// The place that an argument names; with `slice`, as a slice.
-fn place(body: &mut Body<'_>, arg: &Arg, slice: bool) -> TokenStream {
+fn place(body: &mut Body<'_>, arg: &Arg, slice: bool) -> String {
     match arg {
         Arg::Value(v) => body.argument(*v),
         Arg::Buffer { buffer, prefix, range, .. } => {
-            let name = body.buffer_name(*buffer);
-            let prefix: Vec<TokenStream> = prefix.iter().map(|i| body.argument(*i)).collect();
-            let range = match range {
+            let mut place = body.buffer_text(*buffer).to_string();
+            for i in prefix {
+                place.push_str(&format!("[{}]", body.argument(*i)));
+            }
+            match range {
                 Some((start, len)) => {
                     let (start, len) = (body.argument(*start), body.argument(*len));
-                    quote!([#start..][..#len])
+                    place.push_str(&format!("[{start} ..][.. {len}]"));
                 }
-                None if slice => quote!([..]),
-                None => TokenStream::new(),
-            };
-            quote!(#name #([#prefix])* #range)
+                None if slice => place.push_str("[..]"),
+                None => {}
+            }
+            place
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Branches and loops. What a loop carries is a mutable variable, which its arguments and results share.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use rustc_hash::FxHashSet as HashSet;
 
 use super::body::Body;
-use super::expr::{self, Expr, Prec};
+use super::expr::{self, Expr, Form, Prec};
 use crate::ir::{Block, ForLoop, Inst, Value};
 
 impl Body<'_> {
@@ -15,60 +15,51 @@ impl Body<'_> {
         cond: Value,
         then_block: &Block,
         else_block: &Block,
-        out: &mut TokenStream,
+        out: &mut String,
     ) {
         self.flush_except(&[cond], out);
         let cond = self.take(cond);
         let mut arms = Vec::new();
         for block in [then_block, else_block] {
-            let mut tokens = TokenStream::new();
-            self.block(block, &mut tokens);
+            let mut text = String::new();
+            self.block(block, &mut text);
             let mut yields = Vec::new();
             if !block.diverges {
                 for y in &block.yields {
-                    yields.push(self.take(*y).tokens);
+                    yields.push(self.take(*y).text);
                 }
             }
-            self.flush(None, &mut tokens);
+            self.flush(None, &mut text);
             if !yields.is_empty() {
-                let value = super::signature::tuple(yields);
-                tokens.extend(value);
+                text.push_str(&expr::tuple(yields));
             }
-            arms.push(tokens);
+            arms.push(text);
         }
         let (then_arm, else_arm) = (&arms[0], &arms[1]);
-        let test = &cond.tokens;
+        let test = &cond.text;
         if inst.results.is_empty() {
-            out.extend(if else_arm.is_empty() {
-                quote!(if #test { #then_arm })
+            out.push_str(&if else_arm.is_empty() {
+                format!("if {test} {{ {then_arm} }}\n")
             } else if then_arm.is_empty() {
                 let not = cond.at(Prec::Postfix);
-                quote!(if !#not { #else_arm })
+                format!("if ! {not} {{ {else_arm} }}\n")
             } else {
-                quote!(if #test { #then_arm } else { #else_arm })
+                format!("if {test} {{ {then_arm} }} else {{ {else_arm} }}\n")
             });
             return;
         }
-        let names: Vec<TokenStream> = inst
-            .results
-            .iter()
-            .map(|r| {
-                let name = self.names.fresh(self.func.value(*r).name.as_deref().unwrap_or("chosen"));
-                self.values.insert(*r, name.clone());
-                quote!(#name)
-            })
-            .collect();
-        let types: Vec<_> = inst.results.iter().map(|r| expr::scalar_type(self.func.ty(*r))).collect();
-        let names = super::signature::tuple(names);
+        let names = inst.results.iter().map(|r| self.name_result(*r, "chosen")).collect();
+        let types: Vec<_> = inst.results.iter().map(|r| expr::scalar_text(self.func.ty(*r))).collect();
+        let names = expr::tuple(names);
         let types = types.iter().any(Option::is_some).then(|| {
-            let types =
-                super::signature::tuple(types.into_iter().map(|t| t.unwrap_or_else(|| quote!(_))).collect());
-            quote!(: #types)
+            let each = types.into_iter().map(|ty| ty.unwrap_or("_").to_string());
+            expr::tuple(each.collect())
         });
-        out.extend(quote!(let #names #types = if #test { #then_arm } else { #else_arm };));
+        let types = expr::annotation(types.as_deref());
+        out.push_str(&format!("let {names}{types} = if {test} {{ {then_arm} }} else {{ {else_arm} }};\n"));
     }
 
-    pub(super) fn flush_except(&mut self, keep: &[Value], out: &mut TokenStream) {
+    pub(super) fn flush_except(&mut self, keep: &[Value], out: &mut String) {
         let kept: Vec<_> = self.pending.iter().filter(|(v, _)| keep.contains(v)).cloned().collect();
         self.pending.retain(|(v, _)| !keep.contains(v));
         self.flush(None, out);
@@ -81,16 +72,16 @@ impl Body<'_> {
         inits: &[Value],
         args: &[&[Value]],
         results: &[Value],
-        out: &mut TokenStream,
+        out: &mut String,
     ) {
         for (k, init) in inits.iter().enumerate() {
-            let value = self.take(*init).tokens;
+            let value = self.take(*init).text;
             let hint = args.iter().find_map(|a| self.func.value(a[k]).name.clone());
             let hint = hint.or_else(|| self.func.value(results[k]).name.clone());
             let name = self.names.fresh(hint.as_deref().unwrap_or("sum"));
-            let ty = expr::scalar_type(self.func.ty(args[0][k])).map(|t| quote!(: #t));
-            out.extend(quote!(let mut #name #ty = #value;));
-            self.mutable.insert(name.to_string());
+            let ty = expr::annotation(expr::scalar_text(self.func.ty(args[0][k])));
+            out.push_str(&format!("let mut {name}{ty} = {value};\n"));
+            self.mutable.insert(name.clone());
             for a in args {
                 self.values.insert(a[k], name.clone());
             }
@@ -99,35 +90,46 @@ impl Body<'_> {
     }
 
     /// Assigns what a round yields to the variables.
-    pub(super) fn assign(&mut self, args: &[Value], yields: &[Value], out: &mut TokenStream) {
-        let targets: Vec<Ident> = args.iter().map(|a| self.value_name(*a)).collect();
+    pub(super) fn assign(&mut self, args: &[Value], yields: &[Value], out: &mut String) {
+        let targets: Vec<String> = args.iter().map(|a| self.value_text(*a).to_string()).collect();
         let mut assigned: HashSet<String> = HashSet::default();
         let mut clash = false;
         let mut parts = Vec::new();
-        for (target, y) in targets.iter().zip(yields) {
+        for (target, y) in targets.into_iter().zip(yields) {
             let waiting = self.waiting(&[*y]);
             let mut variables: HashSet<String> = waiting.iter().flat_map(|p| p.variables.clone()).collect();
-            variables.extend(self.values.get(y).map(ToString::to_string));
+            variables.extend(self.values.get(y).cloned());
             clash |= variables.iter().any(|v| assigned.contains(v));
-            let expr = self.take(*y).tokens;
-            if *target != expr.to_string() {
-                assigned.insert(target.to_string());
-                parts.push((target.clone(), expr, expr::is_generic(self.func.ty(*y))));
+            let expr = self.take(*y);
+            if self.pieces.said(&expr.text) != target {
+                assigned.insert(target.clone());
+                parts.push((target, expr, expr::is_generic(self.func.ty(*y))));
             }
         }
         self.flush(None, out);
         if clash {
-            let (targets, values): (Vec<_>, Vec<_>) = parts.into_iter().map(|(t, v, _)| (t, v)).unzip();
-            out.extend(quote!((#(#targets),*) = (#(#values),*);));
+            let (targets, values): (Vec<_>, Vec<_>) = parts.into_iter().map(|(t, v, _)| (t, v.text)).unzip();
+            out.push_str(&format!("({}) = ({});\n", targets.join(", "), values.join(", ")));
             return;
         }
         for (target, value, generic) in parts {
-            let short = if generic { None } else { add_assign(&target, &value) };
-            out.extend(short.unwrap_or_else(|| quote!(#target = #value;)));
+            let short = if generic { None } else { self.add_assign(&target, &value) };
+            out.push_str(&short.unwrap_or_else(|| format!("{target} = {};\n", value.text)));
         }
     }
 
-    pub(super) fn for_loop(&mut self, inst: &Inst, l: &ForLoop, out: &mut TokenStream) {
+    /// `s = s + e` as `s += e`, where that is the same sum.
+    fn add_assign(&mut self, target: &str, value: &Expr) -> Option<String> {
+        if let Form::Verbatim = value.form {
+            let short = add_assign(target, self.pieces.lex(&value.text))?;
+            return Some(self.pieces.add(short) + "\n");
+        }
+        let (left, op, right) = value.parts()?;
+        let same = matches!(op, "+" | "-" | "*" | "/") && self.pieces.said(left) == target;
+        same.then(|| format!("{target} {op}= {right};\n"))
+    }
+
+    pub(super) fn for_loop(&mut self, inst: &Inst, l: &ForLoop, out: &mut String) {
         let heads: Vec<Value> =
             [l.lo, l.hi].into_iter().chain(l.step).chain(l.inits.iter().copied()).collect();
         self.flush_except(&heads, out);
@@ -135,13 +137,13 @@ impl Body<'_> {
         self.variables(&l.inits, &[args], &inst.results, out);
         let lo = self.take_at(l.lo, Prec::Add);
         let hi = self.take_at(l.hi, Prec::Add);
-        let dots = if l.inclusive { quote!(..=) } else { quote!(..) };
-        let mut range = Expr { tokens: quote!(#lo #dots #hi), prec: Prec::Lowest };
+        let dots = if l.inclusive { "..=" } else { ".." };
+        let mut range = Expr::new(format!("{lo} {dots} {hi}"), Prec::Lowest);
         if let Some(step) = l.step {
             if l.rev {
                 range = range.method("rev", &[]);
             }
-            let step = self.take(step).tokens;
+            let step = self.take(step).text;
             range = range.method("step_by", &[step]);
             if l.flipped {
                 range = range.method("rev", &[]);
@@ -150,20 +152,14 @@ impl Body<'_> {
             range = range.method("rev", &[]);
         }
         let variable = l.body.args[0];
-        let name = if self.uses.contains_key(&variable) {
-            let name = self.names.fresh(self.func.value(variable).name.as_deref().unwrap_or("i"));
-            self.values.insert(variable, name.clone());
-            quote!(#name)
-        } else {
-            quote!(_)
-        };
-        let mut tokens = TokenStream::new();
-        self.block(&l.body, &mut tokens);
+        let name =
+            if self.uses.contains_key(&variable) { self.name_result(variable, "i") } else { "_".to_string() };
+        let mut text = String::new();
+        self.block(&l.body, &mut text);
         if !l.body.diverges {
-            self.assign(args, &l.body.yields, &mut tokens);
+            self.assign(args, &l.body.yields, &mut text);
         }
-        let range = range.tokens;
-        out.extend(quote!(for #name in #range { #tokens }));
+        out.push_str(&format!("for {name} in {} {{ {text} }}\n", range.text));
     }
 
     pub(super) fn while_loop(
@@ -172,32 +168,31 @@ impl Body<'_> {
         inits: &[Value],
         cond_block: &Block,
         body: &Block,
-        out: &mut TokenStream,
+        out: &mut String,
     ) {
         self.flush_except(inits, out);
         self.variables(inits, &[&body.args, &cond_block.args], &inst.results, out);
-        let mut test = TokenStream::new();
+        let mut test = String::new();
         self.block(cond_block, &mut test);
         let cond = self.take(cond_block.yields[0]);
         self.flush(None, &mut test);
-        let mut tokens = TokenStream::new();
-        self.block(body, &mut tokens);
+        let mut text = String::new();
+        self.block(body, &mut text);
         if !body.diverges {
-            self.assign(&body.args, &body.yields, &mut tokens);
+            self.assign(&body.args, &body.yields, &mut text);
         }
         if test.is_empty() {
-            let cond = cond.tokens;
-            out.extend(quote!(while #cond { #tokens }));
+            out.push_str(&format!("while {} {{ {text} }}\n", cond.text));
         } else {
             let not = cond.at(Prec::Postfix);
-            out.extend(quote!(loop { #test if !#not { break; } #tokens }));
+            out.push_str(&format!("loop {{ {test} if ! {not} {{ break; }} {text} }}\n"));
         }
     }
 }
 
-/// `s = s + e` as `s += e`, where that is the same sum.
-fn add_assign(target: &Ident, value: &TokenStream) -> Option<TokenStream> {
-    let expr: syn::ExprBinary = syn::parse2(value.clone()).ok()?;
+/// [`Body::add_assign`] for the user's own code.
+fn add_assign(target: &str, value: TokenStream) -> Option<TokenStream> {
+    let expr: syn::ExprBinary = syn::parse2(value).ok()?;
     let op = match expr.op {
         syn::BinOp::Add(_) => quote!(+=),
         syn::BinOp::Sub(_) => quote!(-=),
@@ -206,7 +201,10 @@ fn add_assign(target: &Ident, value: &TokenStream) -> Option<TokenStream> {
         _ => return None,
     };
     match (&*expr.left, &expr.right) {
-        (syn::Expr::Path(p), right) if p.path.is_ident(target) => Some(quote!(#target #op #right;)),
+        (syn::Expr::Path(p), right) if p.path.is_ident(target) => {
+            let target = Ident::new(target, Span::call_site());
+            Some(quote!(#target #op #right;))
+        }
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! From IR to Rust: one function of IR becomes one function of generated code.
 //!
 //! - [`signature`]: parameters, results and length checks, by the rule of the design;
-//! - [`body`]: statements; [`buffers`], [`control`], [`operations`], [`products`]: those about memory, branches and loops, numbers, matrices; [`expr`]: expressions; [`verbatim`]: the user's own code; [`call`]: calls;
+//! - [`body`]: statements; [`buffers`], [`control`], [`operations`], [`products`]: those about memory, branches and loops, numbers, matrices; [`expr`]: expressions; [`verbatim`]: the user's own code; [`call`]: calls; [`text`]: all of it as text, and back;
 //! - [`operators`]: the Hessian as an operator, made of other functions;
 //! - [`companion`]: the hidden functions that other differentiable functions call;
 //! - [`checks`]: tests of the derivatives, for the user's test suite;
@@ -23,6 +23,7 @@ mod operations;
 mod operators;
 mod products;
 mod signature;
+mod text;
 mod verbatim;
 
 use proc_macro2::{Ident, TokenStream};
@@ -51,7 +52,7 @@ pub(crate) fn lanes_name(sig: &Signature, func: &Func) -> String {
     let (output, clause) = (&sig.output, &sig.generics.where_clause);
     names.reserve_all(quote!(#generics #clause #(#types)* #output));
     body::reserve_verbatim(func, &mut names);
-    names.fresh("LANES").to_string()
+    names.fresh("LANES")
 }
 
 /// In place of products that a function cannot have: whoever asks for one is told why.

@@ -1,8 +1,25 @@
 //! Names in generated code: the user's where there is one, derived ones (`x_bar_dot`, `sin_y`) elsewhere, each
 //! unique in its function and different from every identifier that verbatim code uses.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+
+/// What looks like an identifier and is none, in any edition.
+const KEYWORDS: [&str; 53] = [
+    "_", "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do",
+    "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop",
+    "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "Self", "self",
+    "static", "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
+    "virtual", "where", "while", "yield",
+];
+
+/// Whether text is one identifier.
+pub(super) fn is_name(text: &str) -> bool {
+    !text.starts_with(|c: char| c.is_numeric())
+        && !text.is_empty()
+        && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && !KEYWORDS.contains(&text)
+}
 
 /// Hands out identifiers.
 #[derive(Default)]
@@ -28,8 +45,15 @@ impl Names {
         }
     }
 
+    /// Takes all identifiers of the text of a number.
+    pub(super) fn reserve_text(&mut self, text: &str) {
+        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '#');
+        let words = text.split(|c| !is_part(c));
+        words.filter(|word| is_name(word)).for_each(|word| self.reserve(word));
+    }
+
     /// An identifier like `hint`, not used before.
-    pub(super) fn fresh(&mut self, hint: &str) -> Ident {
+    pub(super) fn fresh(&mut self, hint: &str) -> String {
         let base: String =
             hint.chars().map(|c| if c.is_alphanumeric() || c == '_' { c } else { '_' }).collect();
         let base = match base.chars().next() {
@@ -37,13 +61,15 @@ impl Names {
             Some('_') if base.len() > 1 => base,
             _ => format!("t_{base}"),
         };
+        // The text of a body says pieces of the user's by names that are nobody else's.
+        let base = if super::text::is_placeholder(&base) { format!("t_{base}") } else { base };
         let mut name = base.clone();
-        while self.used.contains(&name) || syn::parse_str::<Ident>(&name).is_err() {
+        while self.used.contains(&name) || KEYWORDS.contains(&name.as_str()) {
             let n = self.next.entry(base.clone()).or_insert(0);
             *n += 1;
             name = format!("{base}_{n}");
         }
         self.used.insert(name.clone());
-        Ident::new(&name, Span::call_site())
+        name
     }
 }

@@ -4,25 +4,26 @@ use proc_macro2::{Group, Literal, TokenStream, TokenTree};
 
 /// Replaces identifiers that `hole` knows; in string literals, `{hole}` and `{hole:..}`.
 pub(super) fn fill(tokens: TokenStream, hole: &dyn Fn(&str) -> Option<TokenStream>) -> TokenStream {
-    tokens
-        .into_iter()
-        .flat_map(|token| match token {
+    let mut out: Vec<TokenTree> = Vec::new();
+    for token in tokens {
+        match token {
             TokenTree::Ident(ident) => match hole(&ident.to_string()) {
-                Some(with) => with,
+                Some(with) => out.extend(with),
                 // A float in the place of a type parameter.
-                None if ident == "__ad_f64" => quote::quote!(f64),
-                None if ident == "__ad_f32" => quote::quote!(f32),
-                None => TokenTree::Ident(ident).into(),
+                None if ident == "__ad_f64" => out.extend(quote::quote!(f64)),
+                None if ident == "__ad_f32" => out.extend(quote::quote!(f32)),
+                None => out.push(ident.into()),
             },
             TokenTree::Group(group) => {
                 let mut filled = Group::new(group.delimiter(), fill(group.stream(), hole));
                 filled.set_span(group.span());
-                TokenTree::Group(filled).into()
+                out.push(filled.into());
             }
-            TokenTree::Literal(literal) => TokenTree::Literal(in_literal(literal, hole)).into(),
-            other => TokenStream::from(other),
-        })
-        .collect()
+            TokenTree::Literal(literal) => out.push(in_literal(literal, hole).into()),
+            other => out.push(other),
+        }
+    }
+    out.into_iter().collect()
 }
 
 fn in_literal(literal: Literal, hole: &dyn Fn(&str) -> Option<TokenStream>) -> Literal {
