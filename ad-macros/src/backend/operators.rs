@@ -297,7 +297,7 @@ impl<'s> Operators<'s> {
             quote!(#hidden #function)
         };
         let inside: TokenStream = list.iter().map(|(name, func)| emit(name, func, false)).collect();
-        if self.sig.receiver.is_none() && !mentions_self(inside.clone()) {
+        if self.sig.receiver.is_none() && !mentions_self(&inside) {
             return (inside, quote!(), list.iter().map(|(name, _)| quote!(#name)).collect());
         }
         let names: Vec<Ident> = list.iter().map(|(name, _)| format_ident!("{name}_{of}_{f}")).collect();
@@ -453,7 +453,13 @@ fn is_of_a_trait(ty: &syn::Type) -> bool {
 }
 
 /// Whether code says `Self`, or the name of what may be a parameter of the `impl` block around it.
-fn mentions_self(tokens: TokenStream) -> bool {
+fn mentions_self(tokens: &TokenStream) -> bool {
+    // A step through tokens is dear: most code has nothing like it.
+    let text = tokens.to_string();
+    (text.contains("self") || text.contains("Self")) && says_self(tokens.clone())
+}
+
+fn says_self(tokens: TokenStream) -> bool {
     // An `impl` block inside the function has a `Self` of its own.
     let mut block = false;
     let mut tokens = tokens.into_iter().peekable();
@@ -468,7 +474,7 @@ fn mentions_self(tokens: TokenStream) -> bool {
             {
                 return true;
             }
-            TokenTree::Group(group) if mentions_self(group.stream()) => return true,
+            TokenTree::Group(group) if says_self(group.stream()) => return true,
             _ => {}
         }
     }
