@@ -50,16 +50,31 @@ pub(crate) fn expand(
     mut block: syn::ItemImpl,
     diagnostics: &mut Diagnostics,
 ) -> TokenStream {
-    if let Some(token) = attributes.into_iter().next() {
+    let options = crate::options::parse(attributes, diagnostics);
+    let spans = options.checks.iter().map(|c| c.span).chain(options.partials.iter().map(|p| p.span));
+    for span in spans.chain(options.checkpoint.iter().map(|(_, span)| *span)) {
         diagnostics.error(
-            token.span(),
-            "an `impl` block takes no options",
-            "write `#[differentiable]` alone, and options on the method that they are for: `#[differentiable(wrt(x))]`",
+            span,
+            "an `impl` block takes no options but `wrt(..)`, `only(..)` and `dump`",
+            "write this on the method that it is for: `#[differentiable(checkpoint)]`",
+        );
+    }
+    let has = |word: &syn::Ident| {
+        block.items.iter().any(|item| match item {
+            syn::ImplItem::Fn(f) => crate::frontend::signature::has_param(&f.sig, word),
+            _ => false,
+        })
+    };
+    for word in options.wrt.iter().flatten().filter(|word| !has(word)) {
+        diagnostics.error(
+            word.span(),
+            format!("no method of this block has a parameter `{word}`"),
+            "name parameters of the methods, or `self`",
         );
     }
     let checks = crate::aliases::in_impl(&mut block);
     let kept = crate::functions::keep_impl(&block, diagnostics);
-    let methods = derivatives(&block);
+    let methods = derivatives(&block, &options);
     quote!(#checks #kept #methods)
 }
 
@@ -93,7 +108,7 @@ pub(crate) fn inside(mut function: syn::ItemFn, block: &syn::ItemImpl, made: &To
 }
 
 /// The block of the derivatives of a block's methods.
-fn derivatives(block: &syn::ItemImpl) -> TokenStream {
+fn derivatives(block: &syn::ItemImpl, options: &Options) -> TokenStream {
     // A trait has the methods that it declares, and no more.
     let (None, Some(owner)) = (&block.trait_, Owner::of(block, false)) else { return TokenStream::new() };
     let defined: Vec<String> = block
@@ -108,7 +123,7 @@ fn derivatives(block: &syn::ItemImpl) -> TokenStream {
         .items
         .iter()
         .filter_map(|item| match item {
-            syn::ImplItem::Fn(f) => of_method(f, &owner, &defined),
+            syn::ImplItem::Fn(f) => of_method(f, &owner, &defined, options.for_method(&f.sig)?),
             _ => None,
         })
         .collect();
@@ -121,7 +136,12 @@ fn derivatives(block: &syn::ItemImpl) -> TokenStream {
 }
 
 /// The derivatives of a method, or stubs that tell why there are none. `None` of a method that nobody would ask.
-fn of_method(method: &syn::ImplItemFn, owner: &Owner<'_>, defined: &[String]) -> Option<TokenStream> {
+fn of_method(
+    method: &syn::ImplItemFn,
+    owner: &Owner<'_>,
+    defined: &[String],
+    options: Options,
+) -> Option<TokenStream> {
     let name = method.sig.ident.to_string();
     let is_plain = method.sig.constness.is_none() && method.sig.asyncness.is_none();
     let is_taken = Product::ALL.iter().any(|p| defined.contains(&format!("{name}_{}", p.suffix())));
@@ -136,7 +156,7 @@ fn of_method(method: &syn::ImplItemFn, owner: &Owner<'_>, defined: &[String]) ->
     let own = crate::functions::in_expressions(owner.ty);
     let function: syn::ItemFn = syn::parse2(crate::functions::renamed(quote!(#method), "self", &own)).ok()?;
     let mut quiet = Diagnostics::default();
-    let made = of_function(function, Options::default(), Some(owner), &mut quiet);
+    let made = of_function(function, options, Some(owner), &mut quiet);
     let Some(errors) = quiet.into_error() else { return Some(made) };
     let why = errors.into_iter().next().map(|e| e.to_string()).unwrap_or_default();
     let note = format!(

@@ -36,8 +36,12 @@ struct Scope {
     aliases: HashMap<String, String>,
     /// The types of constants and statics.
     constants: HashMap<String, String>,
+    /// The signatures of functions without the attribute.
+    signatures: HashMap<String, String>,
     /// Structs that derive `Differentiable`, as text.
     structs: HashMap<String, String>,
+    /// All other structs, as text.
+    others: HashMap<String, String>,
     /// Functions under `#[differentiable]`, as text.
     functions: HashMap<String, String>,
 }
@@ -50,6 +54,23 @@ pub(crate) fn aliases_beside(item: &str, span: Span) -> Option<HashMap<String, S
 /// The type of a constant or static that a function sees.
 pub(crate) fn type_of_constant(name: &str, function: &Ident) -> Option<syn::Type> {
     let seen = beside(&function.to_string(), function.span(), |scope| &scope.constants)?;
+    syn::parse_str(seen.get(name)?).ok()
+}
+
+/// The type of a field of a struct that does not derive `Differentiable`, as a function sees it.
+pub(crate) fn type_of_field(name: &str, field: &syn::Member, function: &Ident) -> Option<syn::Type> {
+    let seen = beside(&function.to_string(), function.span(), |scope| &scope.others)?;
+    let item: syn::ItemStruct = syn::parse_str(seen.get(name)?).ok()?;
+    if !item.generics.params.is_empty() {
+        return None;
+    }
+    let mut fields = item.fields.members().zip(&item.fields);
+    fields.find(|(member, _)| member == field).map(|(_, f)| f.ty.clone())
+}
+
+/// The signature of a function without the attribute that another sees.
+pub(crate) fn signature_of(name: &str, function: &Ident) -> Option<syn::Signature> {
+    let seen = beside(&function.to_string(), function.span(), |scope| &scope.signatures)?;
     syn::parse_str(seen.get(name)?).ok()
 }
 
@@ -136,6 +157,8 @@ impl Reader {
                     scope.items.insert(f.sig.ident.to_string());
                     if f.attrs.iter().any(crate::below::is_ours) && !is_conditional(&f.attrs) {
                         scope.functions.insert(f.sig.ident.to_string(), f.to_token_stream().to_string());
+                    } else {
+                        scope.signatures.insert(f.sig.ident.to_string(), f.sig.to_token_stream().to_string());
                     }
                 }
                 syn::Item::Struct(s) => {
@@ -146,8 +169,11 @@ impl Reader {
                         a.path().is_ident("derive")
                             && a.to_token_stream().to_string().contains("Differentiable")
                     };
-                    if s.attrs.iter().any(derives) && !is_conditional(&s.attrs) {
-                        scope.structs.insert(s.ident.to_string(), s.to_token_stream().to_string());
+                    let (name, text) = (s.ident.to_string(), s.to_token_stream().to_string());
+                    match (s.attrs.iter().any(derives), is_conditional(&s.attrs)) {
+                        (_, true) => {}
+                        (true, false) => _ = scope.structs.insert(name, text),
+                        (false, false) => _ = scope.others.insert(name, text),
                     }
                 }
                 syn::Item::Enum(e) => {

@@ -30,6 +30,17 @@ pub(crate) struct Options {
     pub(crate) dump: bool,
 }
 
+impl Options {
+    /// For a method of a block that has these options: of `wrt` what the method has. `None` if that is nothing.
+    pub(crate) fn for_method(&self, sig: &syn::Signature) -> Option<Options> {
+        let has = |word: &&syn::Ident| crate::frontend::signature::has_param(sig, word);
+        let wrt = self.wrt.as_ref().map(|list| list.iter().filter(has).cloned().collect::<Vec<_>>());
+        let is_asked = wrt.as_ref().is_none_or(|list| !list.is_empty());
+        let only = self.only.as_ref().map(|only| Only { products: only.products.clone(), calls: only.calls });
+        is_asked.then(|| Options { wrt, only, dump: self.dump, ..Options::default() })
+    }
+}
+
 /// The list of `only(..)`.
 pub(crate) struct Only {
     pub(crate) products: Vec<(Product, Span)>,

@@ -445,7 +445,15 @@ impl Lower<'_> {
         let of = |k: usize| params.get(k);
         let vals: Vec<Val> = c.args.iter().enumerate().map(|(k, a)| self.argument(a, of(k))).collect();
         // What companions cannot take is no obstacle where the function can be written out.
-        let known = known.filter(|known| !known.can_be_called || !vals.iter().all(|v| self.can_be_passed(v)));
+        let passes = |this: &Self, k: usize, v: &Val| {
+            // Of a `&Vec` a part is none.
+            let is_vec = matches!(of(k), Some(syn::Pat::Type(p)) if is_reference_to_vec(&p.ty));
+            let is_part = matches!(v, Val::View(view) if view.range.is_some() || !view.prefix.is_empty());
+            this.can_be_passed(v) && !(is_vec && is_part)
+        };
+        let known = known.filter(|known| {
+            !known.can_be_called || !vals.iter().enumerate().all(|(k, v)| passes(self, k, v))
+        });
         let changes = c.args.iter().any(|a| matches!(a, syn::Expr::Reference(r) if r.mutability.is_some()));
         let in_place = known.is_some() && (changes || vals.iter().any(|v| matches!(v, Val::RefMut(..))));
         // Of what is in a chain or closure nothing is known.
@@ -568,4 +576,9 @@ pub(super) fn parameters(item: &syn::ItemFn) -> Vec<syn::Pat> {
             syn::FnArg::Receiver(_) => None,
         })
         .collect()
+}
+
+fn is_reference_to_vec(ty: &syn::Type) -> bool {
+    let syn::Type::Reference(r) = ty else { return false };
+    matches!(&*r.elem, syn::Type::Path(p) if p.path.segments.last().is_some_and(|s| s.ident == "Vec"))
 }

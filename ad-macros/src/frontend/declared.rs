@@ -56,9 +56,16 @@ impl Lower<'_> {
             }
             syn::Expr::Field(f) => {
                 let syn::Type::Path(base) = self.declared(&f.base)? else { return None };
-                let item = crate::structs::instance(&base.path)?;
-                let fields = super::records::fields_of(&item);
-                fields.into_iter().find(|field| field.member == f.member)?.ty
+                match crate::structs::instance(&base.path) {
+                    Some(item) => {
+                        let fields = super::records::fields_of(&item);
+                        fields.into_iter().find(|field| field.member == f.member)?.ty
+                    }
+                    None => {
+                        let name = base.path.segments.last()?.ident.to_string();
+                        crate::file::type_of_field(&name, &f.member, &self.sig.ident)?
+                    }
+                }
             }
             syn::Expr::Index(i) => {
                 let of = self.declared(&i.expr)?;
@@ -97,6 +104,14 @@ impl Lower<'_> {
                 returned(&keys, &left)?
             }
             syn::Expr::MethodCall(m) if m.method == "clone" => self.declared(&m.receiver)?,
+            // The same array in other hands.
+            syn::Expr::MethodCall(m)
+                if ["t", "view", "to_owned"].iter().any(|name| m.method == name) && m.args.is_empty() =>
+            {
+                let array = self.declared(&m.receiver)?;
+                super::arrays::types::foreign(&array, &self.sig.floats).filter(|a| self.is_ndarray(a))?;
+                array
+            }
             syn::Expr::MethodCall(m) => {
                 let of = name(&self.declared(&m.receiver)?)?;
                 returned(&[format!("{of}::{}", m.method)], &of)?

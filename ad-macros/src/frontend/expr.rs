@@ -99,7 +99,10 @@ impl Lower<'_> {
             syn::Expr::Reference(r) => self.reference(r),
             syn::Expr::Index(i) => self.index_expr(i),
             syn::Expr::MethodCall(m) => self.method_call(m),
-            syn::Expr::Call(c) => self.call(c),
+            syn::Expr::Call(c) => {
+                let val = self.call(c);
+                self.by_signature(c, val)
+            }
             syn::Expr::Array(a) => {
                 let list: Vec<syn::Expr> = a.elems.iter().cloned().collect();
                 self.array_literal(&list, false, a.span())

@@ -103,6 +103,39 @@ struct Associated {
 }
 
 impl Lower<'_> {
+    /// `lit::<T>(0.5)` of a function without the attribute whose file says that it gives a generic float: then rustc is told so too,
+    /// where derivatives compute with it.
+    pub(super) fn by_signature(&mut self, c: &syn::ExprCall, val: Val) -> Val {
+        let (Val::Scalar(v), syn::Expr::Path(p)) = (&val, &*c.func) else { return val };
+        let (v, Some(callee)) = (*v, p.path.segments.first().filter(|_| p.path.segments.len() == 1)) else {
+            return val;
+        };
+        if self.sig.floats.is_empty() || *self.s.b.func.ty(v) != Type::Opaque || self.s.refs.contains(&v) {
+            return val;
+        }
+        let Some(sig) = crate::file::signature_of(&callee.ident.to_string(), &self.sig.ident) else {
+            return val;
+        };
+        let (syn::ReturnType::Type(_, ty), floats) = (&sig.output, Floats::of(&sig.generics)) else {
+            return val;
+        };
+        if !matches!(&**ty, syn::Type::Path(r) if floats.named(&r.path).is_some()) {
+            return val;
+        }
+        let given = match &callee.arguments {
+            syn::PathArguments::AngleBracketed(a) => match a.args.first() {
+                Some(syn::GenericArgument::Type(ty)) => self.float_kind(ty),
+                _ => None,
+            },
+            _ => Some(self.sig.floats.default()),
+        };
+        let Some(FloatKind::Param(name)) = given else { return val };
+        let Ok(ty) = name.parse::<proc_macro2::TokenStream>() else { return val };
+        let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+        let told = quote::quote!(::core::convert::identity::<#ty>(#hole));
+        Val::Scalar(self.pass(told, &[v], Type::Float(FloatKind::Param(name))))
+    }
+
     /// An expression that only generic code has; `None` for all others.
     pub(super) fn generic(&mut self, e: &syn::Expr) -> Option<Val> {
         match e {

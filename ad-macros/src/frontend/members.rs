@@ -193,7 +193,19 @@ impl Lower<'_> {
             return None;
         }
         let buffers = found.verbatim.buffers;
-        let tokens = exactly(&path, &found.verbatim.tokens, span);
+        // What a call gives lives on in a variable.
+        let is_place = is_place(receiver);
+        let tokens = if is_place {
+            exactly(&path, &found.verbatim.tokens, span)
+        } else {
+            let value = &found.verbatim.tokens;
+            let checked = exactly(&path, &quote::quote!(value), span);
+            quote::quote!({
+                let value = #value;
+                let _ = #checked;
+                value
+            })
+        };
         let verbatim = crate::ir::Verbatim::new(tokens, buffers);
         let mut own = self.s.b.op_typed(Op::Verbatim(verbatim), &found.args, Type::Opaque);
         self.s.exact.insert(own);
@@ -209,9 +221,9 @@ impl Lower<'_> {
             }
             _ => return None,
         };
-        if by_reference {
+        if is_place && by_reference {
             self.s.refs.insert(own);
-        } else {
+        } else if is_place {
             let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
             own = self.pass(quote::quote!(*#hole), &[own], Type::Opaque);
             self.s.exact.insert(own);
@@ -414,6 +426,19 @@ impl Lower<'_> {
         let args = e.args.iter().enumerate().map(|(k, a)| self.argument(a, member.params.get(k + 1)));
         let args = std::iter::once(receiver).chain(args).collect();
         self.inline(&member, args)
+    }
+}
+
+/// Whether an expression names something that is there already.
+fn is_place(e: &syn::Expr) -> bool {
+    match e {
+        syn::Expr::Path(_) => true,
+        syn::Expr::Field(f) => is_place(&f.base),
+        syn::Expr::Index(i) => is_place(&i.expr),
+        syn::Expr::Paren(p) => is_place(&p.expr),
+        syn::Expr::Reference(r) => is_place(&r.expr),
+        syn::Expr::Unary(u) => matches!(u.op, syn::UnOp::Deref(_)) && is_place(&u.expr),
+        _ => false,
     }
 }
 

@@ -82,7 +82,7 @@ impl Lower<'_> {
             if !is_chain(&whole)
                 && !is_chain(&e.receiver)
                 && !self.is_passive(e.to_token_stream())
-                && let Some(val) = self.method_by_name(e)
+                && let Some(val) = self.method_by_name(e).or_else(|| self.method_of_array_of_data(e))
             {
                 return val;
             }
@@ -241,7 +241,7 @@ impl Lower<'_> {
                 if *self.s.b.func.ty(v) == Type::Opaque
                     && !self.is_tainted(v)
                     && !self.is_passive(e.to_token_stream())
-                    && let Some(val) = self.method_by_name(e)
+                    && let Some(val) = self.method_by_name(e).or_else(|| self.method_of_array_of_data(e))
                 {
                     return val;
                 }
@@ -332,6 +332,24 @@ impl Lower<'_> {
             syn::Expr::Paren(p) => self.is_foreign(&p.expr),
             _ => false,
         }
+    }
+
+    /// `market.prices.dot(&x)`, `STAGES.map(|s| ..)`: a method of an array of data whose type is declared, with something active.
+    fn method_of_array_of_data(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
+        let declared = self.declared(&e.receiver)?;
+        if let (syn::Type::Array(a), true, Some(f)) = (&declared, e.method == "map", e.args.first()) {
+            let (len, data) = (&a.len, &e.receiver);
+            let made = syn::parse2(quote!(::core::array::from_fn(|__ad_k| (#f)(#data[__ad_k])))).ok()?;
+            let outer = self.expected.replace(syn::parse_quote!([_; #len]));
+            let val = self.expr(&made).0;
+            self.expected = outer;
+            return Some(val);
+        }
+        let array = super::arrays::types::foreign(&declared, &self.sig.floats)?;
+        let receiver = self.expr(&e.receiver).0;
+        let Val::Scalar(v) = receiver else { return None };
+        let view = self.array_of_data(v, &array);
+        Some(self.view_method(&view, &e.method.to_string(), e))
     }
 
     /// Whether this function is a method whose receiver is data: its companions are methods too.

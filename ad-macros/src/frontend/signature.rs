@@ -364,7 +364,14 @@ pub(crate) fn is_helper(item: &syn::ItemFn, of_known_type: bool) -> bool {
     let nests = types.iter().zip(&classes).any(|(ty, class)| {
         matches!(class, Class::Other) && !matches!(ty, syn::Type::Reference(_)) && is_nest_of_floats(ty)
     });
-    in_place || other_place || returns || takes_functions || nests
+    // Of `Result<(), E>` callers take the `Err`.
+    in_place || other_place || returns || takes_functions || nests || returns_success(&sig.output)
+}
+
+/// `-> Result<(), E>`, `-> Option<()>`
+fn returns_success(output: &syn::ReturnType) -> bool {
+    let syn::ReturnType::Type(_, ty) = output else { return false };
+    matches!(wrapper(ty), Some((_, syn::Type::Tuple(t))) if t.elems.is_empty())
 }
 
 /// Whether a function has a parameter of this name.

@@ -166,7 +166,9 @@ impl Lower<'_> {
             syn::Expr::Macro(m) => self.macro_stmt(&m.mac),
             // A call for its effect.
             syn::Expr::MethodCall(call)
-                if !self.is_known_statement(call) && !super::iterators::is_chain(&call.receiver) =>
+                if !self.is_known_statement(call)
+                    && !self.is_of_a_followed_array(&call.receiver)
+                    && !super::iterators::is_chain(&call.receiver) =>
             {
                 if !self.is_passive(call.to_token_stream()) {
                     return self.expr(e).1;
@@ -200,6 +202,23 @@ impl Lower<'_> {
         let method = call.method.to_string();
         let moves = super::opaque::changes(&method) || ["append", "clone_from"].contains(&method.as_str());
         super::sorting::sorts(&method) || moves && !self.is_foreign(&call.receiver)
+    }
+
+    /// Whether something is a part of an array that the macro follows (`a.slice_mut(s![..2])`): what changes it must be known.
+    fn is_of_a_followed_array(&self, e: &syn::Expr) -> bool {
+        match e {
+            syn::Expr::MethodCall(m) => match &*m.receiver {
+                syn::Expr::Path(p) => {
+                    let var = p.path.get_ident().and_then(|i| self.lookup(&i.to_string()));
+                    var.is_some_and(|var| matches!(self.s.vars[var].val, Val::View(_)))
+                }
+                inner => self.is_of_a_followed_array(inner),
+            },
+            syn::Expr::Field(f) => self.is_of_a_followed_array(&f.base),
+            syn::Expr::Index(i) => self.is_of_a_followed_array(&i.expr),
+            syn::Expr::Paren(p) => self.is_of_a_followed_array(&p.expr),
+            _ => false,
+        }
     }
 
     fn is_inlined(&self, call: &syn::ExprCall) -> bool {

@@ -17,7 +17,7 @@
 
 use std::rc::Rc;
 
-use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+use rustc_hash::FxHashMap as HashMap;
 
 use crate::analysis::activity::{self, Activity};
 use crate::ir::{Binding, Block, Dim, FloatKind, Func, Inst, InstKind, Op, Type, Value};
@@ -30,14 +30,15 @@ pub(crate) fn collect(mut func: Func) -> Func {
     let own: Vec<_> = func.outputs.iter().filter(|o| o.role.marks.is_empty()).map(|o| o.binding).collect();
     let primal = activity::useful(&func, &own);
     let consumers = consumers(&func);
-    let mut constants = HashMap::default();
+    let mut constants = vec![None; func.values.len()];
     func.body.visit(&mut |inst| {
         if let InstKind::Pure(Op::Float(c), _) = &inst.kind {
-            constants.insert(inst.results[0], *c);
+            constants[inst.results[0].0 as usize] = Some(*c);
         }
     });
     let mut body = std::mem::take(&mut func.body);
-    let mut pass = Pass { func: &mut func, primal, consumers, constants, same: HashMap::default() };
+    let places = vec![NOWHERE; func.values.len()];
+    let mut pass = Pass { func: &mut func, primal, consumers, constants, places, same: HashMap::default() };
     pass.block(&mut body);
     let same = pass.same;
     func.body = body;
@@ -48,21 +49,22 @@ pub(crate) fn collect(mut func: Func) -> Func {
 }
 
 /// By how many instructions (and blocks, outputs, lengths) each value is used.
-fn consumers(func: &Func) -> HashMap<Value, usize> {
-    fn block(b: &Block, count: &mut HashMap<Value, usize>) {
-        let mut used: HashSet<Value> = HashSet::default();
+fn consumers(func: &Func) -> Vec<u32> {
+    fn block(b: &Block, count: &mut [u32], used: &mut Vec<Value>) {
         for inst in &b.insts {
             used.clear();
             inst.kind.each_operand(|v| {
-                used.insert(v);
+                if !used.contains(&v) {
+                    used.push(v);
+                }
             });
-            used.iter().for_each(|v| *count.entry(*v).or_default() += 1);
-            inst.kind.blocks().into_iter().for_each(|nested| block(nested, count));
+            used.iter().for_each(|v| count[v.0 as usize] += 1);
+            inst.kind.blocks().into_iter().for_each(|nested| block(nested, count, used));
         }
-        b.yields.iter().for_each(|v| *count.entry(*v).or_default() += 1);
+        b.yields.iter().for_each(|v| count[v.0 as usize] += 1);
     }
-    let mut count = HashMap::default();
-    block(&func.body, &mut count);
+    let mut count = vec![0; func.values.len()];
+    block(&func.body, &mut count, &mut Vec::new());
     let outputs = func.outputs.iter().filter_map(|o| match o.binding {
         Binding::Value(v) => Some(v),
         Binding::Buffer(_) => None,
@@ -71,7 +73,7 @@ fn consumers(func: &Func) -> HashMap<Value, usize> {
         Dim::Dyn(v) => Some(*v),
         _ => None,
     });
-    outputs.chain(lengths).for_each(|v| *count.entry(v).or_default() += 1);
+    outputs.chain(lengths).for_each(|v| count[v.0 as usize] += 1);
     count
 }
 
@@ -91,19 +93,27 @@ struct Pass<'a> {
     func: &'a mut Func,
     /// What the function's own results depend on.
     primal: Activity,
-    consumers: HashMap<Value, usize>,
-    constants: HashMap<Value, f64>,
+    consumers: Vec<u32>,
+    constants: Vec<Option<f64>>,
+    /// Where in the block at hand a value is computed by arithmetic on floats.
+    places: Vec<u32>,
     same: HashMap<Value, Value>,
 }
+
+/// Not in this block.
+const NOWHERE: u32 = u32::MAX;
 
 /// The definitions of one block, and how expressions of it are read.
 struct Reader<'a> {
     func: &'a Func,
-    consumers: &'a HashMap<Value, usize>,
-    constants: &'a HashMap<Value, f64>,
-    defs: &'a HashMap<Value, (Op, Vec<Value>)>,
+    consumers: &'a [u32],
+    constants: &'a [Option<f64>],
+    insts: &'a [Inst],
+    places: &'a [u32],
     /// Whether a constant factor is taken out of a value that others use too.
     peek: bool,
+    /// There is such a value.
+    peeked: bool,
     /// How many operations the expression takes as it is.
     cost: usize,
     /// Something that must stay as it is was found.
@@ -112,32 +122,47 @@ struct Reader<'a> {
 
 impl Pass<'_> {
     fn block(&mut self, block: &mut Block) {
-        let mut defs: HashMap<Value, (Op, Vec<Value>)> = HashMap::default();
         // Values that a wider expression takes in.
-        let mut inner: HashSet<Value> = HashSet::default();
-        for inst in &block.insts {
-            if let InstKind::Pure(op @ (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Neg), args) = &inst.kind
+        let mut inner: Vec<Value> = Vec::new();
+        let mut roots = Vec::new();
+        for (at, inst) in block.insts.iter().enumerate() {
+            if let InstKind::Pure(Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Neg, args) = &inst.kind
                 && self.func.is_float(inst.results[0])
             {
-                defs.insert(inst.results[0], (op.clone(), args.clone()));
+                self.places[inst.results[0].0 as usize] = at as u32;
                 if self.is_root(inst) {
-                    inner.extend(args.iter().filter(|a| self.consumers.get(a) == Some(&1)));
+                    roots.push(at);
+                    inner.extend(args.iter().filter(|a| self.consumers[a.0 as usize] == 1));
                 }
             }
         }
-        let args: HashSet<Value> = block.args.iter().copied().collect();
-        let mut insts = Vec::with_capacity(block.insts.len());
-        for mut inst in std::mem::take(&mut block.insts) {
-            for nested in inst.kind.blocks_mut() {
-                self.block(nested);
+        inner.sort_unstable();
+        let mut anew: Vec<(usize, Vec<Inst>)> = Vec::new();
+        for at in roots {
+            let root = block.insts[at].results[0];
+            if inner.binary_search(&root).is_err()
+                && let Some(insts) = self.rewrite(root, &block.insts, &block.args)
+            {
+                anew.push((at, insts));
             }
-            let is_root = defs.contains_key(&inst.results.first().copied().unwrap_or(Value(u32::MAX)))
-                && self.is_root(&inst)
-                && !inner.contains(&inst.results[0]);
-            if is_root && let Some(anew) = self.rewrite(inst.results[0], &defs, &args) {
-                insts.extend(anew);
-            } else {
-                insts.push(inst);
+        }
+        for inst in &block.insts {
+            if let Some(v) = inst.results.first() {
+                self.places[v.0 as usize] = NOWHERE;
+            }
+        }
+        for inst in &mut block.insts {
+            inst.kind.blocks_mut().into_iter().for_each(|nested| self.block(nested));
+        }
+        let mut anew = anew.into_iter().peekable();
+        if anew.peek().is_none() {
+            return;
+        }
+        let mut insts = Vec::with_capacity(block.insts.len());
+        for (at, inst) in std::mem::take(&mut block.insts).into_iter().enumerate() {
+            match anew.next_if(|(k, _)| *k == at) {
+                Some((_, list)) => insts.extend(list),
+                None => insts.push(inst),
             }
         }
         block.insts = insts;
@@ -150,44 +175,53 @@ impl Pass<'_> {
         arithmetic && self.func.value(v).free && self.func.is_float(v) && !self.primal.value(v)
     }
 
-    fn rewrite(
-        &mut self,
-        root: Value,
-        defs: &HashMap<Value, (Op, Vec<Value>)>,
-        args: &HashSet<Value>,
-    ) -> Option<Vec<Inst>> {
+    fn rewrite(&mut self, root: Value, insts: &[Inst], args: &[Value]) -> Option<Vec<Inst>> {
         let mut best: Option<(usize, Vec<Inst>, Value)> = None;
+        // What is tried and not taken leaves no values behind.
+        let before = self.func.values.len();
+        let mut needed = before;
         for peek in [false, true] {
             let mut reader = Reader {
                 func: self.func,
                 consumers: &self.consumers,
                 constants: &self.constants,
-                defs,
+                insts,
+                places: &self.places,
                 peek,
+                peeked: false,
                 cost: 0,
                 failed: false,
             };
             let (c, node) = reader.read(root, true);
-            let (old, failed) = (reader.cost, reader.failed);
-            if failed || !nice(c) {
-                continue;
+            let (old, failed, peeked) = (reader.cost, reader.failed, reader.peeked);
+            let goal = best.as_ref().map_or(old, |(cost, ..)| *cost);
+            if !failed && nice(c) && least(&node) < goal {
+                let ty = self.func.ty(root).clone();
+                let mut writer = Writer { func: self.func, ty, args, out: Vec::new(), failed: false };
+                let v = writer.write(&node);
+                let v = writer.scale(c, v);
+                let (out, failed) = (writer.out, writer.failed);
+                let new = out.iter().filter(|i| !matches!(i.kind, InstKind::Pure(Op::Float(_), _))).count();
+                // A value whose type rustc alone knows does not stand for one that is known to be a float.
+                let fits = self.func.ty(v) == self.func.ty(root);
+                if !failed && fits && new < goal {
+                    needed = self.func.values.len();
+                    best = Some((new, out, v));
+                }
             }
-            let ty = self.func.ty(root).clone();
-            let mut writer = Writer { func: self.func, ty, args, out: Vec::new(), failed: false };
-            let v = writer.write(&node);
-            let v = writer.scale(c, v);
-            let (out, failed) = (writer.out, writer.failed);
-            let new = out.iter().filter(|i| !matches!(i.kind, InstKind::Pure(Op::Float(_), _))).count();
-            // A value whose type rustc alone knows does not stand for one that is known to be a float.
-            let fits = self.func.ty(v) == self.func.ty(root);
-            if !failed && fits && new < best.as_ref().map_or(old, |(cost, ..)| *cost) {
-                best = Some((new, out, v));
+            if !peeked {
+                break;
             }
         }
+        self.func.values.truncate(needed);
+        let added = needed - before;
+        self.constants.extend(std::iter::repeat_n(None, added));
+        self.places.extend(std::iter::repeat_n(NOWHERE, added));
+        self.consumers.extend(std::iter::repeat_n(0, added));
         let (_, mut out, v) = best?;
         for inst in &out {
             if let InstKind::Pure(Op::Float(c), _) = &inst.kind {
-                self.constants.insert(inst.results[0], *c);
+                self.constants[inst.results[0].0 as usize] = Some(*c);
             }
         }
         match out.last_mut() {
@@ -197,6 +231,17 @@ impl Pass<'_> {
             }
         }
         Some(out)
+    }
+}
+
+/// The least number of operations that an expression takes.
+fn least(node: &Node) -> usize {
+    match node {
+        Node::One | Node::Leaf(_) => 0,
+        Node::Mul(a, b) => 1 + least(a) + least(b),
+        Node::Sum(terms) => {
+            terms.len().saturating_sub(1) + terms.iter().map(|(_, node)| least(node)).sum::<usize>()
+        }
     }
 }
 
@@ -211,9 +256,16 @@ impl Reader<'_> {
         if let Some(c) = self.constant(v) {
             return (c, Rc::new(Node::One));
         }
-        let Some((op, args)) = self.defs.get(&v) else { return (1.0, Rc::new(Node::Leaf(v))) };
+        let InstKind::Pure(op, args) = &self.insts[match self.places[v.0 as usize] {
+            NOWHERE => return (1.0, Rc::new(Node::Leaf(v))),
+            at => at as usize,
+        }]
+        .kind
+        else {
+            return (1.0, Rc::new(Node::Leaf(v)));
+        };
         let sum = matches!(op, Op::Add | Op::Sub);
-        let alone = self.consumers.get(&v) == Some(&1) && (!sum || self.func.value(v).free);
+        let alone = self.consumers[v.0 as usize] == 1 && (!sum || self.func.value(v).free);
         if !top && !alone {
             return self.leaf(v, op, args);
         }
@@ -254,22 +306,27 @@ impl Reader<'_> {
     }
 
     /// A value that stays, as others use it too: its sign is taken out, and its constant factor if so wished.
-    fn leaf(&self, v: Value, op: &Op, args: &[Value]) -> Term {
+    fn leaf(&mut self, v: Value, op: &Op, args: &[Value]) -> Term {
         let of = |v| Rc::new(Node::Leaf(v));
-        match op {
-            Op::Neg => (-1.0, of(args[0])),
-            Op::Add if self.peek && args[0] == args[1] => (2.0, of(args[0])),
-            Op::Mul if self.peek => match (self.constant(args[0]), self.constant(args[1])) {
-                (Some(c), None) => (c, of(args[1])),
-                (None, Some(c)) => (c, of(args[0])),
-                _ => (1.0, of(v)),
+        let taken_out = match op {
+            Op::Neg => return (-1.0, of(args[0])),
+            Op::Add if args[0] == args[1] => Some((2.0, args[0])),
+            Op::Mul => match (self.constant(args[0]), self.constant(args[1])) {
+                (Some(c), None) => Some((c, args[1])),
+                (None, Some(c)) => Some((c, args[0])),
+                _ => None,
             },
-            _ => (1.0, of(v)),
+            _ => None,
+        };
+        self.peeked |= taken_out.is_some();
+        match taken_out.filter(|_| self.peek) {
+            Some((c, inner)) => (c, of(inner)),
+            None => (1.0, of(v)),
         }
     }
 
     fn constant(&self, v: Value) -> Option<f64> {
-        let c = *self.constants.get(&v)?;
+        let c = self.constants[v.0 as usize]?;
         let c = match self.func.ty(v) {
             Type::Float(FloatKind::F32) => f64::from(c as f32),
             // Of a generic float only what is the same in all types.
@@ -372,7 +429,7 @@ struct Writer<'a> {
     func: &'a mut Func,
     ty: Type,
     /// What the block is handed from round to round: added last, so that the next round waits for one addition.
-    args: &'a HashSet<Value>,
+    args: &'a [Value],
     out: Vec<Inst>,
     failed: bool,
 }

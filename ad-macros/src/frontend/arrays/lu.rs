@@ -15,7 +15,7 @@ const FACTORS: &str = "__AdLu";
 
 impl Lower<'_> {
     /// The value of Rust in which names stand for these values.
-    fn value_of(&mut self, names: &[(&str, Val)], code: TokenStream) -> Val {
+    pub(super) fn value_of(&mut self, names: &[(&str, Val)], code: TokenStream) -> Val {
         let Ok(code) = syn::parse2::<syn::Expr>(code) else { return Val::Never };
         self.scoped(|this| {
             for (name, val) in names {

@@ -354,16 +354,31 @@ impl Lower<'_> {
         let hole = |k: usize| syn::Ident::new(&crate::ir::Verbatim::hole(k), proc_macro2::Span::call_site());
         let rank = array.dims.len();
         let (x, elem) = (hole(0), Type::Float(array.elem.clone()));
+        let linear = array.layout == Layout::Nalgebra;
         let mut dims = Vec::new();
-        for axis in 0..rank {
-            let len = self.pass(quote::quote!(#x.shape()[#axis]), &[v], Type::Int);
+        for (axis, known) in array.dims.iter().enumerate() {
+            if let Dim::Fixed(_) = known {
+                dims.push(known.clone());
+                continue;
+            }
+            let length = match (linear, axis) {
+                (false, _) => quote::quote!(#x.shape()[#axis]),
+                (true, 0) => quote::quote!(#x.nrows()),
+                (true, _) => quote::quote!(#x.ncols()),
+            };
+            let len = self.pass(length, &[v], Type::Int);
             self.s.ints.insert(len, "usize".into());
             dims.push(Dim::Dyn(len));
         }
-        self.build("data", dims, &elem.clone(), false, &mut |this, index| {
-            let at = (1..=rank).map(hole);
+        self.build("data", dims, &elem.clone(), linear, &mut |this, index| {
+            let at: Vec<syn::Ident> = (1..=rank).map(hole).collect();
             let args: Vec<Value> = std::iter::once(v).chain(index.iter().copied()).collect();
-            this.pass(quote::quote!(#x[[#(#at),*]]), &args, elem.clone())
+            let element = match (linear, rank) {
+                (false, _) => quote::quote!(#x[[#(#at),*]]),
+                (true, 1) => quote::quote!(#x[#(#at)*]),
+                (true, _) => quote::quote!(#x[(#(#at),*)]),
+            };
+            this.pass(element, &args, elem.clone())
         })
     }
 

@@ -97,6 +97,7 @@ impl Lower<'_> {
                 return self.lu_method(&factors, e);
             }
             _ if let Some(part) = self.part_of_matrix(view, e) => part,
+            _ if let Some(val) = self.geometry(view, e) => val,
             ("row_iter" | "row_mut", _) if self.is_linear(view) => {
                 self.error(
                     e.method.span(),
@@ -231,6 +232,10 @@ impl Lower<'_> {
             ("indexed_iter", []) if !self.is_plain(view) => {
                 let it = Rc::new(Iter::Elements { view: view.clone(), mutable: false });
                 Val::Iter(Rc::new(if rank == 1 { Iter::Enumerate(it) } else { Iter::Indexed(view.clone()) }))
+            }
+            ("column_iter", []) if rank == 2 => {
+                let Val::View(columns) = self.transposed(view) else { return Some(Val::Never) };
+                Val::Iter(Rc::new(Iter::Elements { view: columns, mutable: false }))
             }
             // By columns.
             ("iter", []) if rank == 2 && self.is_linear(view) => {
