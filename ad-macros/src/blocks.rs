@@ -88,9 +88,8 @@ pub(crate) fn method(
 ) -> TokenStream {
     let own = crate::functions::in_expressions(&block.self_ty);
     let renamed = syn::parse2(crate::functions::renamed(quote!(#function), "self", &own));
-    let is_kept = options.partials.is_none();
     let made = of_function(renamed.unwrap_or_else(|_| function.clone()), options, Some(owner), diagnostics);
-    let kept = is_kept.then(|| crate::functions::keep_in(block, function));
+    let kept = crate::functions::keep_in(block, function);
     quote!(#made #kept)
 }
 
@@ -164,7 +163,7 @@ fn of_method(
         why.replace('\n', ";")
     );
     let products = [Product::Grad, Product::Jvp, Product::Vjp, Product::Hvp];
-    Some(backend::absent_of(&method.vis, &method.sig.ident, &products, &note, method.sig.receiver()))
+    Some(backend::absent_because(&method.vis, &method.sig.ident, &products, &note, method.sig.receiver()))
 }
 
 fn name_of(ty: &syn::Type) -> Option<String> {

@@ -202,7 +202,7 @@ fn of_method(
     diagnostics: &mut Diagnostics,
 ) -> TokenStream {
     let options = options::parse(attributes, diagnostics);
-    match crate::blocks::Owner::of(block, true) {
+    match crate::blocks::Owner::of(block, true).filter(|_| options.partials.is_none()) {
         Some(owner) => crate::blocks::method(method, options, block, &owner, diagnostics),
         None => of_function(method.clone(), options, None, diagnostics),
     }
@@ -225,7 +225,8 @@ pub(crate) fn of_function(
         return TokenStream::new();
     };
     if options.partials.is_none() && is_helper(&function, of.is_some_and(|owner| owner.asked)) {
-        let made = helper(&function, &options, of, diagnostics);
+        let receiver = own.as_ref().map(|own| &own.receiver).or(function.sig.receiver());
+        let made = helper(&function, &options, of, receiver, diagnostics);
         return quote!(#aliases #made);
     }
     let Some(lowered) = frontend::lower(&function, &options, diagnostics) else {
@@ -362,6 +363,7 @@ fn helper(
     function: &syn::ItemFn,
     options: &Options,
     of: Option<&Owner<'_>>,
+    receiver: Option<&syn::Receiver>,
     diagnostics: &mut Diagnostics,
 ) -> TokenStream {
     let name = &function.sig.ident;
@@ -396,7 +398,7 @@ fn helper(
         Some(owner) if owner.of_a_trait => &[],
         _ => &[Product::Grad, Product::Jvp, Product::Vjp, Product::Hvp],
     };
-    let absent = backend::absent(function, products);
+    let absent = backend::absent(function, products, receiver);
     quote!(#kept #absent)
 }
 

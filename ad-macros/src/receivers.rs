@@ -46,6 +46,7 @@ pub(crate) fn open(
         return Ok(None);
     }
     // Of a known type the receiver is a parameter in any case, whose methods are looked for like those of others.
+    let is_active = active.is_some();
     let Some(word) =
         active.or_else(|| of.map(|_| Ident::new("self", syn::spanned::Spanned::span(&receiver))))
     else {
@@ -57,6 +58,8 @@ pub(crate) fn open(
         _ => quote!(),
     };
     let found = of.map_or_else(|| structs_of(function), |owner| vec![owner.name.clone()]);
+    let known = |name: &String| of.is_none() || crate::structs::find(name).is_some() || !is_active;
+    let found: Vec<String> = found.into_iter().filter(known).collect();
     let [name] = found.as_slice() else {
         let (problem, instead) = if found.is_empty() {
             (

@@ -56,27 +56,21 @@ pub(crate) fn lanes_name(sig: &Signature, func: &Func) -> String {
 }
 
 /// In place of products that a function cannot have: whoever asks for one is told why.
-pub(crate) fn absent(function: &syn::ItemFn, products: &[Product]) -> TokenStream {
+pub(crate) fn absent(
+    function: &syn::ItemFn,
+    products: &[Product],
+    receiver: Option<&syn::Receiver>,
+) -> TokenStream {
     let ident = &function.sig.ident;
     let note = format!(
         "there is no such derivative: what `{ident}` takes or returns has none of its own. Other `#[differentiable]` functions \
          can call `{ident}`, and are differentiated through it"
     );
-    absent_because(&function.vis, ident, products, &note)
+    absent_because(&function.vis, ident, products, &note, receiver)
 }
 
-/// As [`absent`], for another reason.
+/// As [`absent`], for another reason. Those of a method are called like one.
 pub(crate) fn absent_because(
-    vis: &syn::Visibility,
-    ident: &Ident,
-    products: &[Product],
-    note: &str,
-) -> TokenStream {
-    absent_of(vis, ident, products, note, None)
-}
-
-/// As [`absent_because`], of a method: they are called like one.
-pub(crate) fn absent_of(
     vis: &syn::Visibility,
     ident: &Ident,
     products: &[Product],

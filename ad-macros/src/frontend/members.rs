@@ -430,7 +430,7 @@ impl Lower<'_> {
 }
 
 /// Whether an expression names something that is there already.
-fn is_place(e: &syn::Expr) -> bool {
+pub(super) fn is_place(e: &syn::Expr) -> bool {
     match e {
         syn::Expr::Path(_) => true,
         syn::Expr::Field(f) => is_place(&f.base),

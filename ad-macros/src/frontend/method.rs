@@ -346,8 +346,13 @@ impl Lower<'_> {
             return Some(val);
         }
         let array = super::arrays::types::foreign(&declared, &self.sig.floats)?;
-        let receiver = self.expr(&e.receiver).0;
-        let Val::Scalar(v) = receiver else { return None };
+        // What is there already is not moved.
+        let receiver = &e.receiver;
+        let borrowed = super::members::is_place(receiver).then(|| quote!((&#receiver)));
+        let tokens = borrowed.unwrap_or_else(|| receiver.to_token_stream());
+        let Val::Scalar(v) = self.verbatim(tokens, e.method.span(), "this is no data", "pass data") else {
+            return None;
+        };
         let view = self.array_of_data(v, &array);
         Some(self.view_method(&view, &e.method.to_string(), e))
     }
@@ -387,12 +392,18 @@ impl Lower<'_> {
         if ["partition_point", "binary_search_by"].iter().any(|name| e.method == name) && e.args.len() == 1 {
             return self.searched(e).unwrap_or(Val::Never);
         }
-        self.verbatim(
-            e.to_token_stream(),
-            e.method.span(),
-            &format!("the macro does not know what `{}` does with an active value", e.method),
+        let method = &e.method;
+        let (mut what, mut instead) = (
+            format!("the macro does not know what `{method}` does with an active value"),
             "use arithmetic and the float methods of std, or write it as a `#[differentiable]` function and call that",
-        )
+        );
+        if let Some(ty) = self.type_of_data(&e.receiver)
+            && !crate::functions::methods(&method.to_string()).is_empty()
+        {
+            what = format!("the macro does not see the method `{method}` of `{ty}`");
+            instead = "put `#[differentiable]` on the `impl` block that defines it, above this function and in its module";
+        }
+        self.verbatim(e.to_token_stream(), method.span(), &what, instead)
     }
 
     fn unknown_method(&mut self, e: &syn::ExprMethodCall) -> Val {

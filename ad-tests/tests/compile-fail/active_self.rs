@@ -1,4 +1,4 @@
-use ad_runtime::{Differentiable, differentiable};
+use ad_runtime::differentiable;
 
 struct Spring {
     stiffness: f64,
@@ -9,24 +9,6 @@ impl Spring {
     #[differentiable(wrt(self))]
     fn energy(&self, x: f64) -> f64 {
         0.5 * self.stiffness * x * x
-    }
-}
-
-#[derive(Differentiable)]
-struct Rod {
-    length: f64,
-}
-
-#[derive(Differentiable)]
-struct Beam {
-    length: f64,
-}
-
-impl Beam {
-    // It may be either.
-    #[differentiable(wrt(self))]
-    fn area(&self, width: f64) -> f64 {
-        self.length * width
     }
 }
 

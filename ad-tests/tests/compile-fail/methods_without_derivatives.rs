@@ -23,6 +23,7 @@ impl Line {
 }
 
 fn main() {
-    Line::unseen_grad();
-    Line::through_an_object_hvp();
+    let line = Line { slope: 2.0 };
+    line.unseen_grad();
+    line.through_an_object_hvp();
 }

@@ -1,7 +1,7 @@
 //! Arrays of `ndarray`, vectors and matrices of `nalgebra`.
 
 use ad_runtime::{Differentiable, differentiable};
-use nalgebra::{DMatrix, DVector, Matrix2, SMatrix, SVector, Vector2, Vector3};
+use nalgebra::{DMatrix, DVector, Matrix2, Matrix2x3, Matrix3, SMatrix, SVector, Vector2, Vector3};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip, array, s};
 
 /// Gradient and Hessian-vector product of a function of n numbers, by differences.
@@ -432,4 +432,101 @@ fn cholesky_factors() {
         },
     );
     assert!(f_grad(&[0.3, -0.8, 1.1, -2.0], &t, &mut [0.0; 4]).is_none());
+}
+
+#[test]
+fn lu_factors_and_parts() {
+    #[differentiable]
+    fn f(a: &Matrix3<f64>, b: &Vector3<f64>) -> Option<f64> {
+        let factors = a.lu();
+        let x = factors.solve(b)?;
+        let inverse = a.try_inverse()?;
+        let corner = a.fixed_view::<2, 2>(0, 1) * inverse.fixed_view::<2, 1>(1, 0);
+        let rows = a.row(0).dot(&a.row(2)) + a.columns(1, 2).rows(0, 1).sum();
+        Some(x.norm_squared() + factors.determinant() * corner.xy().sum() + rows * inverse.trace())
+    }
+    let split = |p: &[f64]| (Matrix3::from_row_slice(&p[..9]), Vector3::from_row_slice(&p[9..]));
+    let all = |a: &Matrix3<f64>, b: &Vector3<f64>| [a.transpose().as_slice(), b.as_slice()].concat();
+    // The largest number of the first column is not in the first row.
+    check_by_differences(
+        &[0.3, -0.8, 1.1, 1.6, 0.4, -0.2, 0.5, 1.3, 0.9, 0.2, -0.7, 0.4],
+        |p| f(&split(p).0, &split(p).1).unwrap(),
+        |p| {
+            let ((a, b), mut da, mut db) = (split(p), Matrix3::zeros(), Vector3::zeros());
+            let value = f_grad(&a, &b, &mut da, &mut db).unwrap();
+            (value, all(&da, &db))
+        },
+        |p, v| {
+            let ((a, b), (va, vb)) = (split(p), split(v));
+            let (mut ha, mut hb) = (Matrix3::zeros(), Vector3::zeros());
+            f_hvp(&a, &b, &va, &vb, &mut ha, &mut hb).unwrap();
+            all(&ha, &hb)
+        },
+    );
+    let (singular, b) = (Matrix3::zeros(), Vector3::zeros());
+    assert!(f_grad(&singular, &b, &mut Matrix3::zeros(), &mut Vector3::zeros()).is_none());
+}
+
+#[test]
+fn geometry_and_sizes_by_arguments() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let p = SVector::<f64, 3>::from_fn(|i, _| x[i]);
+        let q = Vector3::new(x[2], x[0] * x[1], 1.0);
+        let turned = p.cross_matrix() * q.add_scalar(x[1]);
+        let mut m = Matrix2x3::new(x[0], 1.0, x[1], 0.5, x[2], -1.0);
+        m[(1, 2)] += x[0];
+        let longer = SMatrix::<f64, 3, 3>::identity() * x[2] + m.tr_mul(&m);
+        let columns: f64 = longer.column_iter().map(|c| c.dot(&p)).sum();
+        p.angle(&q) + turned.metric_distance(&p) + columns * p.scale(x[0]).sum()
+    }
+    check_by_differences(
+        &[0.7, 1.2, -0.4],
+        f,
+        |p| {
+            let mut g = vec![f64::NAN; 3];
+            let value = f_grad(p, &mut g);
+            (value, g)
+        },
+        |p, v| {
+            let mut hv = vec![f64::NAN; 3];
+            f_hvp(p, v, &mut hv);
+            hv
+        },
+    );
+}
+
+/// Nothing is derived.
+struct Market {
+    prices: Array2<f64>,
+    goal: Vector2<f64>,
+}
+
+#[test]
+fn arrays_in_data() {
+    #[differentiable(wrt(x))]
+    fn f(x: &Array1<f64>, market: &Market) -> f64 {
+        let y = market.prices.dot(x);
+        let doubled: Array1<f64> = y.iter().map(|v| v * v * 2.0).collect();
+        let mut sums = Array2::zeros((y.len(), 2));
+        sums += x[0];
+        let moved = Vector2::new(x[1], x[0] * x[0]) - market.goal;
+        market.prices.t().dot(&doubled).sum() + sums.sum() + moved.norm_squared() * market.goal.dot(&moved)
+    }
+    let market =
+        Market { prices: array![[1.0, 0.2], [0.5, -1.0], [0.3, 0.8]], goal: Vector2::new(0.3, -0.9) };
+    check_by_differences(
+        &[0.4, -0.9],
+        |p| f(&vector(p), &market),
+        |p| {
+            let mut g = Array1::from_elem(2, f64::NAN);
+            let value = f_grad(&vector(p), &market, &mut g);
+            (value, g.to_vec())
+        },
+        |p, v| {
+            let mut hv = Array1::from_elem(2, f64::NAN);
+            f_hvp(&vector(p), &market, &vector(v), &mut hv);
+            hv.to_vec()
+        },
+    );
 }

@@ -76,6 +76,7 @@ macro_rules! check_slice {
 }
 
 mod arrays;
+mod blocks;
 mod buffers;
 mod closures;
 mod control;
