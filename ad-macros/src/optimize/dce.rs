@@ -6,13 +6,16 @@
 //! too. A stack is live if a live value or buffer is popped from it; then all its pushes and pops stay, since they
 //! belong together. Loops are assumed to end: one without live results and without live contents is removed.
 
-use rustc_hash::FxHashSet as HashSet;
-
 use crate::ir::{Arg, BarArg, Binding, Block, Buffer, Dim, Func, Inst, InstKind, Op, Stack, Storage, Value};
 
 /// Runs the pass.
 pub(crate) fn dce(mut func: Func) -> Func {
-    let mut live = Live::default();
+    let mut live = Live {
+        values: vec![false; func.values.len()],
+        buffers: vec![false; func.buffers.len()],
+        stacks: vec![false; func.stacks.len()],
+        changed: false,
+    };
     for o in &func.outputs {
         match o.binding {
             Binding::Value(v) => live.value(v),
@@ -39,21 +42,21 @@ pub(crate) fn dce(mut func: Func) -> Func {
     func
 }
 
-#[derive(Default)]
+/// What is live, by number.
 struct Live {
-    values: HashSet<Value>,
-    buffers: HashSet<Buffer>,
-    stacks: HashSet<Stack>,
+    values: Vec<bool>,
+    buffers: Vec<bool>,
+    stacks: Vec<bool>,
     changed: bool,
 }
 
 impl Live {
     fn value(&mut self, v: Value) {
-        self.changed |= self.values.insert(v);
+        self.changed |= !std::mem::replace(&mut self.values[v.0 as usize], true);
     }
 
     fn buffer(&mut self, b: Buffer, func: &Func) {
-        if self.buffers.insert(b) {
+        if !std::mem::replace(&mut self.buffers[b.0 as usize], true) {
             self.changed = true;
             for dim in &func.buffer(b).dims {
                 if let Dim::Dyn(v) = dim {
@@ -64,7 +67,15 @@ impl Live {
     }
 
     fn is(&self, v: Value) -> bool {
-        self.values.contains(&v)
+        self.values[v.0 as usize]
+    }
+
+    fn has(&self, b: Buffer) -> bool {
+        self.buffers[b.0 as usize]
+    }
+
+    fn runs(&self, s: Stack) -> bool {
+        self.stacks[s.0 as usize]
     }
 
     fn block(&mut self, func: &Func, block: &Block) {
@@ -103,7 +114,7 @@ impl Live {
             _ => {}
         }
         if let InstKind::Window { window, of, mutable: true, .. } = &inst.kind
-            && self.buffers.contains(of)
+            && self.has(*of)
         {
             // What is stored there is stored in the buffer itself.
             self.buffer(*window, func);
@@ -125,7 +136,7 @@ impl Live {
                 }
             }
             if let Some(stack) = inst.kind.stack() {
-                self.changed |= self.stacks.insert(stack);
+                self.changed |= !std::mem::replace(&mut self.stacks[stack.0 as usize], true);
             }
         }
     }
@@ -150,13 +161,13 @@ impl Live {
             InstKind::Pure(..) | InstKind::Load { .. } => result,
             InstKind::Store { buffer, .. }
             | InstKind::Fill { buffer, .. }
-            | InstKind::Grow { buffer, .. } => self.buffers.contains(buffer),
-            InstKind::Alloc { buffer, .. } => self.buffers.contains(buffer),
-            InstKind::Product(p) => self.buffers.contains(&p.into.buffer),
-            InstKind::Push { stack, .. } | InstKind::PushBuffer { stack, .. } => self.stacks.contains(stack),
-            InstKind::Pop { stack } => result || self.stacks.contains(stack),
+            | InstKind::Grow { buffer, .. } => self.has(*buffer),
+            InstKind::Alloc { buffer, .. } => self.has(*buffer),
+            InstKind::Product(p) => self.has(p.into.buffer),
+            InstKind::Push { stack, .. } | InstKind::PushBuffer { stack, .. } => self.runs(*stack),
+            InstKind::Pop { stack } => result || self.runs(*stack),
             InstKind::PopBuffer { stack, buffer } => {
-                self.buffers.contains(buffer) || self.stacks.contains(stack)
+                self.has(*buffer) || self.runs(*stack)
             }
             InstKind::If { .. } | InstKind::For(_) | InstKind::While { .. } => {
                 result
@@ -166,8 +177,8 @@ impl Live {
                         .iter()
                         .any(|b| b.diverges || b.insts.iter().any(|i| self.has_effect_inside(i)))
             }
-            InstKind::Call(call) => result || written_by(call).iter().any(|b| self.buffers.contains(b)),
-            InstKind::Window { window, .. } => self.buffers.contains(window),
+            InstKind::Call(call) => result || written_by(call).iter().any(|b| self.has(*b)),
+            InstKind::Window { window, .. } => self.has(*window),
             InstKind::Effect(..) => true,
         }
     }
@@ -178,8 +189,8 @@ impl Live {
         match &inst.kind {
             InstKind::Pure(..) | InstKind::Load { .. } => false,
             InstKind::Alloc { .. } | InstKind::Window { .. } => false,
-            InstKind::Call(call) => written_by(call).iter().any(|b| self.buffers.contains(b)),
-            InstKind::Pop { stack } => self.stacks.contains(stack),
+            InstKind::Call(call) => written_by(call).iter().any(|b| self.has(*b)),
+            InstKind::Pop { stack } => self.runs(*stack),
             InstKind::If { .. } | InstKind::For(_) | InstKind::While { .. } => inst
                 .kind
                 .blocks()

@@ -70,7 +70,12 @@ impl Fold<'_> {
                 Some(Folded::Op(op, args)) => inst.kind = InstKind::Pure(op, args),
                 _ => {}
             }
-            if let InstKind::Pure(op, args) = &inst.kind {
+            // Those that others look at.
+            if let InstKind::Pure(
+                op @ (Op::Float(_) | Op::Int(_) | Op::Bool(_) | Op::Neg | Op::Sub | Op::Not),
+                args,
+            ) = &inst.kind
+            {
                 self.defs.insert(result, (op.clone(), args.clone()));
             }
         }

@@ -5,6 +5,8 @@
 //! buffer's *version* changes at each write, and a loop starts with new versions of what its body writes. A load
 //! right after a store to the same place is what was stored. Rust that nobody looks into is left alone.
 
+use std::rc::Rc;
+
 use rustc_hash::FxHashMap as HashMap;
 
 use crate::ir::{Block, Buffer, Func, Inst, InstKind, Op, StoreMode, Type, Value};
@@ -41,11 +43,51 @@ pub(crate) fn gvn(mut func: Func) -> Func {
 /// What makes two computations equal.
 #[derive(PartialEq, Eq, Hash)]
 enum Key {
-    Op(String, Vec<Value>, Type),
+    Op(Code, Vec<Value>, Type),
     Load(Buffer, Vec<Value>, u32),
     /// A choice between values that are computed or loaded: the condition, and what both branches do, their own values
     /// numbered from zero.
     Choice(Value, String, Vec<(Buffer, u32)>, Vec<Type>),
+}
+
+/// An operation without its operands.
+#[derive(PartialEq, Eq, Hash)]
+enum Code {
+    /// Which it is, and what it carries.
+    Plain(u8, u64),
+    Text(u8, Rc<str>),
+    Test(&'static str),
+    Len(Buffer, usize),
+}
+
+/// `None` of code that nobody looks into.
+fn code(op: &Op) -> Option<Code> {
+    Some(match op {
+        // 0.0 and -0.0 are equal and differ; NaN is not equal to itself: the bits tell.
+        Op::Float(c) => Code::Plain(0, c.to_bits()),
+        Op::Bool(b) => Code::Plain(1, u64::from(*b)),
+        Op::Add => Code::Plain(2, 0),
+        Op::Sub => Code::Plain(3, 0),
+        Op::Mul => Code::Plain(4, 0),
+        Op::Div => Code::Plain(5, 0),
+        Op::Rem => Code::Plain(6, 0),
+        Op::Neg => Code::Plain(7, 0),
+        Op::Unary(f) => Code::Plain(8, *f as u64),
+        Op::Binary(f) => Code::Plain(9, *f as u64),
+        Op::Powi => Code::Plain(10, 0),
+        Op::MulAdd => Code::Plain(11, 0),
+        Op::Clamp => Code::Plain(12, 0),
+        Op::Cmp(c) => Code::Plain(13, *c as u64),
+        Op::Not => Code::Plain(14, 0),
+        Op::And => Code::Plain(15, 0),
+        Op::Or => Code::Plain(16, 0),
+        Op::Select => Code::Plain(17, 0),
+        Op::Int(text) => Code::Text(0, text.clone()),
+        Op::Cast(to) => Code::Text(1, to.clone()),
+        Op::Test(name) => Code::Test(name),
+        Op::Len(buffer, axis) => Code::Len(*buffer, *axis),
+        Op::Verbatim(_) | Op::Custom(_) => return None,
+    })
 }
 
 struct Gvn<'a> {
@@ -210,18 +252,11 @@ impl Gvn<'_> {
     }
 
     fn key(&self, op: &Op, args: &[Value], result: Value) -> Option<Key> {
-        if matches!(op, Op::Verbatim(_) | Op::Custom(_)) {
-            return None;
-        }
+        let code = code(op)?;
         let mut args = args.to_vec();
         if matches!(op, Op::Add | Op::Mul) && self.func.is_float(result) {
             args.sort_unstable();
         }
-        // 0.0 and -0.0 are equal and differ; NaN is not equal to itself: the bits tell.
-        let text = match op {
-            Op::Float(c) => format!("float {:x}", c.to_bits()),
-            other => format!("{other:?}"),
-        };
-        Some(Key::Op(text, args, self.func.ty(result).clone()))
+        Some(Key::Op(code, args, self.func.ty(result).clone()))
     }
 }

@@ -12,12 +12,24 @@ use crate::ir::{Block, Dim, Func, Inst, InstKind, Op, Value};
 
 /// Runs the pass.
 pub(crate) fn hoist(mut func: Func) -> Func {
+    if !declares_in_loops(&func.body, false) {
+        return func;
+    }
     let before = func.clone();
     let defs = Defs::new(&before);
     let mut body = std::mem::take(&mut func.body);
     in_block(&mut func, &defs, &mut body);
     func.body = body;
     func
+}
+
+/// Whether a loop declares a buffer.
+fn declares_in_loops(block: &Block, in_loop: bool) -> bool {
+    block.insts.iter().any(|inst| {
+        let is_loop = matches!(inst.kind, InstKind::For(_) | InstKind::While { .. });
+        in_loop && matches!(inst.kind, InstKind::Alloc { .. })
+            || inst.kind.blocks().into_iter().any(|b| declares_in_loops(b, in_loop || is_loop))
+    })
 }
 
 fn in_block(func: &mut Func, defs: &Defs<'_>, block: &mut Block) {

@@ -49,13 +49,15 @@ pub(crate) const PASSES: &[Pass] = &[
 
 /// Optimises a function.
 pub(crate) fn optimize(mut func: Func) -> Func {
-    // Each round enables the next; three see to nearly everything, and the bound keeps compile time in check.
-    for _ in 0..4 {
-        let before = size(&func);
-        for pass in PASSES {
-            func = checked(pass, func);
-        }
-        if size(&func) == before {
+    // Each round enables the next; three see to nearly everything, and the bound keeps compile time in check. Once each pass has
+    // run on a function that none of the others changed, there is nothing left to do.
+    let (mut before, mut idle) = (size(&func), 0);
+    for pass in PASSES.iter().cycle().take(4 * PASSES.len()) {
+        func = checked(pass, func);
+        let now = size(&func);
+        idle = if now == before { idle + 1 } else { 0 };
+        before = now;
+        if idle == PASSES.len() {
             break;
         }
     }
