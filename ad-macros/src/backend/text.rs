@@ -102,7 +102,13 @@ fn lex(text: &str) -> TokenStream {
         return TokenTree::from(Ident::new(text, Span::call_site())).into();
     }
     // A body that is no Rust is a bug of the macro, which its user must learn of.
-    text.parse().unwrap_or_else(|_| quote!(::core::compile_error!("`#[differentiable]` printed no Rust")))
+    let lexed = if proc_macro::is_available() {
+        // The compiler's own lexer alone; `proc_macro2` reads the text once more.
+        text.parse::<proc_macro::TokenStream>().ok().map(TokenStream::from)
+    } else {
+        text.parse().ok()
+    };
+    lexed.unwrap_or_else(|| quote!(::core::compile_error!("`#[differentiable]` printed no Rust")))
 }
 
 /// A token as names in generated code are made from it.

@@ -166,9 +166,7 @@ impl Live {
             InstKind::Product(p) => self.has(p.into.buffer),
             InstKind::Push { stack, .. } | InstKind::PushBuffer { stack, .. } => self.runs(*stack),
             InstKind::Pop { stack } => result || self.runs(*stack),
-            InstKind::PopBuffer { stack, buffer } => {
-                self.has(*buffer) || self.runs(*stack)
-            }
+            InstKind::PopBuffer { stack, buffer } => self.has(*buffer) || self.runs(*stack),
             InstKind::If { .. } | InstKind::For(_) | InstKind::While { .. } => {
                 result
                     || inst
