@@ -598,7 +598,7 @@ impl Lower<'_> {
                         parts.push(val);
                     }
                     // Of a struct that the macro knows it has all fields.
-                    let all = item.as_ref().map(|item| super::records::fields_of(item));
+                    let all = item.as_ref().map(super::records::fields_of);
                     let is_whole = all.is_some_and(|all| {
                         all.iter().all(|f| names.contains(&f.member.to_token_stream().to_string()))
                     });

@@ -339,11 +339,21 @@ impl Lower<'_> {
         let declared = self.declared(&e.receiver)?;
         if let (syn::Type::Array(a), true, Some(f)) = (&declared, e.method == "map", e.args.first()) {
             let (len, data) = (&a.len, &e.receiver);
-            let made = syn::parse2(quote!(::core::array::from_fn(|__ad_k| (#f)(#data[__ad_k])))).ok()?;
-            let outer = self.expected.replace(syn::parse_quote!([_; #len]));
-            let val = self.expr(&made).0;
-            self.expected = outer;
-            return Some(val);
+            // rustc sees to the length.
+            let whole = quote!({ let all: &[_; #len] = &#data; all });
+            let Val::Scalar(v) = self.verbatim(whole, e.method.span(), "this is no data", "pass data") else {
+                return None;
+            };
+            self.s.refs.insert(v);
+            let made = syn::parse2(quote!(::core::array::from_fn(|__ad_k| (#f)(__ad_data[__ad_k])))).ok()?;
+            return Some(self.scoped(|this| {
+                let var = this.new_var("__ad_data", false, Val::Scalar(v));
+                this.declare("__ad_data", var);
+                let outer = this.expected.replace(syn::parse_quote!([_; #len]));
+                let val = this.expr(&made).0;
+                this.expected = outer;
+                val
+            }));
         }
         let array = super::arrays::types::foreign(&declared, &self.sig.floats)?;
         // What is there already is not moved.
@@ -487,12 +497,12 @@ impl Lower<'_> {
             }
         };
         let mut operands = [&[v], values.as_slice()].concat();
-        self.to_one_type(&op, &mut operands);
+        self.with_one_type(&op, &mut operands);
         Val::Scalar(self.op(op, &operands))
     }
 
     /// `x.powf(c)`: both are of one type, which a generic float tells rustc of what nobody looks into (`c` may be `lit(0.5)`).
-    fn to_one_type(&mut self, op: &Op, operands: &mut [Value]) {
+    fn with_one_type(&mut self, op: &Op, operands: &mut [Value]) {
         if !matches!(op, Op::Binary(_) | Op::MulAdd | Op::Clamp) {
             return;
         }

@@ -364,8 +364,10 @@ pub(crate) fn is_helper(item: &syn::ItemFn, of_known_type: bool) -> bool {
     let nests = types.iter().zip(&classes).any(|(ty, class)| {
         matches!(class, Class::Other) && !matches!(ty, syn::Type::Reference(_)) && is_nest_of_floats(ty)
     });
-    // Of `Result<(), E>` callers take the `Err`.
-    in_place || other_place || returns || takes_functions || nests || returns_success(&sig.output)
+    // Of `Result<(), E>` callers take the `Err`; what is written to outputs has derivatives.
+    let writes = classes.iter().any(|c| matches!(c, Class::Output { .. }));
+    let checks = !writes && returns_success(&sig.output);
+    in_place || other_place || returns || takes_functions || nests || checks
 }
 
 /// `-> Result<(), E>`, `-> Option<()>`

@@ -48,7 +48,7 @@ fn known(ty: &syn::PathSegment, wanted: Option<&syn::Type>, floats: &Floats) -> 
     };
     let told = super::types::foreign(&told, floats)?;
     let is_told = told.dims.iter().all(|d| matches!(d, Dim::Fixed(n) if &**n != "_"));
-    (told.layout == Layout::Nalgebra && is_told).then(|| Known {
+    (told.layout == Layout::Nalgebra && is_told).then_some(Known {
         linear: true,
         rank: told.dims.len(),
         fixed: Some(told.dims),
@@ -373,11 +373,8 @@ impl Lower<'_> {
         self.build("data", dims, &elem.clone(), linear, &mut |this, index| {
             let at: Vec<syn::Ident> = (1..=rank).map(hole).collect();
             let args: Vec<Value> = std::iter::once(v).chain(index.iter().copied()).collect();
-            let element = match (linear, rank) {
-                (false, _) => quote::quote!(#x[[#(#at),*]]),
-                (true, 1) => quote::quote!(#x[#(#at)*]),
-                (true, _) => quote::quote!(#x[(#(#at),*)]),
-            };
+            // Only arrays of the libraries have it, whatever is called so.
+            let element = quote::quote!(::ad_runtime::__private::ElementAt::<#rank>::at(&#x, [#(#at),*]));
             this.pass(element, &args, elem.clone())
         })
     }
