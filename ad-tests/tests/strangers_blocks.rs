@@ -14,6 +14,7 @@ mod blocks {
     mod almost_ideal;
     mod alpha_pinene;
     mod bard;
+    mod blp_share;
     mod composition;
     mod cook_torrance;
     mod de_boor_alignment;
@@ -32,6 +33,7 @@ mod blocks {
     mod riccati_cost;
     mod richardson_lucy;
     mod saha_mix;
+    mod schaffers_f17;
     mod sdirk_kinetics;
     mod yeo_johnson;
 }

@@ -104,9 +104,10 @@ impl Lower<'_> {
                 returned(&keys, &left)?
             }
             syn::Expr::MethodCall(m) if m.method == "clone" => self.declared(&m.receiver)?,
-            // The same array in other hands.
+            // The same array in other hands, or with other numbers.
             syn::Expr::MethodCall(m)
-                if ["t", "view", "to_owned"].iter().any(|name| m.method == name) && m.args.is_empty() =>
+                if ["t", "view", "to_owned"].iter().any(|name| m.method == name) && m.args.is_empty()
+                    || m.method == "mapv" && m.args.len() == 1 =>
             {
                 let array = self.declared(&m.receiver)?;
                 super::arrays::types::foreign(&array, &self.sig.floats).filter(|a| self.is_ndarray(a))?;

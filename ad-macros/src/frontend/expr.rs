@@ -361,6 +361,11 @@ impl Lower<'_> {
                 if a == Val::Never || b == Val::Never {
                     return Val::Never;
                 }
+                let (a, b) = match op {
+                    Op::Mul => (self.factor_of_data(a, &e.left, &b), b),
+                    _ => (a, b),
+                };
+                let b = if matches!(op, Op::Mul) { self.factor_of_data(b, &e.right, &a) } else { b };
                 if !matches!(op, Op::Cmp(_))
                     && let Some(val) = self.array_binary(&op, &a, &b, e.op.span())
                 {

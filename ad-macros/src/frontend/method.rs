@@ -367,6 +367,22 @@ impl Lower<'_> {
         Some(self.view_method(&view, &e.method.to_string(), e))
     }
 
+    /// `self.rotation * v` of `nalgebra`: the matrix, which is data whose type is declared.
+    pub(super) fn factor_of_data(&mut self, val: Val, e: &syn::Expr, other: &Val) -> Val {
+        let (Val::Scalar(v), Val::View(view)) = (&val, other) else { return val };
+        if *self.s.b.func.ty(*v) != Type::Opaque
+            || !self.s.linear.contains_key(&view.buffer)
+            || self.is_tainted(*v)
+        {
+            return val;
+        }
+        let declared = self.declared(e).and_then(|ty| super::arrays::types::foreign(&ty, &self.sig.floats));
+        match declared.filter(|array| array.layout == crate::ir::Layout::Nalgebra) {
+            Some(array) => Val::View(self.array_of_data(*v, &array)),
+            None => val,
+        }
+    }
+
     /// Whether this function is a method whose receiver is data: its companions are methods too.
     fn is_method_of_data(&self) -> bool {
         let opened = |p: &super::signature::ParamSig| p.ident == crate::receivers::THIS && !p.active;

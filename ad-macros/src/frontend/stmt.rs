@@ -299,8 +299,23 @@ impl Lower<'_> {
                 self.tell_type(&val, &init.expr);
             }
         }
+        let val = self.array_that_changes(pattern, val);
         self.bind_pattern(pattern, val, true);
         flow
+    }
+
+    /// `let mut delta = market.shares.mapv(f64::ln);`: data that may become active, element by element.
+    fn array_that_changes(&mut self, pattern: &syn::Pat, val: Val) -> Val {
+        let (Val::Scalar(v), syn::Pat::Ident(syn::PatIdent { mutability: Some(_), .. })) = (&val, pattern)
+        else {
+            return val;
+        };
+        let declared =
+            self.s.declared.get(v).and_then(|ty| super::arrays::types::foreign(ty, &self.sig.floats));
+        match declared.filter(|array| self.is_ndarray(array)) {
+            Some(array) if *self.s.b.func.ty(*v) == Type::Opaque => Val::View(self.array_of_data(*v, &array)),
+            _ => val,
+        }
     }
 
     /// `v` with the annotation of its `let`. It decides what rustc computes: `1 << 40` is another number as a `u64`

@@ -499,7 +499,9 @@ fn geometry_and_sizes_by_arguments() {
 /// Nothing is derived.
 struct Market {
     prices: Array2<f64>,
+    first: Array1<f64>,
     goal: Vector2<f64>,
+    turn: Matrix2<f64>,
 }
 
 #[test]
@@ -511,10 +513,21 @@ fn arrays_in_data() {
         let mut sums = Array2::zeros((y.len(), 2));
         sums += x[0];
         let moved = Vector2::new(x[1], x[0] * x[0]) - market.goal;
-        market.prices.t().dot(&doubled).sum() + sums.sum() + moved.norm_squared() * market.goal.dot(&moved)
+        let mut level = market.first.mapv(|v| v + 1.0);
+        level += &y;
+        let turned = market.turn * moved;
+        let weighed = turned.map_with_location(|i, _, v| v * (i as f64 + x[0]));
+        let rest = level.dot(&y) * weighed.sum();
+        rest + market.prices.t().dot(&doubled).sum()
+            + sums.sum()
+            + moved.norm_squared() * market.goal.dot(&moved)
     }
-    let market =
-        Market { prices: array![[1.0, 0.2], [0.5, -1.0], [0.3, 0.8]], goal: Vector2::new(0.3, -0.9) };
+    let market = Market {
+        prices: array![[1.0, 0.2], [0.5, -1.0], [0.3, 0.8]],
+        first: array![0.3, -0.4, 0.8],
+        goal: Vector2::new(0.3, -0.9),
+        turn: Matrix2::new(0.6, -0.8, 0.8, 0.5),
+    };
     check_by_differences(
         &[0.4, -0.9],
         |p| f(&vector(p), &market),

@@ -31,6 +31,23 @@ impl Lower<'_> {
                     }
                 }
             }),
+            // Vectors have one column.
+            ("map_with_location", [_]) if rank == 1 => quote!({
+                let mut m = a.clone();
+                for i in 0..a.len() {
+                    m[i] = b(i, 0_usize, a[i]);
+                }
+                m
+            }),
+            ("map_with_location", [_]) => quote!({
+                let mut m = a.clone();
+                for i in 0..a.nrows() {
+                    for j in 0..a.ncols() {
+                        m[(i, j)] = b(i, j, a[(i, j)]);
+                    }
+                }
+                m
+            }),
             ("metric_distance", [_]) => quote!((a - b).norm()),
             ("add_scalar", [_]) => quote!(a.map(|x| x + b)),
             ("scale", [_]) => quote!(a * b),

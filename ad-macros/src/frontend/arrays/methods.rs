@@ -224,7 +224,7 @@ impl Lower<'_> {
                 let Val::View(copy) = self.column(view, j) else { return Some(Val::Never) };
                 self.changed_copy(view, copy, Some((j, None)), e.method.span())
             }
-            ("assign", [b]) => {
+            ("assign" | "copy_from", [b]) => {
                 let b = self.argument_like(view, b)?;
                 self.copy_view(&b, view, e.span());
                 Val::unit()
