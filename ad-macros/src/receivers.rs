@@ -1,9 +1,9 @@
 //! Methods that are differentiated with respect to `self`: `#[differentiable(wrt(self))]`.
 //!
-//! The attribute on a method sees no `impl` header, so what `Self` is it takes from the fields that the method reads: the one
-//! struct that derives `Differentiable` and has them all. A method that takes no floats is differentiated with respect to `self`
-//! unasked: nothing else can be meant. The generated methods bind `this: &Spring` to `self`, so rustc refuses
-//! a wrong guess. The method is then a function like any other, with a parameter for `self`.
+//! The attribute on a method sees no `impl` header. What `Self` is the file tells (`file.rs`); where it does not, as in code that
+//! macros make, the fields that the method reads: the one struct that derives `Differentiable` and has them all. A method that
+//! takes no floats is differentiated with respect to `self` unasked: nothing else can be meant. The generated methods bind
+//! `this: &Spring` to `self`, so rustc refuses a wrong guess. The method is then a function like any other, with a parameter for `self`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};

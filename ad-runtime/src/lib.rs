@@ -64,6 +64,7 @@ extern crate alloc;
 ///
 /// Methods of such a block that return one float get derivatives of their own, as if each carried the attribute: with respect to
 /// their floats; or to `self`, where they take no floats and the struct derives [`Differentiable`](trait@Differentiable) above.
+/// `#[differentiable(wrt(self, x))]` on the block says it for all methods at once, each of the parameters that it has.
 /// Where a method has none, the name of its derivative is a stub, whose deprecation note says why.
 ///
 /// ```
