@@ -53,14 +53,12 @@ pub(crate) fn aliases_beside(item: &str, span: Span) -> Option<HashMap<String, S
 
 /// The type of a constant or static that a function sees.
 pub(crate) fn type_of_constant(name: &str, function: &Ident) -> Option<syn::Type> {
-    let seen = beside(&function.to_string(), function.span(), |scope| &scope.constants)?;
-    syn::parse_str(seen.get(name)?).ok()
+    syn::parse_str(&seen(name, function, |scope| &scope.constants)?).ok()
 }
 
 /// The type of a field of a struct that does not derive `Differentiable`, as a function sees it.
 pub(crate) fn type_of_field(name: &str, field: &syn::Member, function: &Ident) -> Option<syn::Type> {
-    let seen = beside(&function.to_string(), function.span(), |scope| &scope.others)?;
-    let item: syn::ItemStruct = syn::parse_str(seen.get(name)?).ok()?;
+    let item: syn::ItemStruct = syn::parse_str(&seen(name, function, |scope| &scope.others)?).ok()?;
     if !item.generics.params.is_empty() {
         return None;
     }
@@ -70,8 +68,7 @@ pub(crate) fn type_of_field(name: &str, field: &syn::Member, function: &Ident) -
 
 /// The signature of a function without the attribute that another sees.
 pub(crate) fn signature_of(name: &str, function: &Ident) -> Option<syn::Signature> {
-    let seen = beside(&function.to_string(), function.span(), |scope| &scope.signatures)?;
-    syn::parse_str(seen.get(name)?).ok()
+    syn::parse_str(&seen(name, function, |scope| &scope.signatures)?).ok()
 }
 
 /// The structs deriving `Differentiable` beside an item, above it or below.
@@ -99,6 +96,16 @@ pub(crate) fn block_around(function: &syn::ItemFn) -> Option<syn::ItemImpl> {
 /// A function without white space, attributes and comments.
 fn plain_text(sig: &syn::Signature, block: &syn::Block) -> String {
     quote!(#sig #block).to_string().split_whitespace().collect()
+}
+
+/// What a name means in all scopes with a function of this name.
+fn seen(name: &str, function: &Ident, of: impl Fn(&Scope) -> &HashMap<String, String>) -> Option<String> {
+    let item = function.to_string();
+    with_file(function.span(), |file| {
+        let mut found = file.scopes.iter().filter(|s| s.items.contains(&item)).map(|s| of(s).get(name));
+        let first = found.next()??;
+        found.all(|other| other == Some(first)).then(|| first.clone())
+    })?
 }
 
 /// What all scopes with an item of this name have in common.
