@@ -46,7 +46,8 @@ fn can_be_called(found: &mut syn::ItemFn) -> Option<bool> {
     let options = crate::options::parse(arguments.unwrap_or_default(), &mut diagnostics);
     found.attrs.clear();
     let _ = crate::aliases::in_function(found);
-    let is_helper = signature::is_helper(found, false);
+    let is_helper =
+        signature::is_changed(&found.sig, options.wrt.as_ref()) || signature::is_helper(found, false);
     let sig = if is_helper { None } else { signature::read(found, &options, &mut diagnostics) };
     let failed = diagnostics.into_error().is_some();
     match sig {

@@ -18,15 +18,15 @@ static FILES: LazyLock<Mutex<HashMap<PathBuf, File>>> = LazyLock::new(Mutex::def
 #[derive(Default)]
 struct File {
     scopes: Vec<Scope>,
-    methods: Vec<Placed>,
+    placed: Vec<Placed>,
 }
 
-/// A function in an `impl` block.
+/// Where a function with the attribute stands.
 struct Placed {
-    /// Without white space, attributes and comments.
+    /// The function, without white space, attributes and comments.
     text: String,
-    /// The block without its items.
-    header: String,
+    /// The `impl` block around it, without items.
+    header: Option<String>,
 }
 
 /// The names of the items in a module or block, and what it sees.
@@ -83,13 +83,13 @@ pub(crate) fn functions_beside(function: &syn::ItemFn) -> HashMap<String, String
 }
 
 /// The header of the `impl` block, without items, that a function with the attribute stands in. Told by the function's text: `None`
-/// if none has it, or blocks of several types.
+/// if none has it, or blocks of several types, or a function outside of blocks.
 pub(crate) fn block_around(function: &syn::ItemFn) -> Option<syn::ItemImpl> {
     let text = plain_text(&function.sig, &function.block);
     with_file(function.sig.ident.span(), |file| {
-        let mut headers = file.methods.iter().filter(|m| m.text == text).map(|m| &m.header);
-        let first = headers.next()?;
-        headers.all(|other| other == first).then(|| syn::parse_str(first).ok())?
+        let mut headers = file.placed.iter().filter(|m| m.text == text).map(|m| m.header.as_ref());
+        let first = headers.next()??;
+        headers.all(|other| other == Some(first)).then(|| syn::parse_str(first).ok())?
     })?
 }
 
@@ -237,6 +237,13 @@ impl<'ast> Visit<'ast> for Reader {
         }
     }
 
+    fn visit_item_fn(&mut self, f: &'ast syn::ItemFn) {
+        if f.attrs.iter().any(crate::below::is_ours) {
+            self.read.placed.push(Placed { text: plain_text(&f.sig, &f.block), header: None });
+        }
+        syn::visit::visit_item_fn(self, f);
+    }
+
     fn visit_item_impl(&mut self, block: &'ast syn::ItemImpl) {
         let header = || {
             let mut bare = block.clone();
@@ -247,7 +254,7 @@ impl<'ast> Visit<'ast> for Reader {
             if let syn::ImplItem::Fn(f) = item
                 && f.attrs.iter().any(crate::below::is_ours)
             {
-                self.read.methods.push(Placed { text: plain_text(&f.sig, &f.block), header: header() });
+                self.read.placed.push(Placed { text: plain_text(&f.sig, &f.block), header: Some(header()) });
             }
         }
         syn::visit::visit_item_impl(self, block);

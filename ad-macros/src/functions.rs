@@ -178,7 +178,14 @@ fn any_instance(block: &syn::ItemImpl) -> Option<TokenStream> {
     let mut map = HashMap::default();
     for param in &block.generics.params {
         let (name, instance) = match param {
-            syn::GenericParam::Const(c) => (c.ident.to_string(), quote!({ 0 as _ })),
+            syn::GenericParam::Const(c) => {
+                let value = match &c.ty {
+                    syn::Type::Path(p) if p.path.is_ident("bool") => quote!(false),
+                    syn::Type::Path(p) if p.path.is_ident("char") => quote!(' '),
+                    _ => quote!(0),
+                };
+                (c.ident.to_string(), value)
+            }
             syn::GenericParam::Type(t) => {
                 floats.named(&t.ident.clone().into())?;
                 (t.ident.to_string(), quote!(f64))

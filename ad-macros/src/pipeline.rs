@@ -224,7 +224,9 @@ pub(crate) fn of_function(
     let Ok(own) = crate::receivers::open(&mut function, &mut options, of, diagnostics) else {
         return TokenStream::new();
     };
-    if options.partials.is_none() && is_helper(&function, of.is_some_and(|owner| owner.asked)) {
+    let is_changed = frontend::signature::is_changed(&function.sig, options.wrt.as_ref());
+    if options.partials.is_none() && (is_changed || is_helper(&function, of.is_some_and(|owner| owner.asked)))
+    {
         let receiver = own.as_ref().map(|own| &own.receiver).or(function.sig.receiver());
         let made = helper(&function, &options, of, receiver, diagnostics);
         return quote!(#aliases #made);

@@ -241,10 +241,6 @@ pub mod __private {
     };
     pub use crate::products;
     pub use crate::sparse::sets::SetRecorder;
-    pub use alloc::boxed::Box;
-    pub use alloc::rc::Rc;
-    #[cfg(target_has_atomic = "ptr")]
-    pub use alloc::sync::Arc;
     pub use alloc::vec;
     pub use alloc::vec::Vec;
     use num_traits::ToPrimitive;

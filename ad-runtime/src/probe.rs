@@ -248,9 +248,9 @@ impl<F: Copy, S: ndarray::Data<Elem = F>> ElementAt<2> for ndarray::ArrayBase<S,
     }
 }
 
-/// A vector of one column.
+/// A vector is a matrix of one column.
 #[cfg(feature = "nalgebra")]
-impl<F, R, C, S> ElementAt<1> for nalgebra::Matrix<F, R, C, S>
+impl<const RANK: usize, F, R, C, S> ElementAt<RANK> for nalgebra::Matrix<F, R, C, S>
 where
     F: Copy + nalgebra::Scalar,
     R: nalgebra::Dim,
@@ -258,29 +258,12 @@ where
     S: nalgebra::RawStorage<F, R, C>,
 {
     type Float = F;
-    fn check(&self, shape: [usize; 1]) {
-        assert_eq!(self.shape(), (shape[0], 1), "vectors of different lengths");
+    fn check(&self, shape: [usize; RANK]) {
+        let columns = shape.get(1).copied().unwrap_or(1);
+        assert_eq!(self.shape(), (shape[0], columns), "matrices of different shapes");
     }
     #[inline(always)]
-    fn at(&self, index: [usize; 1]) -> F {
-        self[(index[0], 0)]
-    }
-}
-
-#[cfg(feature = "nalgebra")]
-impl<F, R, C, S> ElementAt<2> for nalgebra::Matrix<F, R, C, S>
-where
-    F: Copy + nalgebra::Scalar,
-    R: nalgebra::Dim,
-    C: nalgebra::Dim,
-    S: nalgebra::RawStorage<F, R, C>,
-{
-    type Float = F;
-    fn check(&self, shape: [usize; 2]) {
-        assert_eq!(self.shape(), (shape[0], shape[1]), "matrices of different shapes");
-    }
-    #[inline(always)]
-    fn at(&self, index: [usize; 2]) -> F {
-        self[(index[0], index[1])]
+    fn at(&self, index: [usize; RANK]) -> F {
+        self[(index[0], index.get(1).copied().unwrap_or(0))]
     }
 }

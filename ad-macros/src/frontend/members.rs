@@ -456,58 +456,28 @@ fn operator_name(op: &Op) -> Option<&'static str> {
 /// A reference to a value of this very type, whatever references are in front of it. A plain annotation would let rustc go
 /// through the user's `Deref` to another type, whose code is another.
 pub(crate) fn exactly(path: &syn::Path, value: &TokenStream, span: Span) -> TokenStream {
-    let Some(last) = path.segments.last() else { return value.clone() };
-    let name = &last.ident;
-    let message = format!(
-        "the macro took this for a `{name}`, whose code it has seen, and it is another: call the function of the type that is \
-         meant by its path (`{name}::name(&value, ..)`)"
-    );
-    let (generics, ty, clause) = match crate::structs::find(&name.to_string()) {
-        // Of whatever arguments.
-        Some(item) => {
-            let name = syn::Ident::new(&name.to_string(), span);
-            let (generics, arguments, clause) = item.generics.split_for_impl();
-            (generics.to_token_stream(), quote::quote!(#name #arguments), clause.to_token_stream())
+    let mut path = path.clone();
+    let Some(last) = path.segments.last_mut() else { return value.clone() };
+    // Of whatever arguments: they follow from the value, and some have names that mean nothing here.
+    let infer = |is_lifetime: bool| if is_lifetime { quote::quote!('_) } else { quote::quote!(_) };
+    let seen = crate::structs::find(&last.ident.to_string());
+    let arguments: Vec<TokenStream> = match (&seen, &last.arguments) {
+        (Some(item), _) => {
+            let params = item.generics.params.iter();
+            params.map(|p| infer(matches!(p, syn::GenericParam::Lifetime(_)))).collect()
         }
-        // What is around has names for its parameters, which items inside cannot use.
-        None if !matches!(last.arguments, syn::PathArguments::None) => {
-            return quote::quote_spanned!(span=> ::ad_runtime::__private::exactly::<#path, _, _>(&#value));
+        (None, syn::PathArguments::AngleBracketed(given)) => {
+            let given = given.args.iter();
+            given.map(|a| infer(matches!(a, syn::GenericArgument::Lifetime(_)))).collect()
         }
-        None => {
-            let mut lifetimes = Lifetimes::default();
-            syn::visit::Visit::visit_path(&mut lifetimes, path);
-            let names = lifetimes.0;
-            (quote::quote!(<#(#names),*>), path.to_token_stream(), TokenStream::new())
-        }
+        (None, _) => Vec::new(),
     };
-    let boxes = [
-        quote::quote!(::ad_runtime::__private::Box),
-        quote::quote!(::ad_runtime::__private::Rc),
-        quote::quote!(::ad_runtime::__private::Arc),
-    ];
-    quote::quote_spanned!(span=> {
-        #[diagnostic::on_unimplemented(message = #message)]
-        trait __AdIs<Given: ?Sized, It: ?Sized> {
-            fn it(given: &Given) -> &It;
-        }
-        struct __AdWay;
-        impl #generics __AdIs<#ty, #ty> for __AdWay #clause {
-            fn it<'given>(given: &'given #ty) -> &'given #ty { given }
-        }
-        impl<It: ?Sized, Given: ?Sized> __AdIs<&Given, It> for __AdWay where __AdWay: __AdIs<Given, It> {
-            fn it<'a>(given: &'a &Given) -> &'a It { <__AdWay as __AdIs<Given, It>>::it(&**given) }
-        }
-        impl<It: ?Sized, Given: ?Sized> __AdIs<&mut Given, It> for __AdWay where __AdWay: __AdIs<Given, It> {
-            fn it<'a>(given: &'a &mut Given) -> &'a It { <__AdWay as __AdIs<Given, It>>::it(&**given) }
-        }
-        #(impl<It: ?Sized, Given: ?Sized> __AdIs<#boxes<Given>, It> for __AdWay
-        where
-            __AdWay: __AdIs<Given, It>,
-        {
-            fn it(given: &#boxes<Given>) -> &It { <__AdWay as __AdIs<Given, It>>::it(&**given) }
-        })*
-        <__AdWay as __AdIs<_, _>>::it(&#value)
-    })
+    last.arguments = syn::PathArguments::None;
+    if seen.is_some() {
+        // As it is called here.
+        path = syn::Ident::new(&last.ident.to_string(), span).into();
+    }
+    quote::quote_spanned!(span=> ::ad_runtime::__private::exactly::<#path<#(#arguments),*>, _, _>(&#value))
 }
 
 /// That structs in parameters are the ones of that name here, where members of them are written out: a field's type was named in
@@ -577,18 +547,6 @@ fn within(
 
 /// A struct in itself (by a vector) is not followed further than this.
 const DEEPEST: usize = 5;
-
-/// The lifetimes in a type.
-#[derive(Default)]
-struct Lifetimes(Vec<syn::Lifetime>);
-
-impl syn::visit::Visit<'_> for Lifetimes {
-    fn visit_lifetime(&mut self, lifetime: &syn::Lifetime) {
-        if lifetime.ident != "static" && lifetime.ident != "_" && !self.0.contains(lifetime) {
-            self.0.push(lifetime.clone());
-        }
-    }
-}
 
 /// That a path names the type that its last name alone names here.
 pub(crate) fn same_type(path: &syn::Path, name: &syn::Ident) -> TokenStream {

@@ -370,6 +370,21 @@ pub(crate) fn is_helper(item: &syn::ItemFn, of_known_type: bool) -> bool {
     in_place || other_place || returns || takes_functions || nests || checks
 }
 
+/// Whether `wrt(..)` names what is changed in place. Derivatives of a function's own are with respect to its inputs alone; written
+/// out in a caller, what was there before counts too.
+pub(crate) fn is_changed(sig: &syn::Signature, wrt: Option<&Vec<syn::Ident>>) -> bool {
+    let changed = |word: &syn::Ident| {
+        sig.inputs.iter().any(|input| match input {
+            syn::FnArg::Typed(p) => {
+                matches!(&*p.pat, syn::Pat::Ident(id) if id.ident == *word)
+                    && matches!(&*p.ty, syn::Type::Reference(r) if r.mutability.is_some())
+            }
+            syn::FnArg::Receiver(_) => false,
+        })
+    };
+    wrt.into_iter().flatten().any(changed)
+}
+
 /// `-> Result<(), E>`, `-> Option<()>`
 fn returns_success(output: &syn::ReturnType) -> bool {
     let syn::ReturnType::Type(_, ty) = output else { return false };
@@ -624,8 +639,7 @@ fn activity(params: &mut [ParamSig], options: &Options, at: Span, diagnostics: &
                 continue;
             }
             None => format!("there is no parameter `{name}`"),
-            // Outputs are active in any case.
-            Some(Class::Output { .. }) => continue,
+            Some(Class::Output { .. }) => format!("`{name}` is an output"),
             Some(Class::Other) => format!("`{name}` is no float, array or slice of floats"),
             Some(_) => continue,
         };

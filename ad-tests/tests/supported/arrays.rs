@@ -478,7 +478,18 @@ fn geometry_and_sizes_by_arguments() {
         m[(1, 2)] += x[0];
         let longer = SMatrix::<f64, 3, 3>::identity() * x[2] + m.tr_mul(&m);
         let columns: f64 = longer.column_iter().map(|c| c.dot(&p)).sum();
-        p.angle(&q) + turned.metric_distance(&p) + columns * p.scale(x[0]).sum()
+        let large = SMatrix::<f64, 5, 5>::from_fn(|i, j| {
+            x[(i * j + i) % 3] + if i == j { 2.0 } else { 0.1 * j as f64 }
+        });
+        let parts =
+            large.fixed_rows::<2>(1).sum() + large.fixed_columns::<2>(3).sum() + q.unscale(x[1]).xyz().sum();
+        let placed = m.map_with_location(|i, j, v| v * (i as f64 + 1.0) * (v + j as f64)).sum();
+        let halves = Matrix2::new(x[0], 2.0, x[1], x[2]).lu();
+        let solved = halves.solve(&Matrix2::new(1.0, x[2], 0.5, -1.0)).map_or(0.0, |s| s[(0, 1)] * s[(1, 0)]);
+        let inverse = halves.try_inverse().map_or(0.0, |s| s[(0, 1)]);
+        let smaller =
+            large.determinant() * 0.01 + parts + placed + solved * inverse + p.tr_dot(&q.transpose());
+        smaller + p.angle(&q) + turned.metric_distance(&p) + columns * p.scale(x[0]).sum()
     }
     check_by_differences(
         &[0.7, 1.2, -0.4],
@@ -510,7 +521,9 @@ fn arrays_in_data() {
     fn f(x: &Array1<f64>, market: &Market) -> f64 {
         let y = market.prices.dot(x);
         let doubled: Array1<f64> = y.iter().map(|v| v * v * 2.0).collect();
-        let mut sums = Array2::zeros((y.len(), 2));
+        let mut sums = Array2::zeros(market.prices.raw_dim());
+        let mut again = Array1::zeros(y.raw_dim());
+        again += &y;
         sums += x[0];
         let moved = Vector2::new(x[1], x[0] * x[0]) - market.goal;
         let mut level = market.first.mapv(|v| v + 1.0);
@@ -518,7 +531,8 @@ fn arrays_in_data() {
         let turned = market.turn * moved;
         let weighed = turned.map_with_location(|i, _, v| v * (i as f64 + x[0]));
         let rest = level.dot(&y) * weighed.sum();
-        rest + market.prices.t().dot(&doubled).sum()
+        rest + again.dot(&y)
+            + market.prices.t().dot(&doubled).sum()
             + sums.sum()
             + moved.norm_squared() * market.goal.dot(&moved)
     }

@@ -46,9 +46,71 @@ impl Mul for Beam {
     }
 }
 
+pub(crate) trait Weighed {
+    fn weight(&self, width: f64) -> f64;
+}
+
+impl Weighed for Rod {
+    // What is generated is the type's, not the trait's.
+    #[differentiable(wrt(self, width))]
+    fn weight(&self, width: f64) -> f64 {
+        self.length.powi(2) * width.powi(3)
+    }
+}
+
+impl Rod {
+    #[differentiable]
+    fn cubed(x: f64) -> f64 {
+        x * x * x
+    }
+}
+
+/// The same text as that of a function in a block.
+#[differentiable]
+fn cubed(x: f64) -> f64 {
+    x * x * x
+}
+
+/// A parameter that is no number, beside a float.
+#[derive(Differentiable)]
+struct Ring<T, const LEVELED: bool> {
+    stiffness: Vec<T>,
+}
+
+impl<T: num_traits::Float + std::iter::Sum, const LEVELED: bool> Ring<T, LEVELED> {
+    #[differentiable]
+    fn energy(&self, x: &[T]) -> T {
+        let n = x.len();
+        let bends = (0..n).map(|i| {
+            let d = x[(i + 1) % n] - x[i];
+            self.stiffness[i] * d * d * d
+        });
+        let level = if LEVELED { x[0] * x[0] } else { T::zero() };
+        bends.sum::<T>() + level
+    }
+    #[differentiable]
+    fn total(&self, x: &[T], scale: T) -> T {
+        self.energy(x) * scale
+    }
+}
+
 #[test]
 fn attributes_on_methods_know_their_block() {
     let (mut g, rod) = (Rod::default(), Rod { length: 2.0, count: 1 });
+    assert_eq!(rod.weight_grad(0.5, &mut g), (0.5, 3.0));
+    assert_eq!(g.length, 0.5);
+    assert_eq!((cubed_grad(2.0), Rod::cubed_grad(2.0)), ((8.0, 12.0), (8.0, 12.0)));
+    let ring = Ring::<f64, true> { stiffness: vec![1.0, 2.0, 0.5] };
+    let (x, mut hv) = ([0.3, -0.4, 0.8], [0.0; 3]);
+    let mut g = [0.0; 3];
+    let (value, slope) = ring.total_grad(&x, 2.0, &mut g);
+    // -0.343 + 3.456 - 0.0625 + 0.09
+    assert!((value - 2.0 * slope).abs() < 1e-12 && (slope - 3.1405).abs() < 1e-12);
+    let h = ring.total_hvp(&x, 2.0, &[1.0, 0.0, 0.0], 0.0, &mut hv);
+    // d²/dx₀² of (x₁ - x₀)³ + 0.5 (x₀ - x₂)³ + x₀², doubled; and the gradient's first entry, undoubled.
+    assert!((hv[0] - 2.0 * (6.0 * -0.7 + 3.0 * -0.5 + 2.0)).abs() < 1e-12 && (h - 0.5 * g[0]).abs() < 1e-12);
+
+    let mut g = Rod::default();
     assert_eq!(rod.area_grad(0.5, &mut g), 6.0);
     assert_eq!(g.length, 6.0);
     let (mut g, beam) = (Beam::default(), Beam { length: 2.0, count: 1 });
@@ -58,7 +120,11 @@ fn attributes_on_methods_know_their_block() {
     fn f(x: &[f64]) -> f64 {
         let beams = Beam { length: x[0], count: 2 } * Beam { length: x[1].sin(), count: 1 };
         let rod = Rod::made(x[2]);
-        beams.area(x[2]) * beams.count as f64 + rod.area(0.7) + rod.count as f64
+        cubed(x[0])
+            + Rod::cubed(x[1])
+            + beams.area(x[2]) * beams.count as f64
+            + rod.area(0.7)
+            + rod.count as f64
     }
     check_slice!([0.7, 1.2, -0.4]);
 }
@@ -221,4 +287,31 @@ fn parts_of_arrays_that_change() {
         (a * x[0]).sin() + (b * x[1]).cos() * c * x[2]
     }
     check_slice!([0.7, 1.2, -0.4]);
+}
+
+struct Tank {
+    gain: f64,
+}
+
+impl Tank {
+    /// It has no derivatives of its own: what was in `level` counts.
+    #[differentiable(wrt(level, inflow))]
+    fn advance(&self, level: &mut [f64; 2], inflow: f64) {
+        let [upper, lower] = *level;
+        level[0] += self.gain * inflow - upper * upper;
+        level[1] += upper * lower;
+    }
+}
+
+#[test]
+fn what_is_changed_in_place_named_by_wrt() {
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], tank: &Tank) -> f64 {
+        let mut level = [x[0], x[1]];
+        for _ in 0..3 {
+            tank.advance(&mut level, x[2]);
+        }
+        level[0] * level[1]
+    }
+    check_slice!([0.7, 0.2, -0.4], &Tank { gain: 0.3 });
 }

@@ -244,6 +244,23 @@ impl Lower<'_> {
         let list: Vec<&syn::Expr> = match e {
             syn::Expr::Tuple(t) => t.elems.iter().collect(),
             syn::Expr::Array(a) => a.elems.iter().collect(),
+            // Of an array that is data.
+            syn::Expr::MethodCall(m)
+                if ["dim", "raw_dim"].iter().any(|name| m.method == name)
+                    && let Some(ty) = self.declared(&m.receiver)
+                    && let Some(array) = super::types::foreign(&ty, &self.sig.floats)
+                    && self.is_foreign(&m.receiver) =>
+            {
+                let mut dims = Vec::new();
+                for axis in 0..array.dims.len() {
+                    let of = &m.receiver;
+                    let length = self.expr(&syn::parse_quote!(#of.shape()[#axis])).0;
+                    let length = self.scalar(length, e.span())?;
+                    self.s.ints.insert(length, "usize".into());
+                    dims.push(Dim::Dyn(length));
+                }
+                return Some(dims);
+            }
             other => match self.expr(other).0 {
                 Val::Tuple(parts) => {
                     let mut dims = Vec::new();
