@@ -4,10 +4,16 @@
 //! is replaced by it. Loads are expressions too, as long as nothing in between may have written their buffer: a
 //! buffer's *version* changes at each write, and a loop starts with new versions of what its body writes. A load
 //! right after a store to the same place is what was stored. Rust that nobody looks into is left alone.
+//!
+//! Branches of one condition know of each other ([`branches`]): what the later one computes again, the earlier one hands out.
+
+mod branches;
 
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap as HashMap;
+
+use branches::Branches;
 
 use crate::ir::{Block, Buffer, Func, Inst, InstKind, Op, StoreMode, Type, Value};
 
@@ -21,9 +27,13 @@ pub(crate) fn gvn(mut func: Func) -> Func {
         same: HashMap::default(),
         versions: HashMap::default(),
         next: 0,
+        branches: Branches::default(),
     };
+    gvn.branches.enter();
     gvn.block(&mut body);
     let same = std::mem::take(&mut gvn.same);
+    let exports = std::mem::take(&mut gvn.branches.exports);
+    branches::hand_out(&mut func, &mut body, &exports);
     for o in &mut func.outputs {
         if let crate::ir::Binding::Value(v) = &mut o.binding {
             *v = *same.get(v).unwrap_or(v);
@@ -50,8 +60,29 @@ enum Key {
     Choice(Value, String, Vec<(Buffer, u32)>, Vec<Type>),
 }
 
+impl Key {
+    /// The same computation of other values.
+    fn map(&self, of: impl Fn(Value) -> Value) -> Key {
+        match self {
+            Key::Op(code, args, ty) => {
+                let mut args: Vec<Value> = args.iter().map(|v| of(*v)).collect();
+                if code.commutes() && ty.is_float() {
+                    args.sort_unstable();
+                }
+                Key::Op(code.clone(), args, ty.clone())
+            }
+            Key::Load(buffer, index, version) => {
+                Key::Load(*buffer, index.iter().map(|v| of(*v)).collect(), *version)
+            }
+            Key::Choice(cond, text, loads, types) => {
+                Key::Choice(*cond, text.clone(), loads.clone(), types.clone())
+            }
+        }
+    }
+}
+
 /// An operation without its operands.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum Code {
     /// Which it is, and what it carries.
     Plain(u8, u64),
@@ -60,15 +91,25 @@ enum Code {
     Len(Buffer, usize),
 }
 
+impl Code {
+    /// Whether the order of the operands makes no difference.
+    fn commutes(&self) -> bool {
+        matches!(self, Code::Plain(ADD | MUL, _))
+    }
+}
+
+const ADD: u8 = 2;
+const MUL: u8 = 4;
+
 /// `None` of code that nobody looks into.
 fn code(op: &Op) -> Option<Code> {
     Some(match op {
         // 0.0 and -0.0 are equal and differ; NaN is not equal to itself: the bits tell.
         Op::Float(c) => Code::Plain(0, c.to_bits()),
         Op::Bool(b) => Code::Plain(1, u64::from(*b)),
-        Op::Add => Code::Plain(2, 0),
+        Op::Add => Code::Plain(ADD, 0),
         Op::Sub => Code::Plain(3, 0),
-        Op::Mul => Code::Plain(4, 0),
+        Op::Mul => Code::Plain(MUL, 0),
         Op::Div => Code::Plain(5, 0),
         Op::Rem => Code::Plain(6, 0),
         Op::Neg => Code::Plain(7, 0),
@@ -99,6 +140,7 @@ struct Gvn<'a> {
     same: HashMap<Value, Value>,
     versions: HashMap<Buffer, u32>,
     next: u32,
+    branches: Branches,
 }
 
 impl Gvn<'_> {
@@ -132,12 +174,15 @@ impl Gvn<'_> {
         }
     }
 
-    fn nested(&mut self, block: &mut Block) {
+    /// Returns what the block computes.
+    fn nested(&mut self, block: &mut Block) -> HashMap<Key, Value> {
         self.scopes.push(HashMap::default());
         self.choices.push(HashMap::default());
+        self.branches.enter();
         self.block(block);
-        self.scopes.pop();
+        self.branches.leave();
         self.choices.pop();
+        self.scopes.pop().unwrap_or_default()
     }
 
     /// The key of an `if` whose branches only compute and load.
@@ -189,7 +234,8 @@ impl Gvn<'_> {
                 _ => None,
             };
             if let Some(key) = key {
-                if let Some(found) = self.find(&key) {
+                let found = self.find(&key).or_else(|| self.branches.find(self.func, &key, &inst));
+                if let Some(found) = found {
                     self.replace(inst.results[0], found);
                     continue;
                 }
@@ -217,14 +263,23 @@ impl Gvn<'_> {
                     }
                 }
                 InstKind::Alloc { buffer, .. } => self.written(*buffer),
-                InstKind::If { then_block, else_block, .. } => {
+                InstKind::If { cond, then_block, else_block } => {
                     let before = self.versions.clone();
-                    self.nested(then_block);
-                    self.versions = before.clone();
-                    self.nested(else_block);
+                    let mut computed = Vec::new();
+                    for (side, block) in [&mut *then_block, &mut *else_block].into_iter().enumerate() {
+                        self.versions = before.clone();
+                        self.branches.assume(*cond, side);
+                        computed.push(self.nested(block));
+                        self.branches.forget();
+                    }
                     self.versions = before;
                     let written = [then_block.writes(), else_block.writes()].concat();
                     written.into_iter().for_each(|b| self.written(b));
+                    let blocks = [&*then_block, &*else_block];
+                    for (old, new) in self.branches.equal(*cond, blocks, &inst.results, self.func) {
+                        self.replace(old, new);
+                    }
+                    self.branches.keep(*cond, computed, blocks, &inst.results);
                 }
                 InstKind::For(l) => {
                     let written = l.body.writes();
@@ -254,7 +309,7 @@ impl Gvn<'_> {
     fn key(&self, op: &Op, args: &[Value], result: Value) -> Option<Key> {
         let code = code(op)?;
         let mut args = args.to_vec();
-        if matches!(op, Op::Add | Op::Mul) && self.func.is_float(result) {
+        if code.commutes() && self.func.is_float(result) {
             args.sort_unstable();
         }
         Some(Key::Op(code, args, self.func.ty(result).clone()))

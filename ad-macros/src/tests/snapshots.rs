@@ -188,3 +188,23 @@ fn factorised_in_place() {
         }
     ));
 }
+
+/// The reverse sweep takes the square root and the quotient from the branch of the function.
+#[test]
+fn branches_of_one_condition() {
+    insta::assert_snapshot!(generated(
+        quote!(grad),
+        quote! {
+            fn f(x: f64, y: f64) -> f64 {
+                let t = x * x + y * y;
+                let (sine, part) = if t > 1.0 {
+                    let r = t.sqrt();
+                    (r.sin(), x / r)
+                } else {
+                    (t, x * y)
+                };
+                sine * part
+            }
+        }
+    ));
+}
