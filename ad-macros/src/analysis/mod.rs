@@ -2,6 +2,7 @@
 //!
 //! - [`activity`]: what varies with the active inputs, and what reaches the outputs;
 //! - [`definitions`]: how pure values are made: literals, and places that move with a loop;
+//! - [`held`]: what was stored and need not be computed again;
 //! - [`keep`]: what a round of a loop keeps for its reversal;
 //! - [`overwrite`]: what sets every element of a buffer;
 //! - [`sizes`]: which integers are `usize`;
@@ -10,6 +11,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod definitions;
+pub(crate) mod held;
 pub(crate) mod keep;
 pub(crate) mod overwrite;
 pub(crate) mod replay;

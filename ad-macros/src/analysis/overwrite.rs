@@ -49,6 +49,11 @@ impl<'a> Defs<'a> {
         }
     }
 
+    /// The instruction that makes a value.
+    pub(crate) fn inst(&self, v: Value) -> Option<&'a Inst> {
+        self.defs.get(&v).copied()
+    }
+
     fn def(&self, v: Value) -> Option<&'a Op> {
         match &self.defs.get(&v)?.kind {
             InstKind::Pure(op, _) => Some(op),

@@ -30,9 +30,10 @@ use std::collections::BTreeSet;
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::definitions::{Definitions, definitions};
+use super::held::{self, Held};
 use super::overwrite::{Defs, part_of_round};
 use super::undo::{Undo, undo};
-use crate::ir::{Binary, Block, Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, StoreMode, Unary, Value};
+use crate::ir::{Binary, Block, Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, Unary};
 
 /// Identity of an instruction: its address in the function that was analysed, which stays borrowed.
 pub(crate) type InstId = *const Inst;
@@ -58,9 +59,8 @@ pub(crate) struct LoopPlan {
     pub(crate) snapshots: Vec<Buffer>,
     /// Buffers that the body writes but never reads: the replay leaves them alone.
     pub(crate) write_only: Vec<Buffer>,
-    /// Stored values that need not be computed again, since the buffer still holds them, at the place that the variables of this
-    /// loop and of loops in it name.
-    pub(crate) reload: Vec<(Value, Buffer, Vec<Value>)>,
+    /// Stored values that need not be computed again, since a buffer still holds them.
+    pub(crate) reload: Vec<Held>,
 }
 
 impl Plan {
@@ -262,7 +262,8 @@ impl<'a> Planner<'a> {
         }
         plan.write_only = writes.difference(&reads).copied().collect();
         if let InstKind::For(l) = &inst.kind {
-            plan.reload = self.reloads(l, &plan.write_only, later);
+            let lasting = plan.write_only.iter().filter(|b| !later.contains(b));
+            plan.reload = lasting.flat_map(|b| held::in_replayed(self.func, &self.places, l, *b)).collect();
         }
         if !copies.is_empty() {
             self.plan.entry_copies.insert(inst, copies);
@@ -283,63 +284,6 @@ impl<'a> Planner<'a> {
         part_of_round(&self.places, l, b).is_some()
             && self.can_copy(b)
             && (self.is_small(b) || self.defs.covers(l, b, 0))
-    }
-
-    /// Values `v` of the only store `b[i] = v`, or `b[i][j] = v` in a nest, into a buffer that keeps them until the reversal.
-    fn reloads(
-        &self,
-        l: &ForLoop,
-        write_only: &[Buffer],
-        later: &BTreeSet<Buffer>,
-    ) -> Vec<(Value, Buffer, Vec<Value>)> {
-        let mut found = Vec::new();
-        for &b in write_only.iter().filter(|b| !later.contains(b)) {
-            let mut writers = 0;
-            l.body.visit(&mut |inst| writers += usize::from(inst.kind.writes().contains(&b)));
-            if writers == 1 {
-                self.kept(l, b, &mut Vec::new(), &mut found);
-            }
-        }
-        found
-    }
-
-    fn kept(
-        &self,
-        l: &ForLoop,
-        b: Buffer,
-        variables: &mut Vec<Value>,
-        found: &mut Vec<(Value, Buffer, Vec<Value>)>,
-    ) {
-        variables.push(l.body.args[0]);
-        for inst in &l.body.insts {
-            match &inst.kind {
-                InstKind::Store { buffer, index, value, mode: StoreMode::Set }
-                    if *buffer == b
-                        && index == variables
-                        && self.func.is_float(*value)
-                        && self.costs(&l.body, *value) =>
-                {
-                    found.push((*value, b, variables.clone()));
-                }
-                InstKind::For(inner) => self.kept(inner, b, variables, found),
-                _ => {}
-            }
-        }
-        variables.pop();
-    }
-
-    /// Whether a value is made in this block by something dearer than a load.
-    fn costs(&self, block: &Block, v: Value) -> bool {
-        block.insts.iter().any(|i| {
-            i.results.contains(&v)
-                && match &i.kind {
-                    InstKind::Pure(op, _) => is_expensive(op) || matches!(op, Op::Div | Op::Unary(_)),
-                    InstKind::If { .. } | InstKind::For(_) | InstKind::While { .. } | InstKind::Call(_) => {
-                        true
-                    }
-                    _ => false,
-                }
-        })
     }
 
     /// Whether whole contents can be pushed: vectors of one axis, and arrays.

@@ -8,6 +8,7 @@ pub(crate) mod congruent;
 pub(crate) mod copies;
 pub(crate) mod dce;
 pub(crate) mod first_store;
+pub(crate) mod fission;
 pub(crate) mod flatten;
 pub(crate) mod fold;
 pub(crate) mod fuse;
@@ -122,7 +123,8 @@ pub(crate) fn shape(func: Func) -> Func {
 pub(crate) fn finish_shaped(func: Func) -> Func {
     let func = checked(&Pass { name: "flatten", run: flatten::flatten }, func);
     let func = checked(&Pass { name: "slices", run: slices::slices }, func);
-    let func = checked(&Pass { name: "windows", run: windows::windows }, optimize(func));
+    let func = checked(&Pass { name: "fission", run: fission::fission }, optimize(func));
+    let func = checked(&Pass { name: "windows", run: windows::windows }, func);
     checked(&Pass { name: "dce", run: dce::dce }, func)
 }
 

@@ -1,5 +1,6 @@
 //! Forward code: the function as it is, augmented with what its reversal needs, or repeated in a reverse sweep.
 
+use crate::analysis::held;
 use crate::analysis::keep::Kept;
 use crate::analysis::replay::{LoopPlan, is_expensive};
 use crate::ir::{
@@ -268,14 +269,16 @@ impl Reverse<'_> {
         }
     }
 
-    /// What the reversal of a saved block may need and cannot repeat.
+    /// What the reversal of a saved block may need, and can neither repeat nor read where it was stored.
     fn saved_keys(&self, block: &Block) -> Vec<Key> {
+        let held = held::in_saved(self.src, &self.plan, block);
         let mut keys = Vec::new();
         for inst in &block.insts {
             if self.is_cheap(inst) {
                 continue;
             }
-            keys.extend(inst.results.iter().map(|r| Key::Value(*r)));
+            let results = inst.results.iter().filter(|r| held.iter().all(|(v, ..)| v != *r));
+            keys.extend(results.map(|r| Key::Value(*r)));
             match &inst.kind {
                 InstKind::If { then_block, else_block, .. } => {
                     keys.extend(self.exported_keys(then_block));
@@ -356,9 +359,13 @@ impl Reverse<'_> {
             }
             self.env.insert(key, value);
         }
+        let held = held::in_saved(self.src, &self.plan, block);
         for inst in &block.insts {
             if self.is_cheap(inst) {
                 self.clone_inst(inst);
+            }
+            for (v, buffer, index) in held.iter().filter(|(v, ..)| inst.results.contains(v)) {
+                self.read_back(*v, *buffer, index);
             }
         }
     }
@@ -452,16 +459,34 @@ impl Reverse<'_> {
     fn reload(&mut self, inst: &Inst) {
         for result in &inst.results {
             if let Some((buffer, index)) = self.reloads.get(result).cloned() {
-                let index = self.vals(&index);
-                let buffer = self.buf(buffer);
-                let value = self.b.load(buffer, index);
-                let name = self.src.value(*result).name.clone();
-                if let Some(name) = name {
-                    self.b.name(value, || name);
-                }
-                self.env.insert(Key::Value(*result), value);
+                self.read_back(*result, buffer, &index);
             }
         }
+    }
+
+    /// Reads a value where it was stored.
+    fn read_back(&mut self, v: Value, buffer: Buffer, index: &[Value]) {
+        let index = index.iter().map(|i| self.repeated(*i)).collect();
+        let value = self.b.load(self.buf(buffer), index);
+        if let Some(name) = self.src.value(v).name.clone() {
+            self.b.name(value, || name);
+        }
+        self.env.insert(Key::Value(v), value);
+    }
+
+    /// An index, which may not have been computed yet.
+    fn repeated(&mut self, v: Value) -> Value {
+        if let Some(v) = self.env.get(Key::Value(v)) {
+            return v;
+        }
+        let Some(inst) = self.defs.inst(v) else { unreachable!("{v} of {} is not bound", self.src.name) };
+        let mut operands = Vec::new();
+        inst.kind.each_operand(|v| operands.push(v));
+        operands.into_iter().for_each(|v| {
+            self.repeated(v);
+        });
+        self.clone_inst(inst);
+        self.val(v)
     }
 
     fn is_write_only(&self, b: Buffer) -> bool {

@@ -1,0 +1,182 @@
+//! One loop that adds to several parts of one vector becomes a loop for each.
+//!
+//! ```text
+//! for k in 0..n { a_bar[p + k] += s * a[q + k];  a_bar[q + k] += s * a[p + k] }
+//!     →   for k in 0..n { a_bar[p + k] += s * a[q + k] }    for k in 0..n { a_bar[q + k] += s * a[p + k] }
+//! ```
+//!
+//! This is what the reversal of a product of two rows of one matrix looks like. The two parts may overlap for all that rustc knows, so
+//! that such a loop can have no window to write through ([`super::windows`]), keeps its bounds checks and is not vectorised. Each of
+//! the new loops can. The order in which a place is added to changes: only where what is added belongs to derivatives, whose sums
+//! nobody has promised an order. What both loops need is computed in both, so only light loops are split.
+
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+
+use crate::analysis::definitions::{Definitions, base, definitions};
+use crate::ir::{Block, Buffer, ForLoop, Func, Inst, InstKind, Op, StoreMode, Value};
+
+/// How many operations on floats two loops may both make.
+const TWICE: usize = 2;
+
+/// Runs the pass.
+pub(crate) fn fission(mut func: Func) -> Func {
+    let defs = definitions(&func);
+    let mut body = std::mem::take(&mut func.body);
+    Pass { func: &mut func, defs }.block(&mut body);
+    func.body = body;
+    func
+}
+
+struct Pass<'a> {
+    func: &'a mut Func,
+    defs: Definitions,
+}
+
+impl Pass<'_> {
+    fn block(&mut self, block: &mut Block) {
+        let mut insts = Vec::with_capacity(block.insts.len());
+        for mut inst in std::mem::take(&mut block.insts) {
+            inst.kind.blocks_mut().into_iter().for_each(|nested| self.block(nested));
+            let rest = match &mut inst.kind {
+                InstKind::For(l) => self.split(l),
+                _ => Vec::new(),
+            };
+            insts.push(inst);
+            insts.extend(rest.into_iter().map(|l| Inst { results: Vec::new(), kind: InstKind::For(l) }));
+        }
+        block.insts = insts;
+    }
+
+    /// Takes out of a loop what needs loops of its own.
+    fn split(&mut self, l: &mut ForLoop) -> Vec<ForLoop> {
+        let Some(groups) = self.groups(l) else { return Vec::new() };
+        let slices: Vec<HashSet<usize>> = groups.iter().map(|stores| slice(&l.body, stores)).collect();
+        let varies = self.varying(l);
+        // What is carried, the first loop has.
+        let carries = |at: &usize| {
+            let mut found = false;
+            l.body.insts[*at].kind.each_operand(|v| found |= l.body.args[1..].contains(&v));
+            found
+        };
+        if slices[1..].iter().flatten().any(carries) {
+            return Vec::new();
+        }
+        let twice = |at: usize, inst: &Inst| {
+            let arithmetic = matches!(&inst.kind, InstKind::Pure(op, _) if !matches!(op, Op::Float(_)));
+            let many = slices.iter().filter(|s| s.contains(&at)).count() > 1;
+            arithmetic && many && inst.results.iter().any(|r| self.func.is_float(*r) && varies.contains(r))
+        };
+        if l.body.insts.iter().enumerate().filter(|(at, inst)| twice(*at, inst)).count() > TWICE {
+            return Vec::new();
+        }
+        let rest = (1..groups.len()).map(|g| self.copy(l, &slices[g])).collect();
+        let moved: HashSet<usize> = groups[1..].iter().flatten().copied().collect();
+        let mut at = 0;
+        l.body.insts.retain(|_| {
+            at += 1;
+            !moved.contains(&(at - 1))
+        });
+        rest
+    }
+
+    /// The stores of a loop, by their places in the body, in groups that write one part of each buffer; the first takes all that
+    /// does not matter. `None` if it is one group, or the loop must stay as it is.
+    fn groups(&self, l: &ForLoop) -> Option<Vec<Vec<usize>>> {
+        if l.step.is_some() || l.inclusive || l.body.diverges {
+            return None;
+        }
+        let mut groups: Vec<(HashMap<Buffer, Value>, Vec<usize>)> = Vec::new();
+        let mut parts: HashMap<Buffer, usize> = HashMap::default();
+        let mut simple: HashMap<Buffer, bool> = HashMap::default();
+        for (at, inst) in l.body.insts.iter().enumerate() {
+            match &inst.kind {
+                InstKind::Pure(..) | InstKind::Load { .. } => {}
+                InstKind::Store { buffer, index, value, mode } => {
+                    let [index] = index.as_slice() else { return None };
+                    let adds =
+                        *mode == StoreMode::Add && self.func.value(*value).free && self.moves(l, *index);
+                    *simple.entry(*buffer).or_insert(true) &= adds;
+                    let (part, _) = base(&self.defs, *index);
+                    let fits = |known: &HashMap<Buffer, Value>| known.get(buffer).is_none_or(|p| *p == part);
+                    let group = groups.iter().position(|(known, _)| fits(known)).unwrap_or_else(|| {
+                        groups.push((HashMap::default(), Vec::new()));
+                        groups.len() - 1
+                    });
+                    if groups[group].0.insert(*buffer, part).is_none() {
+                        *parts.entry(*buffer).or_default() += 1;
+                    }
+                    groups[group].1.push(at);
+                }
+                _ => return None,
+            }
+        }
+        let reads = l.body.reads();
+        let written = l.body.writes();
+        let split = |b: &Buffer| parts.get(b).is_some_and(|n| *n > 1);
+        let fine = written.iter().all(|b| !reads.contains(b) && (!split(b) || simple[b]));
+        (fine && groups.len() > 1).then(|| groups.into_iter().map(|(_, stores)| stores).collect())
+    }
+
+    /// Whether an index is `i`, or `i` and something that stays: a window may stand for it.
+    fn moves(&self, l: &ForLoop, index: Value) -> bool {
+        let variable = l.body.args[0];
+        let made = |v: Value| l.body.insts.iter().any(|i| i.results.contains(&v));
+        let (index, _) = base(&self.defs, index);
+        index == variable
+            || matches!(self.defs.get(&index), Some((Op::Add, sum)) if
+                (sum[0] == variable && !made(sum[1])) || (sum[1] == variable && !made(sum[0])))
+    }
+
+    /// What is not the same in all rounds.
+    fn varying(&self, l: &ForLoop) -> HashSet<Value> {
+        let mut varies: HashSet<Value> = l.body.args.iter().copied().collect();
+        for inst in &l.body.insts {
+            let mut moves = false;
+            inst.kind.each_operand(|v| moves |= varies.contains(&v));
+            if moves {
+                varies.extend(inst.results.iter().copied());
+            }
+        }
+        varies
+    }
+
+    /// A loop of these instructions alone.
+    fn copy(&mut self, l: &ForLoop, slice: &HashSet<usize>) -> ForLoop {
+        let mut new: HashMap<Value, Value> = HashMap::default();
+        let mut renamed = |func: &mut Func, v: Value| {
+            let data = func.value(v).clone();
+            let copy = func.new_value(data.ty, data.name);
+            func.values[copy.0 as usize].free = data.free;
+            new.insert(v, copy);
+            copy
+        };
+        let args = vec![renamed(self.func, l.body.args[0])];
+        let mut insts = Vec::new();
+        for (at, inst) in l.body.insts.iter().enumerate() {
+            if slice.contains(&at) {
+                let results = inst.results.iter().map(|r| renamed(self.func, *r)).collect();
+                insts.push(Inst { results, kind: inst.kind.clone() });
+            }
+        }
+        for inst in &mut insts {
+            inst.kind.map_operands(|v| new.get(&v).copied().unwrap_or(v));
+        }
+        let body = Block { args, insts, yields: Vec::new(), diverges: false };
+        ForLoop { inits: Vec::new(), body, ..*l }
+    }
+}
+
+/// These instructions and what they need.
+fn slice(body: &Block, stores: &[usize]) -> HashSet<usize> {
+    let mut needed: HashSet<Value> = HashSet::default();
+    let mut found: HashSet<usize> = stores.iter().copied().collect();
+    for (at, inst) in body.insts.iter().enumerate().rev() {
+        if found.contains(&at) || inst.results.iter().any(|r| needed.contains(r)) {
+            found.insert(at);
+            inst.kind.each_operand(|v| {
+                needed.insert(v);
+            });
+        }
+    }
+    found
+}
