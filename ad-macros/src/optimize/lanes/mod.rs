@@ -107,9 +107,10 @@ fn in_block(
             let is_heavy = plan.flops >= heavy;
             let count = func.new_value(Type::Int, Some("count".into()));
             let widened = Widen { func, l, plan, count, arrays };
-            if is_heavy {
+            if is_heavy && !widened.plan.rewrites {
                 insts.extend(widened.run(&inst.results));
-            } else if widened.is_light_sum() && ![l.lo, l.hi].iter().any(|v| around.contains(v)) {
+            } else if !is_heavy && widened.is_light_sum() && ![l.lo, l.hi].iter().any(|v| around.contains(v))
+            {
                 insts.extend(widened.split_sums(&inst.results, fewest));
             } else {
                 insts.push(inst);

@@ -27,6 +27,8 @@ pub(super) struct Plan {
     pub(super) ordered: Vec<Option<Vec<Term>>>,
     /// Float operations of the arithmetic.
     pub(super) flops: usize,
+    /// A round loads what it then overwrites.
+    pub(super) rewrites: bool,
 }
 
 /// `sum + value` or `sum - value`.
@@ -43,6 +45,7 @@ impl Plan {
         let written = l.body.writes();
         let mut computed: HashSet<Value> = l.body.args[1..].iter().copied().collect();
         let (mut gather, mut compute, mut scatter) = (Vec::new(), Vec::new(), Vec::new());
+        let mut rewrites = false;
         for (at, inst) in l.body.insts.iter().enumerate() {
             let mut depends = false;
             match &inst.kind {
@@ -57,6 +60,7 @@ impl Plan {
                 }
                 InstKind::Pure(Op::Verbatim(_) | Op::Custom(_), _) => return None,
                 InstKind::Load { buffer, .. } if !written.contains(buffer) => {}
+                InstKind::Load { buffer, index } if is_of_own_round(l, at, *buffer, index) => rewrites = true,
                 InstKind::Pure(..) => {}
                 _ => return None,
             }
@@ -107,7 +111,7 @@ impl Plan {
         let flops = compute.iter().filter(|at| func.is_float(l.body.insts[**at].results[0])).count();
         let moved = gather.iter().chain(&scatter).copied();
         let direct = moved.filter(|at| is_side_by_side(func, l, *at)).collect();
-        Some(Plan { gather, direct, compute, scatter, ordered, flops })
+        Some(Plan { gather, direct, compute, scatter, ordered, flops, rewrites })
     }
 }
 
@@ -131,6 +135,18 @@ fn is_own_place(l: &ForLoop, buffer: Buffer, index: &[Value]) -> bool {
         l.body.insts.iter().filter(|i| matches!(i.kind, InstKind::Store { buffer: b, .. } if b == buffer));
     let [index] = index else { return false };
     stores.count() == 1 && moves(l, *index) == Some(true)
+}
+
+/// Whether a load is from where its round will store, and all that the loop does with the buffer is there.
+fn is_of_own_round(l: &ForLoop, at: usize, buffer: Buffer, place: &[Value]) -> bool {
+    is_own_place(l, buffer, place)
+        && l.body.insts.iter().enumerate().all(|(k, inst)| match &inst.kind {
+            InstKind::Load { buffer: b, index } if *b == buffer => index == place,
+            InstKind::Store { buffer: b, index, mode, .. } if *b == buffer => {
+                index == place && *mode == StoreMode::Set && k > at
+            }
+            kind => !kind.reads().contains(&buffer) && !kind.writes().contains(&buffer),
+        })
 }
 
 /// Whether a value is `i + fixed` (true) or the same in all rounds (false); `None` if neither.

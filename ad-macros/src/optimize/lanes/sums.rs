@@ -8,13 +8,15 @@
 //! s = (the lanes of s_lanes in pairs) + (for i in the rest carrying s { s += x[i] * y[i] })
 //! ```
 //!
-//! Conditions: those of the parent module; nothing is stored; what is loaded lies side by side; no sum belongs to the
+//! Conditions: those of the parent module, but a round may load what it then overwrites; what is loaded and stored lies side by side (and nothing is stored where a call into
+//! libm takes longer than the sum); no sum belongs to the
 //! function's own value (its chain of additions would take as long as before); the bounds are not those of a triangle, whose
 //! rows are short. Short loops run as they were.
 
 use rustc_hash::FxHashMap as HashMap;
 
 use super::{Widen, for_range, set};
+use crate::analysis::replay::is_expensive;
 use crate::ir::{Block, Buffer, Cmp, ForLoop, Inst, InstKind, Op, Type, Value};
 
 /// How many sums run side by side.
@@ -31,8 +33,11 @@ impl Widen<'_> {
             InstKind::Load { .. } => plan.direct.contains(at),
             _ => true,
         });
+        let calls =
+            |at: &usize| matches!(&self.l.body.insts[*at].kind, InstKind::Pure(op, _) if is_expensive(op));
         in_place
-            && plan.scatter.is_empty()
+            && plan.scatter.iter().all(|at| plan.direct.contains(at))
+            && !(plan.compute.iter().any(calls) && !plan.scatter.is_empty())
             && !plan.ordered.is_empty()
             && plan.ordered.iter().all(Option::is_none)
     }
@@ -72,6 +77,8 @@ impl Widen<'_> {
         self.clone_insts(&varying, &mut here, &mut in_lane);
         let compute = self.plan.compute.clone();
         self.clone_insts(&compute, &mut here, &mut in_lane);
+        let stores = self.plan.scatter.clone();
+        self.clone_insts(&stores, &mut here, &mut in_lane);
         for (y, sum) in l.body.yields.iter().zip(&sums) {
             in_lane.push(set(*sum, lane, here[y]));
         }
