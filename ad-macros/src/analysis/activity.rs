@@ -328,3 +328,28 @@ fn backward_inst(func: &Func, inst: &Inst, act: &mut Activity) {
         InstKind::Effect(..) | InstKind::Window { .. } => {}
     }
 }
+
+/// What is rounded as the user's function rounds it: what its own results depend on, and what decides on which side of a kink a
+/// value lies.
+pub(crate) fn promised(func: &Func) -> Activity {
+    let mut values: Vec<_> =
+        func.outputs.iter().filter(|o| o.role.marks.is_empty()).map(|o| o.binding).collect();
+    func.body.visit(&mut |inst| {
+        if let InstKind::Pure(op, args) = &inst.kind
+            && (matches!(op, Op::Test(_)) || has_a_kink(op) || !func.is_float(inst.results[0]))
+        {
+            values.extend(args.iter().filter(|a| func.is_float(**a)).map(|a| Binding::Value(*a)));
+        }
+    });
+    useful(func, &values)
+}
+
+/// Whether an operation has a kink or a jump somewhere: on which side of it an argument lies decides on derivatives.
+fn has_a_kink(op: &Op) -> bool {
+    match op {
+        Op::Rem | Op::Clamp => true,
+        Op::Unary(f) => !f.is_smooth(),
+        Op::Binary(f) => !f.is_smooth(),
+        _ => false,
+    }
+}

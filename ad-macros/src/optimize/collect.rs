@@ -49,7 +49,7 @@ pub(crate) fn collect(mut func: Func) -> Func {
 }
 
 /// By how many instructions (and blocks, outputs, lengths) each value is used.
-fn consumers(func: &Func) -> Vec<u32> {
+pub(super) fn consumers(func: &Func) -> Vec<u32> {
     fn block(b: &Block, count: &mut [u32], used: &mut Vec<Value>) {
         for inst in &b.insts {
             used.clear();
@@ -246,7 +246,7 @@ fn least(node: &Node) -> usize {
 }
 
 /// Whether a constant may be multiplied in elsewhere: others may be there to hold off an overflow.
-fn nice(c: f64) -> bool {
+pub(super) fn nice(c: f64) -> bool {
     (2.0f64.powi(-20)..=2.0f64.powi(20)).contains(&c.abs())
 }
 

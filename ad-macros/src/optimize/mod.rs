@@ -17,6 +17,7 @@ pub(crate) mod hoist;
 pub(crate) mod induction;
 pub(crate) mod lanes;
 pub(crate) mod parked;
+pub(crate) mod powers;
 pub(crate) mod selection;
 pub(crate) mod slices;
 pub(crate) mod twins;
@@ -41,6 +42,7 @@ pub(crate) const PASSES: &[Pass] = &[
     Pass { name: "fold", run: fold::fold },
     Pass { name: "gvn", run: gvn::gvn },
     Pass { name: "collect", run: collect::collect },
+    Pass { name: "powers", run: powers::powers },
     Pass { name: "copies", run: copies::copies },
     Pass { name: "carried", run: carried::carried },
     Pass { name: "congruent", run: congruent::congruent },

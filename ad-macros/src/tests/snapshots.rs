@@ -208,3 +208,19 @@ fn branches_of_one_condition() {
         }
     ));
 }
+
+/// What remains of the rules' products is what an expert would have written.
+#[test]
+fn powers_of_one_value() {
+    insta::assert_snapshot!(generated(
+        quote!(hvp),
+        quote! {
+            fn f(x: f64, y: f64) -> f64 {
+                let u = 1.0 / (x * x + y * y).sqrt();
+                let u2 = u * u;
+                let u6 = u2 * u2 * u2;
+                4.0 * (u6 * u6 - u6)
+            }
+        }
+    ));
+}

@@ -29,8 +29,7 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 use self::plan::{Plan, Term, adds_to_primal};
 use crate::analysis::activity::{self, Activity};
 use crate::ir::{
-    Binding, Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode,
-    Type, Value,
+    Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type, Value,
 };
 
 /// From how many float operations on a round is worth the arrays.
@@ -50,33 +49,13 @@ pub(crate) fn lanes(func: Func) -> Func {
 /// Runs the pass, as if loops of so many float operations were heavy, and those of fewer worth being split from `fewest`
 /// rounds on.
 pub(crate) fn lanes_from(mut func: Func, heavy: usize, fewest: usize) -> Func {
-    let mut values: Vec<_> =
-        func.outputs.iter().filter(|o| o.role.marks.is_empty()).map(|o| o.binding).collect();
-    // What decides on which side of a kink a value lies is rounded as the user's function rounds it.
-    func.body.visit(&mut |inst| {
-        if let InstKind::Pure(op, args) = &inst.kind
-            && (matches!(op, Op::Test(_)) || has_a_kink(op) || !func.is_float(inst.results[0]))
-        {
-            values.extend(args.iter().filter(|a| func.is_float(**a)).map(|a| Binding::Value(*a)));
-        }
-    });
-    let primal = activity::useful(&func, &values);
+    let primal = activity::promised(&func);
     let mut body = std::mem::take(&mut func.body);
     let mut arrays = Vec::new();
     in_block(&mut func, &mut body, (heavy, fewest), &primal, &HashSet::default(), &mut arrays);
     body.insts.splice(0..0, arrays);
     func.body = body;
     func
-}
-
-/// Whether an operation has a kink or a jump somewhere: on which side of it an argument lies decides on derivatives.
-fn has_a_kink(op: &Op) -> bool {
-    match op {
-        Op::Rem | Op::Clamp => true,
-        Op::Unary(f) => !f.is_smooth(),
-        Op::Binary(f) => !f.is_smooth(),
-        _ => false,
-    }
 }
 
 /// `around`: what is defined in the loop around the block. `arrays`: gets the declarations of what the lanes lie in, which

@@ -1,0 +1,496 @@
+//! Powers: a derivative that is a sum of products of powers is written as an expert would, with the powers that are there.
+//!
+//! Derivatives of `u⁶` are products of `u`, `u²`, `u⁴` in all combinations, which the rules multiply up one after the other:
+//!
+//! ```text
+//! u2 = u * u;  u4 = u2 * u2;  u6 = u4 * u2;  b = 8 * u6 - 4
+//! -((b * u4 + (p + p)) * u * u2 * u),  p = b * u2 * u2      →   (1 - 2 * u6) * 12 * (u6 * u2)
+//! ```
+//!
+//! What a derivative multiplies and adds up is read as a polynomial in what it is made of, through values that others use too;
+//! like terms are collected; it is written anew with a common factor and the powers that have been computed already, and
+//! kept if that takes fewer operations. Only what belongs to a derivative alone is written anew, and only where a third power
+//! or a higher one occurs ([`super::collect`] sees to the rest).
+//!
+//! And the square of `1 / sqrt(s)` is `1 / s`, in what no result of the function's own depends on, if `s` is a sum of squares (of a
+//! negative `s` one would be NaN and the other would not).
+//!
+//! A product is multiplied out over a sum only where at most one of its terms is exact (not itself a product): `(a - b) * c`
+//! stays as it is, since `a * c - b * c` loses digits where `a` and `b` are near each other.
+
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+
+use crate::analysis::activity::{self, Activity};
+use crate::analysis::definitions::{Definitions, definitions};
+use crate::ir::{Block, Func, Inst, InstKind, Op, Type, Unary, Value};
+
+use super::collect::{consumers, nice};
+
+/// The most terms of a polynomial.
+const TERMS: usize = 4;
+/// The highest power of a value.
+const HIGHEST: u32 = 32;
+/// From which power on a polynomial is written anew.
+const LEAST: u32 = 3;
+
+/// Runs the pass.
+pub(crate) fn powers(mut func: Func) -> Func {
+    if !func.values.iter().any(|v| v.free) {
+        return func;
+    }
+    let own: Vec<_> = func.outputs.iter().filter(|o| o.role.marks.is_empty()).map(|o| o.binding).collect();
+    let primal = activity::useful(&func, &own);
+    let mut constants = HashMap::default();
+    func.body.visit(&mut |inst| {
+        if let InstKind::Pure(Op::Float(c), _) = &inst.kind {
+            constants.insert(inst.results[0], *c);
+        }
+    });
+    squares_of_roots(&mut func, &constants);
+    let consumers = consumers(&func);
+    let mut body = std::mem::take(&mut func.body);
+    let mut pass = Pass { func: &mut func, primal, consumers, constants, same: HashMap::default() };
+    pass.block(&mut body);
+    let same = pass.same;
+    func.body = body;
+    if !same.is_empty() {
+        super::replace_values(&mut func, &same);
+    }
+    func
+}
+
+/// Divides by a sum of squares, not by its root twice.
+fn squares_of_roots(func: &mut Func, constants: &HashMap<Value, f64>) {
+    let promised = activity::promised(func);
+    let consumers = consumers(func);
+    let defs = definitions(func);
+    let def = |v: Value| defs.get(&v).map(|(op, args)| (op, args.as_slice()));
+    let root = |v: Value| match def(v) {
+        Some((Op::Unary(Unary::Sqrt), [s])) if is_sum_of_squares(&defs, constants, *s, 0) => Some(*s),
+        _ => None,
+    };
+    let mut body = std::mem::take(&mut func.body);
+    body.visit_mut(&mut |inst| {
+        let InstKind::Pure(Op::Mul, args) = &inst.kind else { return };
+        if args[0] != args[1] || promised.value(inst.results[0]) {
+            return;
+        }
+        if let Some((Op::Div, [one, r])) = def(args[0])
+            && constants.get(one) == Some(&1.0)
+            // Otherwise the quotient is there, and its square costs a product.
+            && consumers[args[0].0 as usize] == 1
+            && let Some(s) = root(*r)
+        {
+            inst.kind = InstKind::Pure(Op::Div, vec![*one, s]);
+        }
+    });
+    func.body = body;
+}
+
+/// Whether a value cannot be negative, nor -0.
+fn is_sum_of_squares(defs: &Definitions, constants: &HashMap<Value, f64>, v: Value, depth: usize) -> bool {
+    if let Some(c) = constants.get(&v) {
+        return *c > 0.0;
+    }
+    match defs.get(&v) {
+        Some((Op::Mul, args)) if args[0] == args[1] => true,
+        Some((Op::Add | Op::Mul, args)) if depth < 16 => {
+            args.iter().all(|a| is_sum_of_squares(defs, constants, *a, depth + 1))
+        }
+        _ => false,
+    }
+}
+
+/// A product of powers, sorted by value.
+type Mono = Vec<(Value, u32)>;
+
+/// A sum of products with constants.
+type Poly = Rc<Vec<(f64, Mono)>>;
+
+struct Pass<'a> {
+    func: &'a mut Func,
+    /// What the function's own results depend on.
+    primal: Activity,
+    consumers: Vec<u32>,
+    constants: HashMap<Value, f64>,
+    same: HashMap<Value, Value>,
+}
+
+impl Pass<'_> {
+    fn block(&mut self, block: &mut Block) {
+        for inst in &mut block.insts {
+            inst.kind.blocks_mut().into_iter().for_each(|nested| self.block(nested));
+        }
+        let mut reader = Reader {
+            func: self.func,
+            constants: &self.constants,
+            insts: &block.insts,
+            places: HashMap::default(),
+            consumers: &self.consumers,
+            known: HashMap::default(),
+            whole: HashSet::default(),
+        };
+        for (at, inst) in block.insts.iter().enumerate() {
+            if let InstKind::Pure(Op::Add | Op::Sub | Op::Mul | Op::Neg, _) = &inst.kind
+                && reader.func.is_float(inst.results[0])
+            {
+                reader.places.insert(inst.results[0], at);
+            }
+        }
+        let is_root = |v: Value| self.func.value(v).free && !self.primal.value(v);
+        // Values that a wider expression takes in.
+        let mut inner: HashSet<Value> = HashSet::default();
+        let mut roots = Vec::new();
+        for inst in &block.insts {
+            let Some(v) = inst.results.first().filter(|v| reader.places.contains_key(v) && is_root(**v))
+            else {
+                continue;
+            };
+            inst.kind.each_operand(|a| {
+                if self.consumers[a.0 as usize] == 1 {
+                    inner.insert(a);
+                }
+            });
+            roots.push(*v);
+        }
+        let mut plans = Vec::new();
+        for root in roots.into_iter().filter(|v| !inner.contains(v)) {
+            let poly = reader.poly(root, false);
+            let highest = poly.iter().flat_map(|(_, mono)| mono).map(|(_, power)| *power).max();
+            if highest.is_some_and(|p| p >= LEAST) && poly.iter().all(|(c, _)| nice(*c)) {
+                let mut owned = HashSet::default();
+                let cost = reader.owned(root, true, &mut owned);
+                plans.push((reader.places[&root], root, poly, cost, owned));
+            }
+        }
+        if plans.is_empty() {
+            return;
+        }
+        // Products of powers that are there, in order of appearance.
+        let mut there: Vec<(usize, Mono, Value)> = Vec::new();
+        let products: Vec<(usize, Value)> = block
+            .insts
+            .iter()
+            .enumerate()
+            .filter(|(_, inst)| matches!(&inst.kind, InstKind::Pure(Op::Mul, _)))
+            .map(|(at, inst)| (at, inst.results[0]))
+            .filter(|(_, v)| reader.places.contains_key(v))
+            .collect();
+        for (at, v) in products {
+            if let [(1.0, mono)] = reader.poly(v, true).as_slice()
+                && degree(mono) > 1
+            {
+                there.push((at, mono.clone(), v));
+            }
+        }
+        let mut anew: HashMap<usize, Vec<Inst>> = HashMap::default();
+        for (at, root, poly, cost, owned) in plans {
+            let ty = self.func.ty(root).clone();
+            let before = self.func.values.len();
+            let mut writer = Writer {
+                func: self.func,
+                ty,
+                at,
+                there: there.clone(),
+                owned,
+                out: Vec::new(),
+                failed: false,
+            };
+            let v = writer.poly(&poly);
+            let (mut out, failed, products, gone) = (writer.out, writer.failed, writer.there, writer.owned);
+            let new = out.iter().filter(|i| !matches!(i.kind, InstKind::Pure(Op::Float(_), _))).count();
+            if failed || new >= cost || self.func.ty(v) != self.func.ty(root) {
+                self.func.values.truncate(before);
+                continue;
+            }
+            there = products;
+            there.retain(|(.., v)| !gone.contains(v));
+            match out.last_mut() {
+                Some(last) if last.results[0] == v => {
+                    last.results[0] = root;
+                    there.iter_mut().filter(|(.., made)| *made == v).for_each(|(.., made)| *made = root);
+                }
+                _ => {
+                    self.same.insert(root, v);
+                }
+            }
+            self.consumers.resize(self.func.values.len(), 0);
+            anew.insert(at, out);
+        }
+        if anew.is_empty() {
+            return;
+        }
+        let mut insts = Vec::with_capacity(block.insts.len());
+        for (at, inst) in std::mem::take(&mut block.insts).into_iter().enumerate() {
+            match anew.remove(&at) {
+                Some(list) => insts.extend(list),
+                None => insts.push(inst),
+            }
+        }
+        block.insts = insts;
+    }
+}
+
+fn degree(mono: &Mono) -> u32 {
+    mono.iter().map(|(_, power)| power).sum()
+}
+
+/// Reads expressions of one block.
+struct Reader<'a> {
+    func: &'a Func,
+    constants: &'a HashMap<Value, f64>,
+    insts: &'a [Inst],
+    /// Where sums, products and signs of the block are made.
+    places: HashMap<Value, usize>,
+    consumers: &'a [u32],
+    known: HashMap<(Value, bool), Poly>,
+    /// Sums that are not multiplied out: factors like any other value.
+    whole: HashSet<Value>,
+}
+
+impl Reader<'_> {
+    /// A value as a polynomial. `shared`: what it is made of stays, since others need it.
+    fn poly(&mut self, v: Value, shared: bool) -> Poly {
+        if let Some(poly) = self.known.get(&(v, shared)) {
+            return poly.clone();
+        }
+        let poly = Rc::new(self.read(v, shared).unwrap_or_else(|| atom(v)));
+        self.known.insert((v, shared), poly.clone());
+        poly
+    }
+
+    /// An operand as a polynomial.
+    fn operand(&mut self, v: Value, shared: bool) -> Poly {
+        self.poly(v, shared || self.is_shared(v))
+    }
+
+    fn is_shared(&self, v: Value) -> bool {
+        self.consumers[v.0 as usize] > 1
+    }
+
+    /// `None` of what is a factor of its own.
+    fn read(&mut self, v: Value, shared: bool) -> Option<Vec<(f64, Mono)>> {
+        if let Some(c) = self.constants.get(&v) {
+            let exact =
+                f64::from(*c as f32) == *c || *self.func.ty(v) == Type::Float(crate::ir::FloatKind::F64);
+            return (nice(*c) && exact).then(|| vec![(*c, Mono::new())]);
+        }
+        let InstKind::Pure(op, args) = &self.insts[*self.places.get(&v)?].kind else { return None };
+        match op {
+            Op::Neg => Some(self.operand(args[0], shared).iter().map(|(c, m)| (-c, m.clone())).collect()),
+            Op::Mul => {
+                let (a, b) = (self.factor(args[0], shared), self.factor(args[1], shared));
+                let (a, b) = match a.len() * b.len() {
+                    n if n <= TERMS => (a, b),
+                    // One of them stays whole.
+                    _ if a.len() > b.len() => (self.stays_whole(args[0]), b),
+                    _ => (a, self.stays_whole(args[1])),
+                };
+                let mut terms = Vec::new();
+                for (c, m) in a.iter() {
+                    for (d, n) in b.iter() {
+                        add(&mut terms, c * d, times(m, n)?);
+                    }
+                }
+                (terms.len() <= TERMS && terms.iter().all(|(c, _)| nice(*c))).then_some(terms)
+            }
+            Op::Add | Op::Sub if self.func.value(v).free => {
+                let sign = if matches!(op, Op::Sub) { -1.0 } else { 1.0 };
+                let mut terms = self.operand(args[0], shared).to_vec();
+                for (c, m) in self.operand(args[1], shared).iter() {
+                    add(&mut terms, sign * c, m.clone());
+                }
+                // Terms that cancel are left alone: infinities do not cancel.
+                let fine = terms.len() <= TERMS && terms.iter().all(|(c, _)| nice(*c));
+                fine.then_some(terms)
+            }
+            _ => None,
+        }
+    }
+
+    /// A factor of a product: multiplied out, if that loses no digits, and the sum is not there anyway.
+    fn factor(&mut self, v: Value, shared: bool) -> Poly {
+        let shared = shared || self.is_shared(v);
+        let poly = self.poly(v, shared);
+        let exact = poly.iter().filter(|(c, m)| degree(m) <= 1 && c.abs() == 1.0 || m.is_empty()).count();
+        if poly.len() > 1 && (shared || exact > 1) { self.stays_whole(v) } else { poly }
+    }
+
+    fn stays_whole(&mut self, v: Value) -> Poly {
+        self.whole.insert(v);
+        Rc::new(atom(v))
+    }
+
+    /// How many operations a value takes that nothing else needs, down to the factors; `owned` gets these.
+    fn owned(&mut self, v: Value, top: bool, owned: &mut HashSet<Value>) -> usize {
+        let alone = top || !self.is_shared(v) && !self.whole.contains(&v);
+        let Some(at) = self.places.get(&v).copied() else { return 0 };
+        if !alone || *self.poly(v, false) == atom(v) || !owned.insert(v) {
+            return 0;
+        }
+        let mut operands = Vec::new();
+        self.insts[at].kind.each_operand(|a| operands.push(a));
+        1 + operands.into_iter().map(|a| self.owned(a, false, owned)).sum::<usize>()
+    }
+}
+
+fn atom(v: Value) -> Vec<(f64, Mono)> {
+    vec![(1.0, vec![(v, 1)])]
+}
+
+fn add(terms: &mut Vec<(f64, Mono)>, c: f64, mono: Mono) {
+    match terms.iter_mut().find(|(_, m)| *m == mono) {
+        Some((k, _)) => *k += c,
+        None => terms.push((c, mono)),
+    }
+}
+
+/// `None` if a power is too high.
+fn times(a: &Mono, b: &Mono) -> Option<Mono> {
+    let mut product = a.clone();
+    for (v, power) in b {
+        match product.iter_mut().find(|(w, _)| w == v) {
+            Some((_, p)) => *p += power,
+            None => product.push((*v, *power)),
+        }
+    }
+    product.sort_unstable();
+    product.iter().all(|(_, p)| *p <= HIGHEST).then_some(product)
+}
+
+/// `a / b`, if that is a product of powers.
+fn divided(a: &Mono, b: &Mono) -> Option<Mono> {
+    let mut rest = a.clone();
+    for (v, power) in b {
+        let (_, p) = rest.iter_mut().find(|(w, p)| w == v && p >= power)?;
+        *p -= power;
+    }
+    rest.retain(|(_, p)| *p > 0);
+    Some(rest)
+}
+
+/// Writes a polynomial as instructions.
+struct Writer<'a> {
+    func: &'a mut Func,
+    ty: Type,
+    /// Where in the block.
+    at: usize,
+    there: Vec<(usize, Mono, Value)>,
+    /// What is going to be gone.
+    owned: HashSet<Value>,
+    out: Vec<Inst>,
+    failed: bool,
+}
+
+impl Writer<'_> {
+    fn op(&mut self, op: Op, args: Vec<Value>) -> Value {
+        let v = self.func.new_value(self.ty.clone(), None);
+        self.func.values[v.0 as usize].free = true;
+        self.out.push(Inst { results: vec![v], kind: InstKind::Pure(op, args) });
+        v
+    }
+
+    fn constant(&mut self, c: f64) -> Value {
+        let narrow = self.ty != Type::Float(crate::ir::FloatKind::F64);
+        self.failed |= !nice(c) || narrow && f64::from(c as f32) != c;
+        self.op(Op::Float(c), Vec::new())
+    }
+
+    fn poly(&mut self, poly: &[(f64, Mono)]) -> Value {
+        // What all terms have in common.
+        let mut common = poly[0].1.clone();
+        for (_, mono) in &poly[1..] {
+            common.retain_mut(|(v, p)| {
+                let there = mono.iter().find(|(w, _)| w == v).map_or(0, |(_, q)| *q);
+                *p = (*p).min(there);
+                *p > 0
+            });
+        }
+        let sizes = || poly.iter().map(|(c, _)| c.abs());
+        let content = if poly.len() == 1 { sizes().sum() } else { sizes().fold(f64::INFINITY, f64::min) };
+        let sign = if poly.iter().all(|(c, _)| *c < 0.0) { -1.0 } else { 1.0 };
+        let mut sum: Option<Value> = None;
+        // A sum starts with what is added.
+        let (added, taken): (Vec<_>, Vec<_>) = poly.iter().partition(|(c, _)| c * sign > 0.0);
+        for (c, mono) in added.into_iter().chain(taken) {
+            let rest = divided(mono, &common).unwrap_or_default();
+            let size = c.abs() / content;
+            let term = match (rest.is_empty(), size == 1.0) {
+                (true, true) if poly.len() == 1 => None,
+                (true, _) => Some(self.constant(size)),
+                (false, _) => {
+                    let product = self.product(&rest);
+                    Some(self.scale(size, product))
+                }
+            };
+            sum = match (sum, term) {
+                (None, term) => term,
+                (Some(sum), Some(term)) if c * sign > 0.0 => Some(self.op(Op::Add, vec![sum, term])),
+                (Some(sum), Some(term)) => Some(self.op(Op::Sub, vec![sum, term])),
+                (sum, None) => sum,
+            };
+        }
+        let factor = (!common.is_empty()).then(|| self.product(&common));
+        let product = match (sum, factor) {
+            (Some(sum), Some(factor)) => {
+                let sum = self.scale(content, sum);
+                self.op(Op::Mul, vec![sum, factor])
+            }
+            (Some(v), None) | (None, Some(v)) => self.scale(content, v),
+            (None, None) => self.constant(content),
+        };
+        if sign < 0.0 { self.op(Op::Neg, vec![product]) } else { product }
+    }
+
+    fn scale(&mut self, c: f64, v: Value) -> Value {
+        match c {
+            1.0 => v,
+            2.0 => self.op(Op::Add, vec![v, v]),
+            _ => {
+                let c = self.constant(c);
+                self.op(Op::Mul, vec![c, v])
+            }
+        }
+    }
+
+    /// A product of powers, from the largest that are there.
+    fn product(&mut self, mono: &Mono) -> Value {
+        if let [(v, 1)] = mono.as_slice() {
+            return *v;
+        }
+        let (at, owned) = (self.at, &self.owned);
+        let usable = self.there.iter().filter(|(from, _, v)| *from <= at && !owned.contains(v));
+        let largest =
+            usable.filter(|(_, m, _)| divided(mono, m).is_some()).max_by_key(|(_, m, _)| degree(m)).cloned();
+        let value = match largest {
+            Some((_, m, v)) => match divided(mono, &m).filter(|rest| !rest.is_empty()) {
+                None => return v,
+                Some(rest) => {
+                    let rest = self.product(&rest);
+                    self.op(Op::Mul, vec![v, rest])
+                }
+            },
+            None => {
+                let half: Mono = mono.iter().map(|(v, p)| (*v, p / 2)).filter(|(_, p)| *p > 0).collect();
+                if half.is_empty() {
+                    let rest = self.product(&mono[1..].to_vec());
+                    self.op(Op::Mul, vec![mono[0].0, rest])
+                } else {
+                    let root = self.product(&half);
+                    let square = self.op(Op::Mul, vec![root, root]);
+                    let rest: Mono = mono.iter().filter(|(_, p)| p % 2 == 1).map(|(v, _)| (*v, 1)).collect();
+                    if rest.is_empty() {
+                        square
+                    } else {
+                        let rest = self.product(&rest);
+                        self.op(Op::Mul, vec![square, rest])
+                    }
+                }
+            }
+        };
+        self.there.push((at, mono.clone(), value));
+        value
+    }
+}
