@@ -18,6 +18,7 @@ pub(crate) mod induction;
 pub(crate) mod lanes;
 pub(crate) mod parked;
 pub(crate) mod powers;
+pub(crate) mod quotients;
 pub(crate) mod selection;
 pub(crate) mod slices;
 pub(crate) mod twins;
@@ -113,7 +114,9 @@ pub(crate) fn finish(func: Func) -> Func {
 
 /// The first of the last passes: how loops run, sum and store.
 pub(crate) fn shape(func: Func) -> Func {
+    let func = checked(&Pass { name: "quotients", run: quotients::quotients }, func);
     if !has_loops(&func) {
+        let func = checked(&Pass { name: "gvn", run: gvn::gvn }, func);
         return checked(&Pass { name: "first_store", run: first_store::first_store }, func);
     }
     let func = checked(&Pass { name: "unflip", run: unflip::unflip }, func);

@@ -12,9 +12,6 @@
 //! kept if that takes fewer operations. Only what belongs to a derivative alone is written anew, and only where a third power
 //! or a higher one occurs ([`super::collect`] sees to the rest).
 //!
-//! And the square of `1 / sqrt(s)` is `1 / s`, in what no result of the function's own depends on, if `s` is a sum of squares (of a
-//! negative `s` one would be NaN and the other would not).
-//!
 //! A product is multiplied out over a sum only where at most one of its terms is exact (not itself a product): `(a - b) * c`
 //! stays as it is, since `a * c - b * c` loses digits where `a` and `b` are near each other.
 
@@ -23,8 +20,7 @@ use std::rc::Rc;
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::analysis::activity::{self, Activity};
-use crate::analysis::definitions::{Definitions, definitions};
-use crate::ir::{Block, Func, Inst, InstKind, Op, Type, Unary, Value};
+use crate::ir::{Block, Func, Inst, InstKind, Op, Type, Value};
 
 use super::collect::{consumers, nice};
 
@@ -48,7 +44,6 @@ pub(crate) fn powers(mut func: Func) -> Func {
             constants.insert(inst.results[0], *c);
         }
     });
-    squares_of_roots(&mut func, &constants);
     let consumers = consumers(&func);
     let mut body = std::mem::take(&mut func.body);
     let mut pass = Pass { func: &mut func, primal, consumers, constants, same: HashMap::default() };
@@ -59,48 +54,6 @@ pub(crate) fn powers(mut func: Func) -> Func {
         super::replace_values(&mut func, &same);
     }
     func
-}
-
-/// Divides by a sum of squares, not by its root twice.
-fn squares_of_roots(func: &mut Func, constants: &HashMap<Value, f64>) {
-    let promised = activity::promised(func);
-    let consumers = consumers(func);
-    let defs = definitions(func);
-    let def = |v: Value| defs.get(&v).map(|(op, args)| (op, args.as_slice()));
-    let root = |v: Value| match def(v) {
-        Some((Op::Unary(Unary::Sqrt), [s])) if is_sum_of_squares(&defs, constants, *s, 0) => Some(*s),
-        _ => None,
-    };
-    let mut body = std::mem::take(&mut func.body);
-    body.visit_mut(&mut |inst| {
-        let InstKind::Pure(Op::Mul, args) = &inst.kind else { return };
-        if args[0] != args[1] || promised.value(inst.results[0]) {
-            return;
-        }
-        if let Some((Op::Div, [one, r])) = def(args[0])
-            && constants.get(one) == Some(&1.0)
-            // Otherwise the quotient is there, and its square costs a product.
-            && consumers[args[0].0 as usize] == 1
-            && let Some(s) = root(*r)
-        {
-            inst.kind = InstKind::Pure(Op::Div, vec![*one, s]);
-        }
-    });
-    func.body = body;
-}
-
-/// Whether a value cannot be negative, nor -0.
-fn is_sum_of_squares(defs: &Definitions, constants: &HashMap<Value, f64>, v: Value, depth: usize) -> bool {
-    if let Some(c) = constants.get(&v) {
-        return *c > 0.0;
-    }
-    match defs.get(&v) {
-        Some((Op::Mul, args)) if args[0] == args[1] => true,
-        Some((Op::Add | Op::Mul, args)) if depth < 16 => {
-            args.iter().all(|a| is_sum_of_squares(defs, constants, *a, depth + 1))
-        }
-        _ => false,
-    }
 }
 
 /// A product of powers, sorted by value.
