@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! for block in 0..(hi - lo) / 8 { for lane in 0..8 { s_lanes[lane] += x[..] * y[..] } }
-//! s = (the lanes of s_lanes in pairs) + (for i in the rest carrying s { s += x[i] * y[i] })
+//! for lane in 0..(how many are left) { s_lanes[lane] += x[..] * y[..] }
+//! s += (the lanes of s_lanes in pairs)
 //! ```
 //!
 //! Conditions: those of the parent module, but a round may load what it then overwrites; what is loaded and stored lies side by side (and nothing is stored where a call into
@@ -17,7 +18,7 @@ use rustc_hash::FxHashMap as HashMap;
 
 use super::{Widen, for_range, set};
 use crate::analysis::replay::is_expensive;
-use crate::ir::{Block, Buffer, Cmp, ForLoop, Inst, InstKind, Op, Type, Value};
+use crate::ir::{Block, Buffer, Cmp, Inst, InstKind, Op, Type, Value};
 
 /// How many sums run side by side.
 const LANES: usize = 8;
@@ -67,36 +68,38 @@ impl Widen<'_> {
         let [from, to] = [0, LANES].map(|n| self.int(n, &mut in_block));
         let lane = self.value(Type::Int, Some("lane"));
         let mut in_lane = Vec::new();
-        let mut here = map.clone();
         let i = self.op(Op::Add, vec![start, lane], Type::Int, &mut in_lane);
-        here.insert(l.body.args[0], i);
-        for (arg, sum) in l.body.args[1..].iter().zip(&sums) {
-            let loaded = self.load(*sum, lane, *arg, &mut in_lane);
-            here.insert(*arg, loaded);
-        }
-        self.clone_insts(&varying, &mut here, &mut in_lane);
-        let compute = self.plan.compute.clone();
-        self.clone_insts(&compute, &mut here, &mut in_lane);
-        let stores = self.plan.scatter.clone();
-        self.clone_insts(&stores, &mut here, &mut in_lane);
-        for (y, sum) in l.body.yields.iter().zip(&sums) {
-            in_lane.push(set(*sum, lane, here[y]));
-        }
+        self.round(i, lane, &sums, &varying, &map, &mut in_lane);
         in_block.push(for_range(from, to, Block { args: vec![lane], insts: in_lane, ..Block::default() }));
         insts.push(for_range(zero, blocks, Block { args: vec![block], insts: in_block, ..Block::default() }));
 
-        let totals: Vec<Value> =
-            l.inits.iter().zip(&sums).map(|(like, sum)| self.sum_of_lanes(*sum, *like, &mut insts)).collect();
+        // The rounds that are left go to the lanes too, one to each: they wait neither for each other nor for the sum of the lanes.
+        // The lanes are copied for that, since an array with a variable index does not stay in registers.
         let done = self.op(Op::Mul, vec![blocks, lanes], Type::Int, &mut insts);
+        let left = self.op(Op::Sub, vec![rounds, done], Type::Int, &mut insts);
         let from = self.op(Op::Add, vec![l.lo, done], Type::Int, &mut insts);
-        // The rounds that are left do not wait for the sums of the lanes.
-        let rest = self.like_all(results);
-        let again = ForLoop { lo: from, body: self.body_again(), ..l.clone() };
-        insts.push(Inst { results: rest.clone(), kind: InstKind::For(again) });
+        let mut all = Vec::new();
+        for (arg, sum) in l.body.args[1..].iter().zip(&sums) {
+            let data = self.func.value(*arg).clone();
+            let name = data.name.as_deref().unwrap_or("sum").to_string();
+            let copy = self.array_of(&name, &data.ty, LANES, &mut insts);
+            for lane in 0..LANES {
+                let index = self.int(lane, &mut insts);
+                let value = self.load(*sum, index, *arg, &mut insts);
+                insts.push(set(copy, index, value));
+            }
+            all.push(copy);
+        }
+        let lane = self.value(Type::Int, Some("lane"));
+        let mut in_lane = Vec::new();
+        let i = self.op(Op::Add, vec![from, lane], Type::Int, &mut in_lane);
+        self.round(i, lane, &all, &varying, &map, &mut in_lane);
+        insts.push(for_range(zero, left, Block { args: vec![lane], insts: in_lane, ..Block::default() }));
         let mut yields = Vec::new();
-        for (total, rest) in totals.into_iter().zip(rest) {
-            let ty = self.func.ty(rest).clone();
-            yields.push(self.op(Op::Add, vec![total, rest], ty, &mut insts));
+        for (init, sum) in l.inits.iter().zip(all) {
+            let total = self.sum_of_lanes(sum, *init, &mut insts);
+            let ty = self.func.ty(*init).clone();
+            yields.push(self.op(Op::Add, vec![*init, total], ty, &mut insts));
         }
 
         let mut out = Vec::new();
@@ -111,16 +114,30 @@ impl Widen<'_> {
         out
     }
 
-    /// The body with new values.
-    fn body_again(&mut self) -> Block {
+    /// Round `i`, whose sums are in a lane of these arrays.
+    fn round(
+        &mut self,
+        i: Value,
+        lane: Value,
+        sums: &[Buffer],
+        varying: &[usize],
+        map: &HashMap<Value, Value>,
+        out: &mut Vec<Inst>,
+    ) {
         let l = self.l;
-        let args = self.like_all(&l.body.args);
-        let mut map: HashMap<Value, Value> = l.body.args.iter().copied().zip(args.iter().copied()).collect();
-        let mut insts = Vec::new();
-        let all: Vec<usize> = (0..l.body.insts.len()).collect();
-        self.clone_insts(&all, &mut map, &mut insts);
-        let yields = l.body.yields.iter().map(|y| *map.get(y).unwrap_or(y)).collect();
-        Block { args, insts, yields, ..Block::default() }
+        let mut here = map.clone();
+        here.insert(l.body.args[0], i);
+        for (arg, sum) in l.body.args[1..].iter().zip(sums) {
+            let loaded = self.load(*sum, lane, *arg, out);
+            here.insert(*arg, loaded);
+        }
+        self.clone_insts(varying, &mut here, out);
+        let (compute, stores) = (self.plan.compute.clone(), self.plan.scatter.clone());
+        self.clone_insts(&compute, &mut here, out);
+        self.clone_insts(&stores, &mut here, out);
+        for (y, sum) in l.body.yields.iter().zip(sums) {
+            out.push(set(*sum, lane, here[y]));
+        }
     }
 
     fn like_all(&mut self, list: &[Value]) -> Vec<Value> {
