@@ -10,7 +10,7 @@
 //!
 //! In a branch, a value is the *twin* of one in the same branch of an earlier `if` if both are computed in the same way from the
 //! same values or from twins. If the earlier one leaves its `if` as a result, that result takes the place of the later one; if it
-//! is a float that is dear, it is made a result for that. A result of the later `if` that is the same in both branches as one of
+//! takes several operations, it is made a result for that. A result of the later `if` that is the same in both branches as one of
 //! the earlier is that one.
 
 use rustc_hash::FxHashMap as HashMap;
@@ -29,6 +29,8 @@ pub(super) struct Branches {
     inside: Vec<Vec<(usize, usize)>>,
     /// The value of an earlier `if` that a value is the twin of.
     twins: HashMap<(usize, Value), Value>,
+    /// How many operations it takes to compute a value again that has a twin.
+    costs: HashMap<Value, usize>,
     /// What becomes a result: a value in a branch, that result, and which branch.
     pub(super) exports: HashMap<Value, (Value, usize)>,
 }
@@ -73,6 +75,7 @@ impl Branches {
 
     /// What stands for a computation, if the branch has a twin that has made it.
     pub(super) fn find(&mut self, func: &mut Func, key: &Key, inst: &Inst) -> Option<Value> {
+        let cost = self.cost(inst);
         for (at, side) in self.inside.iter().rev().flatten().copied() {
             let of_twins = key.map(|v| self.twin(at, side, v));
             let side_of = &mut self.seen[at].sides[side];
@@ -81,7 +84,8 @@ impl Branches {
             if let Some(result) = side_of.handed.get(&inner) {
                 return Some(*result);
             }
-            if is_dear(inst) && func.is_float(inner) && !self.exports.contains_key(&inner) {
+            self.costs.insert(inst.results[0], cost);
+            if cost >= DEAR && func.is_float(inner) && !self.exports.contains_key(&inner) {
                 let data = func.value(inner).clone();
                 let result = func.new_value(data.ty, data.name);
                 func.values[result.0 as usize].free = data.free;
@@ -92,6 +96,16 @@ impl Branches {
             }
         }
         None
+    }
+
+    /// What it takes to compute something again in a branch.
+    fn cost(&self, inst: &Inst) -> usize {
+        match &inst.kind {
+            InstKind::Pure(Op::Float(_) | Op::Int(_) | Op::Bool(_), _) => 0,
+            InstKind::Pure(op, _) if is_slow(op) => DEAR,
+            InstKind::Pure(_, args) => 1 + args.iter().filter_map(|a| self.costs.get(a)).sum::<usize>(),
+            _ => 0,
+        }
     }
 
     /// What a value is in the branch of an earlier `if`: its twin; what the branch yields, of a result; or itself.
@@ -157,15 +171,12 @@ impl Branches {
     }
 }
 
-/// Whether a computation costs more than to hand its result on.
-fn is_dear(inst: &Inst) -> bool {
-    match &inst.kind {
-        InstKind::Pure(op, _) => {
-            is_expensive(op)
-                || matches!(op, Op::Div | Op::Rem | Op::Powi | Op::Unary(Unary::Sqrt | Unary::Recip))
-        }
-        _ => false,
-    }
+/// From how many operations on it is better to hand a result on than to compute it again.
+const DEAR: usize = 4;
+
+/// Whether an operation takes as long as several others.
+fn is_slow(op: &Op) -> bool {
+    is_expensive(op) || matches!(op, Op::Div | Op::Rem | Op::Powi | Op::Unary(Unary::Sqrt | Unary::Recip))
 }
 
 /// Makes values of branches results of their `if`s; the other branch has zero for it.
