@@ -19,6 +19,8 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 /// Generates the derivatives of the function that it stands on. The book lists what they are called and what they take.
 ///
@@ -224,8 +226,11 @@ pub mod products;
 pub mod solvers;
 pub mod sparse;
 mod tape;
+mod workspace;
 
 pub use tape::Tape;
+#[cfg(feature = "std")]
+pub use workspace::Workspace;
 
 /// What generated code names. Not for other use.
 #[doc(hidden)]
@@ -241,6 +246,7 @@ pub mod __private {
     };
     pub use crate::products;
     pub use crate::sparse::sets::SetRecorder;
+    pub use crate::workspace::{emptied, filled, give, give_rows, rows};
     pub use alloc::vec;
     pub use alloc::vec::Vec;
     use num_traits::ToPrimitive;

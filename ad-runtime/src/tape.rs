@@ -15,10 +15,39 @@ impl<T> Tape<T> {
         Tape { items: Vec::new() }
     }
 
+    /// One with the room that the last one of this slot left to the workspace that runs, if one does.
+    #[doc(hidden)]
+    #[inline]
+    pub fn taken(slot: usize) -> Tape<T>
+    where
+        T: Send + 'static,
+    {
+        Tape { items: crate::workspace::emptied(slot) }
+    }
+
+    /// Gives it back.
+    #[doc(hidden)]
+    #[inline]
+    pub fn give(self, slot: usize)
+    where
+        T: Copy + Send + 'static,
+    {
+        crate::workspace::give(slot, self.items);
+    }
+
     /// Makes room for `n` more items at once.
     #[inline]
     pub fn reserve(&mut self, n: usize) {
         self.items.reserve(n);
+    }
+
+    /// Makes room for `n` more items at once. If there is no such room, those who push find out: they may end before, in a panic.
+    #[doc(hidden)]
+    #[inline]
+    pub fn reserve_known(&mut self, n: usize) {
+        if n > self.items.capacity() - self.items.len() {
+            let _ = self.items.try_reserve(n);
+        }
     }
 
     /// Keeps an item.
