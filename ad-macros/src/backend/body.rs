@@ -11,8 +11,9 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 use super::buffers::{fill_all, zero_of};
 use super::expr::{self, Expr, Prec};
 use super::names::Names;
+use super::pool::{self, Given};
 use super::text::{Pieces, hint};
-use super::verbatim;
+use super::{reserve, verbatim};
 use crate::ir::{
     Binding, Block, Buffer, Dim, Func, Inst, InstKind, Layout, Op, Stack, Storage, StoreMode, Type, Value,
     Verbatim,
@@ -34,6 +35,14 @@ pub(super) struct Body<'a> {
     pub(super) constants: HashMap<Value, Expr>,
     /// Variables that loops carry.
     pub(super) mutable: HashSet<String>,
+    /// Buffers whose memory is a workspace's, if one runs.
+    pub(super) pooled: HashSet<Buffer>,
+    /// How many buffers and stacks are pooled so far.
+    pub(super) slots: usize,
+    /// What the blocks around give back.
+    pub(super) frames: Vec<Vec<Given>>,
+    /// What loops push, where it is known before.
+    pub(super) reserved: reserve::Plan<'a>,
 }
 
 /// How a value is used.
@@ -70,6 +79,10 @@ impl<'a> Body<'a> {
             uses: HashMap::default(),
             constants: HashMap::default(),
             mutable: HashSet::default(),
+            pooled: pool::pooled(func),
+            slots: 0,
+            frames: Vec::new(),
+            reserved: reserve::plan(func),
         };
         reserve_verbatim(func, &mut body.names);
         if let Some(count) = &func.lanes {
@@ -184,12 +197,23 @@ impl<'a> Body<'a> {
         func.body.visit(&mut |inst| stacks.extend(inst.kind.stack()));
         let mut stacks: Vec<Stack> = stacks.into_iter().collect();
         stacks.sort_unstable();
+        let mut given = String::new();
         for s in stacks {
             let name = self.stack_name(s);
             let ty = self.stack_type(s);
-            out.push_str(&format!("let mut {name}{ty} = ::ad_runtime::Tape::new();\n"));
+            let new = if self.is_pooled(s) {
+                let slot = self.slot();
+                given.push_str(&format!("{name}.give({slot});\n"));
+                format!("taken({slot})")
+            } else {
+                "new()".to_string()
+            };
+            out.push_str(&format!("let mut {name}{ty} = ::ad_runtime::Tape::{new};\n"));
         }
         self.block(&func.body, &mut out);
+        if !func.body.diverges {
+            out.push_str(&given);
+        }
         self.pieces.lex(&out)
     }
 
@@ -216,8 +240,13 @@ impl<'a> Body<'a> {
     }
 
     pub(super) fn block(&mut self, block: &Block, out: &mut String) {
+        self.frames.push(Vec::new());
         for inst in &block.insts {
             self.inst(inst, out);
+        }
+        let given = self.frames.pop().unwrap_or_default();
+        if !block.diverges {
+            self.give(&given, out);
         }
     }
 

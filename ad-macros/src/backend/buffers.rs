@@ -28,12 +28,13 @@ impl Body<'_> {
         let data = self.func.buffer(b);
         let mut init = self.take(fill).text;
         if let Some(like) = data.like {
-            let (name, field) = (self.buffer_text(b), self.func.buffer(like).field.as_deref());
-            let rows = rows_like(self.buffer_text(like), field, &data.dims, init);
+            let rows = self.like(b, like, init);
+            let name = self.buffer_text(b);
             out.push_str(&format!("let mut {name} = {rows};\n"));
             return;
         }
         let mut ty = expr::scalar_text(&data.elem).map(str::to_string);
+        let mut lengths: Vec<String> = Vec::new();
         for dim in data.dims.iter().rev() {
             match dim {
                 Dim::Fixed(n) => {
@@ -42,14 +43,39 @@ impl Body<'_> {
                 }
                 Dim::Dyn(v) => {
                     let n = self.take(*v).text;
-                    init = format!("::ad_runtime::__private::vec![{init}; {n}]");
+                    if !self.pooled.contains(&b) {
+                        init = format!("::ad_runtime::__private::vec![{init}; {n}]");
+                    }
+                    lengths.push(n);
                     ty = ty.map(|t| format!("::ad_runtime::__private::Vec < {t} >"));
                 }
                 Dim::Slice => {}
             }
         }
+        if let [inner, outer] = &lengths[..] {
+            lengths = vec![format!("::core::iter::repeat_n({inner}, {outer})")];
+        }
+        let init = self.taken(b, &init, &lengths).unwrap_or(init);
         let (name, ty) = (self.buffer_text(b), expr::annotation(ty.as_deref()));
         out.push_str(&format!("let mut {name}{ty} = {init};\n"));
+    }
+
+    /// A local of the lengths of another buffer, filled.
+    fn like(&mut self, b: Buffer, like: Buffer, fill: String) -> String {
+        let dims = &self.func.buffer(b).dims;
+        let (like_name, field) =
+            (self.buffer_text(like).to_string(), self.func.buffer(like).field.as_deref());
+        let fixed = dims.iter().rev().map_while(|dim| match dim {
+            Dim::Fixed(n) => Some(n),
+            _ => None,
+        });
+        let element = fixed.fold(fill.clone(), |inner, n| format!("[{inner}; {n}]"));
+        let row = field.unwrap_or_default();
+        let lengths = match dims.iter().filter(|d| **d == Dim::Slice).count() {
+            1 => format!("{like_name}.len()"),
+            _ => format!("{like_name}.iter().map(|row| row{row}.len())"),
+        };
+        self.taken(b, &element, &[lengths]).unwrap_or_else(|| rows_like(&like_name, field, dims, fill))
     }
 }
 

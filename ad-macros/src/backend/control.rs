@@ -133,6 +133,7 @@ impl Body<'_> {
         let heads: Vec<Value> =
             [l.lo, l.hi].into_iter().chain(l.step).chain(l.inits.iter().copied()).collect();
         self.flush_except(&heads, out);
+        self.reserve(l, out);
         let args = &l.body.args[1..];
         self.variables(&l.inits, &[args], &inst.results, out);
         let lo = self.take_at(l.lo, Prec::Add);

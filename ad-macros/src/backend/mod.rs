@@ -2,6 +2,7 @@
 //!
 //! - [`signature`]: parameters, results and length checks, by the rule of the design;
 //! - [`body`]: statements; [`buffers`], [`control`], [`operations`], [`products`]: those about memory, branches and loops, numbers, matrices; [`expr`]: expressions; [`verbatim`]: the user's own code; [`call`]: calls; [`text`]: all of it as text, and back;
+//! - [`pool`]: memory that calls leave to the next; [`reserve`]: stacks whose length is known before;
 //! - [`operators`]: the Hessian as an operator, made of other functions;
 //! - [`companion`]: the hidden functions that other differentiable functions call;
 //! - [`checks`]: tests of the derivatives, for the user's test suite;
@@ -21,7 +22,9 @@ mod guards;
 mod names;
 mod operations;
 mod operators;
+mod pool;
 mod products;
+mod reserve;
 mod signature;
 mod text;
 mod verbatim;
