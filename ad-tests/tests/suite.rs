@@ -5,6 +5,8 @@
 #[path = "../benches/suite/functions/mod.rs"]
 mod functions;
 
+use ad_runtime::Workspace;
+use allocation_counter::measure;
 use functions::{CASES, COLUMNS, Case, Kind};
 
 fn cases() -> impl Iterator<Item = Case> {
@@ -76,5 +78,23 @@ fn products_by_macro_and_by_dual_numbers() {
         let columns = COLUMNS.min(case.x.len());
         let dual = output(&case, Kind::DualSweep);
         agree(&case, Kind::DualSweep, &output(&case, Kind::Hvp)[..columns], &dual[..columns]);
+    }
+}
+
+#[test]
+fn repeated_calls_in_a_workspace_allocate_nothing() {
+    for case in cases() {
+        let mut workspace = Workspace::new();
+        for kind in [Kind::Gradient, Kind::Hvp, Kind::HvpBlock] {
+            let wanted = (output(&case, kind), value(&case, kind));
+            let mut out = vec![f64::NAN; case.x.len()];
+            workspace.run(|| case.run(kind, 1, &mut out));
+            out.fill(f64::NAN);
+            let mut value = f64::NAN;
+            let info = measure(|| value = workspace.run(|| case.run(kind, 1, &mut out)));
+            assert_eq!(info.count_total, 0, "{}, {kind:?}: {} bytes", case.name, info.bytes_total);
+            let bits = |x: &[f64]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            assert_eq!((bits(&out), value.to_bits()), (bits(&wanted.0), wanted.1.to_bits()), "{}", case.name);
+        }
     }
 }
