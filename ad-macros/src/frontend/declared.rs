@@ -5,7 +5,7 @@ use quote::ToTokens;
 
 use super::lower::Lower;
 use super::value::Val;
-use crate::ir::Type;
+use crate::ir::{FloatKind, Type};
 
 impl Lower<'_> {
     /// Notes of which type data is that an expression gives. Whether it is of a type with a name.
@@ -42,7 +42,12 @@ impl Lower<'_> {
                         });
                 };
                 match &self.s.vars[var].val {
-                    Val::Scalar(v) => self.s.declared.get(v)?.clone(),
+                    Val::Scalar(v) => match (self.s.declared.get(v), self.s.b.func.ty(*v)) {
+                        (Some(ty), _) => ty.clone(),
+                        (None, Type::Float(FloatKind::F64)) => syn::parse_quote!(f64),
+                        (None, Type::Float(FloatKind::F32)) => syn::parse_quote!(f32),
+                        _ => return None,
+                    },
                     Val::View(view) if view.prefix.is_empty() => {
                         let elem = self.s.elements.get(&view.buffer)?;
                         syn::parse_quote!([#elem])
@@ -86,6 +91,10 @@ impl Lower<'_> {
                 syn::Type::Path(syn::TypePath { attrs: Vec::new(), qself: None, path: s.path.clone() })
             }
             syn::Expr::Binary(b) => {
+                let sides = [self.declared(&b.left), self.declared(&b.right)];
+                if let Some(told) = self.told_by_operator(b, &sides) {
+                    return Some(told);
+                }
                 let operator = match b.op {
                     syn::BinOp::Add(_) => "add",
                     syn::BinOp::Sub(_) => "sub",
@@ -94,9 +103,8 @@ impl Lower<'_> {
                     syn::BinOp::Rem(_) => "rem",
                     _ => return None,
                 };
-                let side =
-                    |e: &syn::Expr| self.declared(e).and_then(|ty| name(&ty)).unwrap_or_else(|| "f64".into());
-                let (left, right) = (side(&b.left), side(&b.right));
+                let [left, right] =
+                    sides.map(|ty| ty.and_then(|ty| name(&ty)).unwrap_or_else(|| "f64".into()));
                 let keys: Vec<String> = [("", ""), ("&", "&"), ("", "&"), ("&", "")]
                     .iter()
                     .map(|(x, y)| format!("{x}{left}::{operator}::{y}{right}"))
@@ -104,23 +112,33 @@ impl Lower<'_> {
                 returned(&keys, &left)?
             }
             syn::Expr::MethodCall(m) if m.method == "clone" => self.declared(&m.receiver)?,
-            // The same array in other hands, or with other numbers.
+            // `collect::<BTreeMap<_, _>>()`
             syn::Expr::MethodCall(m)
-                if ["t", "view", "to_owned"].iter().any(|name| m.method == name) && m.args.is_empty()
-                    || m.method == "mapv" && m.args.len() == 1 =>
+                if m.method == "collect"
+                    && let Some(syn::GenericArgument::Type(ty)) =
+                        m.turbofish.as_ref().and_then(|t| t.args.first())
+                    && name(ty).is_some_and(|name| is_collection(&name)) =>
             {
-                let array = self.declared(&m.receiver)?;
-                super::arrays::types::foreign(&array, &self.sig.floats).filter(|a| self.is_ndarray(a))?;
-                array
+                ty.clone()
             }
             syn::Expr::MethodCall(m) => {
-                let of = name(&self.declared(&m.receiver)?)?;
+                let receiver = self.declared(&m.receiver)?;
+                if let Some(told) = self.told_by_method(m, &receiver) {
+                    return Some(told);
+                }
+                let of = name(&receiver)?;
                 returned(&[format!("{of}::{}", m.method)], &of)?
             }
             syn::Expr::Call(c) => {
                 let syn::Expr::Path(p) = &*c.func else { return None };
                 let segments: Vec<String> = p.path.segments.iter().map(|s| s.ident.to_string()).collect();
                 match segments.as_slice() {
+                    [.., ty, _] if is_collection(ty) => {
+                        let mut path = p.path.clone();
+                        path.segments.pop();
+                        path.segments.pop_punct();
+                        syn::Type::Path(syn::TypePath { attrs: Vec::new(), qself: None, path })
+                    }
                     [.., ty, member] => returned(&[format!("{ty}::{member}")], ty)?,
                     [function] => returned(std::slice::from_ref(function), "")?,
                     [] => return None,
@@ -130,6 +148,11 @@ impl Lower<'_> {
         };
         Some(behind_references(ty))
     }
+}
+
+/// Maps and sets of std: what their associated functions give is one of them.
+pub(super) fn is_collection(name: &str) -> bool {
+    ["HashMap", "BTreeMap", "HashSet", "BTreeSet", "LinkedList", "BinaryHeap"].contains(&name)
 }
 
 /// The last name of a type.

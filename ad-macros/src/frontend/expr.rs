@@ -345,6 +345,9 @@ impl Lower<'_> {
                 Val::Tuple(Vec::new())
             }
             (Some(op), _) => {
+                if let Some(val) = self.operator_of_arrays_of_data(e) {
+                    return val;
+                }
                 let a = self.expr(&e.left).0;
                 let a = self.deref(a);
                 // `z + c.into()`: the operator is that of the same type on both sides.
@@ -366,6 +369,11 @@ impl Lower<'_> {
                     _ => (a, b),
                 };
                 let b = if matches!(op, Op::Mul) { self.factor_of_data(b, &e.right, &a) } else { b };
+                let (a, b) = match op {
+                    Op::Cmp(_) => (a, b),
+                    _ => (self.beside_active(a, &e.left, &b), b),
+                };
+                let b = if matches!(op, Op::Cmp(_)) { b } else { self.beside_active(b, &e.right, &a) };
                 if !matches!(op, Op::Cmp(_))
                     && let Some(val) = self.array_binary(&op, &a, &b, e.op.span())
                 {

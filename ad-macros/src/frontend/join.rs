@@ -360,6 +360,12 @@ impl Lower<'_> {
             (Val::Never | Val::Unset, other) => self.one_side(join, 1, other, var, span),
             (other, Val::Never | Val::Unset) => self.one_side(join, 0, other, var, span),
             (Val::Scalar(a), Val::Scalar(b)) => {
+                if let Some(var) = var
+                    && [a, b].iter().any(|v| self.s.built.contains(v))
+                {
+                    let name = self.s.vars[var].name.clone();
+                    self.refuse_building(&name, span);
+                }
                 join.refs.resize(join.types.len(), false);
                 // A number and a reference to one: the number is meant.
                 let refs = [a, b].map(|v| self.s.refs.contains(&v));

@@ -152,6 +152,10 @@ impl Lower<'_> {
                 }
             }
             (Val::Scalar(_) | Val::Unset, Val::Scalar(v)) => {
+                if self.s.built.contains(v) {
+                    let name = self.s.vars[var].name.clone();
+                    self.refuse_building(&name, self.here);
+                }
                 let ty = self.s.b.func.ty(*v).clone();
                 let tainted = self.is_tainted(*v);
                 let slot =
@@ -240,6 +244,11 @@ impl Lower<'_> {
             let name = self.s.vars[slot.var].name.clone();
             let arg = self.s.b.func.new_value(slot.ty.clone(), Some(name));
             self.taint_from(arg, slot.tainted);
+            if slot.ty == Type::Opaque
+                && let Val::Scalar(old) = get_part(&mut self.s.vars[slot.var].val, &slot.path)
+            {
+                self.s.stands_for(arg, old);
+            }
             set_part(&mut self.s.vars[slot.var].val, &slot.path, arg);
             args.push(arg);
         }
@@ -382,7 +391,7 @@ impl Lower<'_> {
         let skipped = self.start_round(context);
         self.scopes.push(rustc_hash::FxHashMap::default());
         self.bind_pattern(&e.pat, item, false);
-        let (_, flow) = self.block(&e.body);
+        let (_, flow) = self.block(&super::stmt::round_of(&e.body));
         self.scopes.pop();
         self.s.vars[context.skipped].val = skipped;
         flow
@@ -480,7 +489,7 @@ impl Lower<'_> {
                 &mut |this, context| {
                     let skipped = this.start_round(context);
                     let broken = context.broken;
-                    let (_, flow) = this.if_let(l, &mut |this| this.block(body), &mut |this| {
+                    let (_, flow) = this.if_let(l, &mut |this| this.block(&super::stmt::round_of(body)), &mut |this| {
                         let yes = this.s.b.boolean(true);
                         this.set(broken, Val::Scalar(yes));
                         (Val::Never, Flow::Never)
@@ -601,7 +610,7 @@ impl Lower<'_> {
 
     fn plain_round(&mut self, body: &syn::Block, context: &LoopContext) -> Flow {
         let skipped = self.start_round(context);
-        let (_, flow) = self.block(body);
+        let (_, flow) = self.block(&super::stmt::round_of(body));
         self.s.vars[context.skipped].val = skipped;
         flow
     }

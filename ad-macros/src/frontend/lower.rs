@@ -78,6 +78,8 @@ pub(super) struct State {
     pub(super) linear: HashMap<Buffer, usize>,
     /// Maps and sets, which have no numbered elements.
     pub(super) keyed: HashSet<Value>,
+    /// Data as a statement has left it that changes it.
+    pub(super) built: HashSet<Value>,
     /// Items of ranges of untyped literals that run beside something else: a `usize` here, whatever it is to the user.
     pub(super) counted: HashSet<Value>,
     /// Elements of buffers: numbers, where the user has references to them.
@@ -99,8 +101,23 @@ pub(super) struct State {
 }
 
 impl State {
+    /// A value takes the place of another in a round of a loop: what is known of data is still known.
+    pub(super) fn stands_for(&mut self, new: Value, old: Value) {
+        for set in [&mut self.keyed, &mut self.built] {
+            if set.contains(&old) {
+                set.insert(new);
+            }
+        }
+        if let Some(ty) = self.declared.get(&old).cloned() {
+            self.declare(new, &ty);
+        }
+    }
+
     /// Notes the type of something that the macro does not look into.
     pub(super) fn declare(&mut self, v: Value, ty: &syn::Type) {
+        if is_keyed(ty) {
+            self.keyed.insert(v);
+        }
         match ty {
             syn::Type::Reference(r) => return self.declare(v, &r.elem),
             syn::Type::Paren(p) => return self.declare(v, &p.elem),
@@ -218,6 +235,7 @@ fn attempt(
         homes: HashSet::default(),
         copied_in: HashSet::default(),
         keyed: HashSet::default(),
+        built: HashSet::default(),
         counted: HashSet::default(),
         loaded: HashSet::default(),
     };
@@ -362,9 +380,6 @@ impl Lower<'_> {
                             self.s.refs.insert(v);
                         }
                         self.s.declare(v, referent.unwrap_or(&p.ty));
-                        if is_keyed(&p.ty) {
-                            self.s.keyed.insert(v);
-                        }
                         (Binding::Value(v), Val::Scalar(v))
                     }
                 }
@@ -754,11 +769,10 @@ fn is_integer(t: &syn::TypePath) -> bool {
 fn is_keyed(ty: &syn::Type) -> bool {
     match ty {
         syn::Type::Reference(r) => is_keyed(&r.elem),
-        syn::Type::Path(p) => p.path.segments.last().is_some_and(|s| {
-            ["HashMap", "BTreeMap", "HashSet", "BTreeSet", "LinkedList", "BinaryHeap"]
-                .iter()
-                .any(|name| s.ident == name)
-        }),
+        syn::Type::Path(p) => {
+            let last = p.path.segments.last();
+            last.is_some_and(|s| super::declared::is_collection(&s.ident.to_string()))
+        }
         _ => false,
     }
 }

@@ -138,7 +138,9 @@ impl Lower<'_> {
                 }
                 let Some(found) = self.verbatim_operands(tokens.clone(), pat.span()) else { return };
                 // Borrowed, so that nothing is moved; a `&` pattern takes what is behind it by copy.
-                let by_value = matches!(pat, syn::Pat::Reference(_) | syn::Pat::Ident(_));
+                // Inside a pattern it says that what is around it is matched by value.
+                let by_value = matches!(pat, syn::Pat::Reference(_) | syn::Pat::Ident(_))
+                    || super::patterns::has_reference(pat);
                 let inner = &found.verbatim.tokens;
                 let tokens = if by_value { quote!(#inner) } else { quote!(&(#inner)) };
                 let verbatim = Verbatim::new(tokens, found.verbatim.buffers);

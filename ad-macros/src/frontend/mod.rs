@@ -8,13 +8,14 @@
 //! - [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
 //! - [`generic`]: what stands for constants and functions of generic floats;
 //! - [`written`]: functions that are written out where they are called;
-//! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`custom`]: functions whose derivatives the user gives;
+//! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`built`]: other data that changes; [`custom`]: functions whose derivatives the user gives;
 //! - [`infer`]: which float each float is; [`leaks`]: that no derivative gets lost on the way.
 //!
 //! Rust's mutable variables become SSA here, `break`, `continue` and `return` become structured control flow, iterators
 //! become loops over indices, references and sub-slices become places in buffers: nothing of them is left in the IR.
 
 pub(crate) mod arrays;
+mod built;
 mod calls;
 mod closures;
 mod control;

@@ -586,7 +586,7 @@ fn is_irrefutable(pat: &syn::Pat) -> bool {
 }
 
 /// Whether there is a `&` in a pattern.
-fn has_reference(pat: &syn::Pat) -> bool {
+pub(super) fn has_reference(pat: &syn::Pat) -> bool {
     struct Finder(bool);
     impl syn::visit::Visit<'_> for Finder {
         fn visit_pat_reference(&mut self, _: &syn::PatReference) {

@@ -44,6 +44,20 @@ impl Lower<'_> {
             if rest.is_empty()
                 && let syn::Stmt::Expr(e, semi) = stmt
             {
+                let is_call = matches!(e, syn::Expr::MethodCall(_) | syn::Expr::Call(_));
+                self.tail = tail && semi.is_none();
+                let built = self.building_stmt(stmt);
+                self.tail = tail;
+                if let Some((val, flow)) = built {
+                    return (if semi.is_some() { unit_or_never(&val, flow) } else { val }, flow);
+                }
+                // Nobody sees its value: it is there for its effect.
+                if semi.is_some() && is_call {
+                    self.tail = false;
+                    let flow = self.expr_stmt(e);
+                    self.tail = tail;
+                    return (if flow == Flow::Never { Val::Never } else { Val::unit() }, flow);
+                }
                 // In a function without value, `return;` and a last statement are ends all the same.
                 self.tail =
                     tail && (semi.is_none() || self.sig.ret == super::signature::Ret::Unit || is_return(e));
@@ -119,7 +133,10 @@ impl Lower<'_> {
                 );
             }
             self.tail = false;
-            let flow = self.stmt(stmt);
+            let flow = match self.building_stmt(stmt) {
+                Some((_, flow)) => flow,
+                None => self.stmt(stmt),
+            };
             self.tail = tail;
             match flow {
                 Flow::Falls => {}
@@ -273,7 +290,7 @@ impl Lower<'_> {
         }
     }
 
-    fn local(&mut self, local: &syn::Local) -> Flow {
+    pub(super) fn local(&mut self, local: &syn::Local) -> Flow {
         let (pattern, ty) = annotation(&local.pat);
         let Some(init) = &local.init else {
             self.bind_pattern(pattern, Val::Unset, false);
@@ -700,6 +717,26 @@ fn without_semicolon(tokens: proc_macro2::TokenStream) -> proc_macro2::TokenStre
 
 fn is_return(e: &syn::Expr) -> bool {
     matches!(e, syn::Expr::Return(_))
+}
+
+/// A call at the end of a block without value.
+pub(super) fn without_semicolon_in(block: &syn::Block) -> Option<&syn::Expr> {
+    match block.stmts.last() {
+        Some(syn::Stmt::Expr(e @ (syn::Expr::MethodCall(_) | syn::Expr::Call(_)), None)) => Some(e),
+        _ => None,
+    }
+}
+
+/// The body of a loop: what a call at its end gives, nobody sees.
+pub(super) fn round_of(block: &syn::Block) -> std::borrow::Cow<'_, syn::Block> {
+    if without_semicolon_in(block).is_none() {
+        return std::borrow::Cow::Borrowed(block);
+    }
+    let mut block = block.clone();
+    if let Some(syn::Stmt::Expr(_, semi)) = block.stmts.last_mut() {
+        *semi = Some(syn::Token![;](Span::call_site()));
+    }
+    std::borrow::Cow::Owned(block)
 }
 
 /// Whether a block leaves its statement list on every path, by its form.

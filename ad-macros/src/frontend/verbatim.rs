@@ -54,6 +54,9 @@ impl Lower<'_> {
                 tokens = quote!(#expr);
             }
             bound.visit_expr(&expr);
+            if !quiet && self.changes_in_place(&expr, span) {
+                return None;
+            }
             // A closure's parameter may have the name of a variable, which is used beside the closure.
             let clashes: HashSet<String> =
                 bound.names.iter().filter(|name| self.lookup(name).is_some()).cloned().collect();

@@ -530,11 +530,18 @@ fn arrays_in_data() {
         level += &y;
         let turned = market.turn * moved;
         let weighed = turned.map_with_location(|i, _, v| v * (i as f64 + x[0]));
+        // Data that only a number makes active.
+        let columns = market.prices.sum_axis(Axis(0));
+        let outer = columns.view().insert_axis(Axis(1)).dot(&columns.view().insert_axis(Axis(0)));
+        let shrunk = (market.prices.t().dot(&market.prices) - outer * x[1]) / (1.0 + x[0] * x[0]);
+        let centred = &columns * (market.first.sum() * x[0]) + &columns * 0.5 - columns.dot(&columns) * x[1];
         let rest = level.dot(&y) * weighed.sum();
         rest + again.dot(&y)
             + market.prices.t().dot(&doubled).sum()
             + sums.sum()
             + moved.norm_squared() * market.goal.dot(&moved)
+            + shrunk.sum() * x[1]
+            + centred.dot(&centred)
     }
     let market = Market {
         prices: array![[1.0, 0.2], [0.5, -1.0], [0.3, 0.8]],

@@ -763,3 +763,78 @@ fn references_collected() {
     assert!((g[0] - (b.sin() + 1.0)).abs() < 1e-15);
     assert!((g[1] - (4.0 * (b.sin() + 1.0) + a * b.cos())).abs() < 1e-15);
 }
+
+#[test]
+fn data_built_in_the_function() {
+    use std::collections::{BTreeMap, HashSet};
+
+    #[derive(Clone)]
+    struct Generator(u32);
+    impl Generator {
+        fn step(&mut self) {
+            self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        }
+        fn unit(&self) -> f64 {
+            f64::from(self.0) / f64::from(u32::MAX)
+        }
+    }
+
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], ids: &[usize]) -> f64 {
+        let mut counts: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+        let mut most = 0;
+        for pair in ids.windows(2) {
+            let n = counts.entry((pair[0], pair[1])).or_insert(0);
+            *n += 1;
+            most = most.max(*n);
+        }
+        let mut seen = HashSet::new();
+        for k in ids {
+            seen.insert(*k);
+        }
+        let first = counts.pop_first();
+        let mut random = Generator(7);
+        random.step();
+        let noise: Vec<f64> = (0..4)
+            .map(|_| {
+                random.step();
+                random.unit()
+            })
+            .collect();
+        let mut s = first.map_or(0.0, |(_, n)| n as f64) * x[1];
+        for (&(a, b), &n) in &counts {
+            let Some(&back) = counts.get(&(b, a)) else { continue };
+            s += (n + back) as f64 / most as f64 * (x[a] - x[b]).powi(2);
+        }
+        for (k, (v, e)) in x.iter().zip(&noise).enumerate() {
+            if seen.contains(&k) {
+                s += v * s * e;
+            }
+        }
+        if seen.insert(9) {
+            s += x[0] * x[3];
+        }
+        s
+    }
+    fn plain(x: &[f64], ids: &[usize]) -> f64 {
+        let count = |p, q| ids.windows(2).filter(|w| w[0] == p && w[1] == q).count() as f64;
+        let (mut random, mut noise) = (Generator(7), [0.0; 4]);
+        random.step();
+        for e in &mut noise {
+            random.step();
+            *e = random.unit();
+        }
+        // The pairs of `IDS`; (0, 1) is the first, which goes.
+        let mut s = count(0, 1) * x[1];
+        for (a, b) in [(1, 3), (3, 1)] {
+            s += (count(a, b) + count(b, a)) / 2.0 * (x[a] - x[b]).powi(2);
+        }
+        for k in [0, 1, 3] {
+            s += x[k] * s * noise[k];
+        }
+        s + x[0] * x[3]
+    }
+    const IDS: [usize; 7] = [0, 1, 3, 1, 3, 0, 1];
+    assert!((f(&X, &IDS) - plain(&X, &IDS)).abs() < 1e-14);
+    check_slice!(X.to_vec(), &IDS);
+}

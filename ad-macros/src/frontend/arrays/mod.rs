@@ -19,4 +19,5 @@ mod parts;
 mod products;
 pub(super) mod slicing;
 pub(super) mod storage;
+mod told;
 pub(crate) mod types;

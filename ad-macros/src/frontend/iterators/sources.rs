@@ -266,6 +266,10 @@ impl Lower<'_> {
         } else {
             v
         };
+        if self.s.keyed.contains(&base) {
+            self.s.refs.insert(base);
+            return self.inner(Val::Scalar(base), e.span());
+        }
         Some(Rc::new(Iter::Foreign { base, owned: false, refs: false }))
     }
 

@@ -1,0 +1,15 @@
+//! Functions that were refused when they were first tried, by people who did not know what this compiler accepts: data that the
+//! function builds itself, arrays of data in structs, builders, helpers generic over the user's own traits.
+// The functions under test are written as users write them.
+#![allow(clippy::all, clippy::pedantic, missing_docs, dead_code, unused_imports, unreachable_pub)]
+
+#[path = "strangers/harness.rs"]
+mod harness;
+
+#[path = "strangers/mixed"]
+mod mixed {
+    use super::harness;
+
+    mod discrete_shell;
+    mod mixed_reml;
+}
