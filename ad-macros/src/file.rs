@@ -36,8 +36,10 @@ struct Scope {
     aliases: HashMap<String, String>,
     /// The types of constants and statics.
     constants: HashMap<String, String>,
-    /// The signatures of functions without the attribute.
+    /// The signatures of functions without the attribute, `Type::name` those of methods, with the parameters of their block.
     signatures: HashMap<String, String>,
+    /// The traits that each trait asks for, by their last names.
+    traits: HashMap<String, Vec<String>>,
     /// Structs that derive `Differentiable`, as text.
     structs: HashMap<String, String>,
     /// All other structs, as text.
@@ -69,6 +71,28 @@ pub(crate) fn type_of_field(name: &str, field: &syn::Member, function: &Ident) -
 /// The signature of a function without the attribute that another sees.
 pub(crate) fn signature_of(name: &str, function: &Ident) -> Option<syn::Signature> {
     syn::parse_str(&seen(name, function, |scope| &scope.signatures)?).ok()
+}
+
+/// Whether a trait of the file of a span asks for a trait of floats. Two of one name have to agree.
+pub(crate) fn is_float_trait(name: &Ident, is_known: impl Fn(&str) -> bool) -> bool {
+    let all_ask = |file: &File| {
+        let mut scopes = file.scopes.iter().filter(|s| s.traits.contains_key(&name.to_string())).peekable();
+        scopes.peek().is_some()
+            && scopes.all(|scope| {
+                let mut seen = HashSet::default();
+                let mut open = vec![name.to_string()];
+                while let Some(name) = open.pop() {
+                    if is_known(&name) {
+                        return true;
+                    }
+                    if seen.insert(name.clone()) {
+                        open.extend(scope.traits.get(&name).into_iter().flatten().cloned());
+                    }
+                }
+                false
+            })
+    };
+    with_file(name.span(), all_ask).unwrap_or(false)
 }
 
 /// The structs deriving `Differentiable` beside an item, above it or below.
@@ -144,6 +168,13 @@ fn with_file<R>(span: Span, ask: impl FnOnce(&File) -> R) -> Option<R> {
     Some(ask(file))
 }
 
+fn last_name(ty: &syn::Type) -> Option<String> {
+    match ty {
+        syn::Type::Path(p) => Some(p.path.segments.last()?.ident.to_string()),
+        _ => None,
+    }
+}
+
 /// Reads a file.
 struct Reader {
     open: Vec<Scope>,
@@ -191,8 +222,21 @@ impl Reader {
                     for item in &block.items {
                         if let syn::ImplItem::Fn(f) = item {
                             scope.items.insert(f.sig.ident.to_string());
+                            if let (None, Some(ty)) = (&block.trait_, last_name(&block.self_ty)) {
+                                let mut sig = f.sig.clone();
+                                sig.generics = crate::functions::joined(&block.generics, &sig.generics);
+                                let (key, text) = (format!("{ty}::{}", sig.ident), sig.to_token_stream());
+                                scope.signatures.insert(key, text.to_string());
+                            }
                         }
                     }
+                }
+                syn::Item::Trait(t) => {
+                    let asked = t.supertraits.iter().filter_map(|bound| match bound {
+                        syn::TypeParamBound::Trait(t) => Some(t.path.segments.last()?.ident.to_string()),
+                        _ => None,
+                    });
+                    scope.traits.insert(t.ident.to_string(), asked.collect());
                 }
                 syn::Item::Const(c) => {
                     scope.constants.insert(c.ident.to_string(), c.ty.to_token_stream().to_string());

@@ -1,7 +1,9 @@
 //! Types of data that the macro does not look into, as far as declarations tell: those of parameters, of fields of structs
 //! that derive `Differentiable`, of what known operators, methods and functions return. Nothing here is lowered.
 
+use proc_macro2::TokenStream;
 use quote::ToTokens;
+use rustc_hash::FxHashMap as HashMap;
 
 use super::lower::Lower;
 use super::value::Val;
@@ -20,6 +22,19 @@ impl Lower<'_> {
             self.s.declare(*v, &ty);
         }
         self.s.types.contains_key(v)
+    }
+
+    /// What an associated function without the attribute returns, which stands in the same file.
+    fn returned_by_text(&self, key: &str, path: &syn::Path) -> Option<syn::Type> {
+        let sig = crate::file::signature_of(key, &self.sig.ident)?;
+        let params = parameters_of_type(path, &sig.generics)?;
+        let syn::ReturnType::Type(_, ty) = &sig.output else { return None };
+        // `Self` and `Self::Output` are other types.
+        let text = ty.to_token_stream();
+        if text.to_string().split(|c: char| !c.is_alphanumeric()).any(|word| word == "Self") {
+            return None;
+        }
+        syn::parse2(super::instances::replaced(text, &params)).ok()
     }
 
     /// The name of the type of an expression of data.
@@ -139,7 +154,10 @@ impl Lower<'_> {
                         path.segments.pop_punct();
                         syn::Type::Path(syn::TypePath { attrs: Vec::new(), qself: None, path })
                     }
-                    [.., ty, member] => returned(&[format!("{ty}::{member}")], ty)?,
+                    [.., ty, member] => {
+                        let key = format!("{ty}::{member}");
+                        returned(std::slice::from_ref(&key), ty).or_else(|| self.returned_by_text(&key, &p.path))?
+                    }
                     [function] => returned(std::slice::from_ref(function), "")?,
                     [] => return None,
                 }
@@ -148,6 +166,28 @@ impl Lower<'_> {
         };
         Some(behind_references(ty))
     }
+}
+
+/// What a path stands for the parameters of a block with: `Penta::<N>::penalty`.
+fn parameters_of_type(path: &syn::Path, generics: &syn::Generics) -> Option<HashMap<String, TokenStream>> {
+    let params: Vec<String> = generics
+        .params
+        .iter()
+        .filter(|p| !matches!(p, syn::GenericParam::Lifetime(_)))
+        .map(super::signature::param_name)
+        .collect();
+    let given: Vec<TokenStream> = match &path.segments.iter().rev().nth(1)?.arguments {
+        syn::PathArguments::AngleBracketed(args) => args
+            .args
+            .iter()
+            .filter(|a| !matches!(a, syn::GenericArgument::Lifetime(_)))
+            .map(ToTokens::to_token_stream)
+            .collect(),
+        _ => Vec::new(),
+    };
+    let inferred = |tokens: &TokenStream| tokens.to_string() == "_";
+    (params.len() == given.len() && !given.iter().any(inferred))
+        .then(|| params.into_iter().zip(given).collect())
 }
 
 /// Maps and sets of std: what their associated functions give is one of them.

@@ -146,6 +146,7 @@ impl Lower<'_> {
                 val
             }
             syn::Expr::Macro(m) if let Some(val) = self.array_macro(&m.mac) => val,
+            syn::Expr::Macro(m) if let Some(val) = self.joining_macro(&m.mac) => val,
             syn::Expr::Macro(m) => {
                 let name = m.mac.path.to_token_stream().to_string();
                 self.verbatim(
@@ -301,7 +302,10 @@ impl Lower<'_> {
                         "the macro does not look into this reference",
                         "pass the number itself",
                     ),
-                val => self.deref(val),
+                val => {
+                    let val = self.deref(val);
+                    if self.is_row_of_parts(&val) { self.settled(val) } else { super::rows::by_value(val) }
+                }
             },
             _ => self.refuse(&syn::Expr::Unary(u.clone())),
         }
@@ -548,7 +552,7 @@ impl Lower<'_> {
                 self.s.refs.insert(reference);
                 Val::Scalar(reference)
             }
-            other => other,
+            other => super::rows::referenced(other),
         }
     }
 
@@ -647,7 +651,7 @@ impl Lower<'_> {
             columns @ (Val::Columns(_) | Val::Ragged(_)) => {
                 let index = self.expr(&i.index).0;
                 let Some(index) = self.scalar(index, i.index.span()) else { return Val::Never };
-                self.part_at(&columns, index, false)
+                super::rows::by_value(self.part_at(&columns, index, false))
             }
             Val::View(view) => {
                 if let Some(list) = self.indices(&i.index) {
@@ -688,7 +692,7 @@ impl Lower<'_> {
         };
         let base = self.deref(base);
         if let Some(k) = base.field(&f.member) {
-            return base.parts().map_or(Val::Never, |list| list[k].clone());
+            return self.field_of_value(&base, k);
         }
         if let Val::View(view) = &base
             && let Some(k) = self.component(view, &f.member)

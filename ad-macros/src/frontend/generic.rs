@@ -18,7 +18,8 @@ use crate::ir::{FloatKind, Op, Type, Verbatim};
 pub(crate) struct Floats(Vec<Rc<str>>);
 
 impl Floats {
-    /// Those with a bound whose last segment is `Float` or `Real`, inline or in the `where` clause.
+    /// Those with a bound whose last segment is `Float` or `Real`, or a trait of the same file that asks for one of these,
+    /// inline or in the `where` clause.
     pub(crate) fn of(generics: &syn::Generics) -> Floats {
         let mut floats = Vec::new();
         for param in generics.type_params() {
@@ -72,7 +73,10 @@ fn is_path(ty: &syn::Type, ident: &syn::Ident) -> bool {
 fn is_float_bound(bound: &syn::TypeParamBound) -> bool {
     match bound {
         syn::TypeParamBound::Trait(t) => {
-            t.path.segments.last().is_some_and(|s| s.ident == "Float" || s.ident == "Real")
+            let is_known = |name: &str| name == "Float" || name == "Real";
+            t.path.segments.last().is_some_and(|s| {
+                is_known(&s.ident.to_string()) || crate::file::is_float_trait(&s.ident, is_known)
+            })
         }
         _ => false,
     }

@@ -1,5 +1,6 @@
 //! What leaves a loop by `return` or `break`: an array that a round makes is copied into one in front of the loop, which
-//! is there when the loop has ended.
+//! is there when the loop has ended. And what an option holds from round to round: its arrays have places of their own in front
+//! of the loop, and what a round puts into the option is copied there.
 
 use proc_macro2::Span;
 
@@ -53,7 +54,62 @@ impl Lower<'_> {
                 View { prefix: vec![zero; prefix.len()], range: range.map(|_| (zero, zero)), ..home.like }
             }
         };
+        let old = part(&mut self.s.vars[home.var].val, &home.path).clone();
         *part(&mut self.s.vars[home.var].val, &home.path) = Val::View(val);
+        if let Val::View(_) = old {
+            self.set_result(home.var, &home.path, old, Span::call_site());
+        }
+    }
+
+    /// The arrays that a round leaves in an option in place of nothing, or of others: places for them.
+    pub(super) fn arrays_in_options(
+        &mut self,
+        homes: &mut Vec<Home>,
+        var: VarId,
+        path: &[usize],
+        (old, new): (&Val, &Val),
+        outside: usize,
+    ) {
+        match (old, new) {
+            (Val::Unset, Val::View(view)) => homes.extend(self.home(var, path, view, outside)),
+            (Val::View(a), Val::View(b)) if a.buffer != b.buffer && !a.by_ref && !b.by_ref => {
+                homes.extend(self.home(var, path, b, outside));
+            }
+            (a, b) if a.is_like(b) => {
+                let pairs = a.parts().unwrap_or_default().iter().zip(b.parts().unwrap_or_default());
+                for (i, pair) in pairs.enumerate() {
+                    self.arrays_in_options(homes, var, &[path, &[i]].concat(), pair, outside);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a value has arrays for which there is a place in front of a loop.
+    pub(super) fn has_home(&self, val: &Val) -> bool {
+        match val {
+            Val::View(view) => self.s.homes.contains(&view.buffer),
+            other => other.parts().is_some_and(|list| list.iter().any(|v| self.has_home(v))),
+        }
+    }
+
+    /// An option in such a place takes over another: copies of what stands in it itself.
+    pub(super) fn set_option(&mut self, var: VarId, path: &[usize], val: Val, span: Span) {
+        let val = self.without_homes(val);
+        self.set_result(var, path, val, span);
+    }
+
+    fn without_homes(&mut self, val: Val) -> Val {
+        match val {
+            Val::View(view) if self.s.homes.contains(&view.buffer) => {
+                self.duplicate(Val::View(view), "copy")
+            }
+            val if val.parts().is_some() => {
+                let list = val.parts().unwrap_or_default().to_vec();
+                val.with_parts(list.into_iter().map(|v| self.without_homes(v)).collect())
+            }
+            other => other,
+        }
     }
 
     /// Where to keep an array that a round gives to `return` or `break`, if it can be kept. `outside` buffers are there

@@ -119,13 +119,8 @@ impl Lower<'_> {
         match (old, new) {
             (old, new) if old == new => {}
             (a, b) if a.is_like(b) => {
-                if matches!(a, Val::Maybe(_)) && gains_view(a, b) && !self.is_result(var) {
-                    let name = self.s.vars[var].name.clone();
-                    self.error(
-                        self.here,
-                        format!("the macro cannot follow what `{name}` holds from round to round"),
-                        "keep numbers in the option, or a `bool` and the array in variables of their own",
-                    );
+                if matches!(a, Val::Maybe(_)) && !self.is_result(var) {
+                    self.arrays_in_options(&mut carried.homes, var, path, (a, b), outside);
                 }
                 let (a, b) = (a.parts().unwrap_or_default(), b.parts().unwrap_or_default());
                 for (i, (a, b)) in a.iter().zip(b).enumerate() {
@@ -715,16 +710,4 @@ fn get_part(val: &mut Val, path: &[usize]) -> Val {
         return Val::Scalar(view.scalars()[*last]);
     }
     part(val, path).clone()
-}
-
-/// Whether there is an array in the second where the first has nothing yet.
-fn gains_view(old: &Val, new: &Val) -> bool {
-    match (old, new) {
-        (Val::Unset, new) => new.holds_view(),
-        (old, new) if old.is_like(new) => {
-            let parts = old.parts().unwrap_or_default().iter().zip(new.parts().unwrap_or_default());
-            parts.into_iter().any(|(old, new)| gains_view(old, new))
-        }
-        _ => false,
-    }
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use quote::ToTokens;
 use rustc_hash::FxHashMap as HashMap;
 
 use super::lower::{Lower, VarId};
@@ -49,6 +50,13 @@ impl Lower<'_> {
             Val::Scalar(v) if self.is_opaque(v) => {
                 match self.known.get(&(origin.clone(), path.clone())).cloned() {
                     Some(Found::Array { axes, elem }) => Val::View(self.copy_in(v, &axes, &elem, name)),
+                    // Of a struct that the macro knows it has all fields.
+                    Some(Found::Fields(_))
+                        if let Some(syn::Type::Path(p)) = self.s.declared.get(&v).cloned()
+                            && let Some(whole) = self.opened_as(v, &p.path) =>
+                    {
+                        self.opened(origin, path, whole, name)
+                    }
                     Some(Found::Fields(names)) => {
                         let fields = Fields {
                             path: syn::parse_quote!(Opened),
@@ -183,28 +191,80 @@ impl Lower<'_> {
         let item = crate::structs::instance(path)?;
         let mut fields = Vec::new();
         for field in super::records::fields_of(&item) {
-            let member = &field.member;
-            let name = quote::quote!(#member).to_string();
-            let part = self.field_of(v, &name);
-            let val = if let Some(kind) = self.float_kind(&field.ty) {
-                self.s.b.func.values[part.0 as usize].ty = Type::Float(kind);
-                Val::Scalar(part)
-            } else if let Some((dims, elem)) = super::signature::shape(&field.ty, &self.sig.floats) {
-                let axes = dims.iter().map(|d| if let Dim::Fixed(n) = d { Some(n.clone()) } else { None });
-                Val::View(self.copy_in(part, &axes.collect::<Vec<_>>(), &elem, &name))
-            } else if let syn::Type::Path(p) = &field.ty
-                && let Some(inner) = self.opened_as(part, &p.path)
-            {
-                inner
-            } else {
-                Val::Scalar(part)
-            };
-            fields.push((name, val));
+            let name = field.member.to_token_stream().to_string();
+            fields.push((name.clone(), self.part_as(v, &field.member, &field.ty, &name)));
         }
         // The order of all values of a struct type.
         fields.sort_by(|a, b| a.0.cmp(&b.0));
         let (names, parts) = fields.into_iter().unzip();
         Some(Val::Struct(Rc::new(Fields { path: path.clone(), names, opened: None }), parts))
+    }
+
+    /// A field of something of other code, whose type is known.
+    fn part_as(&mut self, v: Value, member: &syn::Member, ty: &syn::Type, name: &str) -> Val {
+        let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), proc_macro2::Span::call_site());
+        if let Some(val) = self.number_as(quote::quote!(#hole.#member), v, ty) {
+            return val;
+        }
+        let part = self.pass(quote::quote!(&#hole.#member), &[v], Type::Opaque);
+        self.s.refs.insert(part);
+        self.value_as(part, ty, name)
+    }
+
+    /// What a reference leads to, if its type is that of a number.
+    fn number_as(&mut self, place: proc_macro2::TokenStream, v: Value, ty: &syn::Type) -> Option<Val> {
+        let number = match ty {
+            ty if let Some(kind) = self.float_kind(ty) => Type::Float(kind),
+            ty if super::stmt::is_integer(ty) => Type::Int,
+            syn::Type::Path(p) if p.path.is_ident("bool") => Type::Bool,
+            _ => return None,
+        };
+        let part = self.pass(place, &[v], number);
+        if super::stmt::is_integer(ty) {
+            self.s.ints.insert(part, quote::quote!(#ty).to_string().into());
+        }
+        Some(Val::Scalar(part))
+    }
+
+    /// What a reference leads to, of this type.
+    fn value_as(&mut self, v: Value, ty: &syn::Type, name: &str) -> Val {
+        let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), proc_macro2::Span::call_site());
+        if let Some(val) = self.number_as(quote::quote!(*#hole), v, ty) {
+            return val;
+        }
+        if let Some((dims, elem @ (Type::Float(_) | Type::Int | Type::Bool))) =
+            super::signature::shape(ty, &self.sig.floats)
+        {
+            let axes = dims.iter().map(|d| if let Dim::Fixed(n) = d { Some(n.clone()) } else { None });
+            return Val::View(self.copy_in(v, &axes.collect::<Vec<_>>(), &elem, name));
+        }
+        match ty {
+            syn::Type::Tuple(t) => {
+                let types = t.elems.iter().enumerate();
+                Val::Tuple(types.map(|(k, ty)| self.part_as(v, &k.into(), ty, name)).collect())
+            }
+            syn::Type::Path(p) if let Some(inner) = self.opened_as(v, &p.path) => inner,
+            ty if let Some(rows) = self.rows_as(v, ty, name) => rows,
+            _ => Val::Scalar(self.pass(quote::quote!(::core::clone::Clone::clone(#hole)), &[v], Type::Opaque)),
+        }
+    }
+
+    /// A vector of tuples or structs of other code.
+    fn rows_as(&mut self, v: Value, ty: &syn::Type, name: &str) -> Option<Val> {
+        let elem = super::signature::element(ty)?.0.clone();
+        let row @ super::vectors::Row::Parts(..) = self.row_of_elem(&elem)? else { return None };
+        let (rows, span) = (self.grown(&row, name), proc_macro2::Span::call_site());
+        let rows = self.new_var(name, true, rows);
+        let [x, k] = [0, 1].map(|k| syn::Ident::new(&crate::ir::Verbatim::hole(k), span));
+        let (zero, len) = (self.s.b.int("0_usize"), self.pass(quote::quote!(#x.len()), &[v], Type::Int));
+        self.range_loop(&super::loops::RangeSpec::new(zero, len, false), &mut |this, i| {
+            let item = this.pass(quote::quote!(&#x[#k]), &[v, i], Type::Opaque);
+            this.s.refs.insert(item);
+            let item = this.value_as(item, &elem, name);
+            this.push_to(rows, &[], item, span);
+            super::lower::Flow::Falls
+        });
+        Some(std::mem::replace(&mut self.s.vars[rows].val, Val::Never))
     }
 
     /// The types of the numbers in a value.

@@ -63,6 +63,13 @@ impl Lower<'_> {
             syn::Pat::Paren(p) => self.bind_pattern(&p.pat, val, copy),
             syn::Pat::Type(t) => {
                 let val = self.typed(val, &t.ty);
+                if let (Val::Scalar(v), syn::Type::Path(p)) = (&val, &*t.ty)
+                    && self.is_opaque(*v)
+                    && !self.s.declared.contains_key(v)
+                    && crate::structs::instance(&p.path).is_some()
+                {
+                    self.s.declare(*v, &t.ty);
+                }
                 self.bind_pattern(&t.pat, val, copy);
             }
             syn::Pat::Guard(g) => self.bind_pattern(&g.pat, val, copy),
@@ -213,6 +220,9 @@ impl Lower<'_> {
             let part = self.pass(tokens, &[v], Type::Opaque);
             if is_ref && !behind_and(pattern, &name) {
                 self.s.refs.insert(part);
+            }
+            if let Some(ty) = self.s.declared.get(&v).and_then(|ty| element_of(pattern, ty, &name)).cloned() {
+                self.s.declare(part, &ty);
             }
             let var = self.new_var(&name.to_string(), mutable, Val::Unset);
             self.set(var, Val::Scalar(part));
@@ -562,6 +572,18 @@ fn takes_apart(pat: &syn::Pat) -> bool {
         syn::Pat::Paren(p) => takes_apart(&p.pat),
         syn::Pat::Tuple(_) | syn::Pat::TupleStruct(_) | syn::Pat::Struct(_) | syn::Pat::Slice(_) => true,
         _ => false,
+    }
+}
+
+/// The type of what a name is bound to in a tuple of this type.
+fn element_of<'t>(pattern: &syn::Pat, ty: &'t syn::Type, name: &syn::Ident) -> Option<&'t syn::Type> {
+    match (pattern, ty) {
+        (syn::Pat::Ident(id), ty) if id.ident == *name && id.subpat.is_none() => Some(ty),
+        (syn::Pat::Tuple(p), syn::Type::Tuple(t)) if p.elems.len() == t.elems.len() => {
+            p.elems.iter().zip(&t.elems).find_map(|(p, t)| element_of(p, t, name))
+        }
+        (syn::Pat::Paren(p), ty) => element_of(&p.pat, ty, name),
+        _ => None,
     }
 }
 

@@ -215,7 +215,14 @@ impl Lower<'_> {
             {
                 Val::View(view) if self.rank(&view) == 0 => Some(Place::Element(view.buffer, view.prefix)),
                 Val::View(view) => Some(Place::Part(View { by_ref: false, ..view })),
-                Val::RefMut(var, path) => Some(Place::Variable(var, path)),
+                Val::RefMut(var, path) => {
+                    let val = super::loops::part(&mut self.s.vars[var].val, &path).clone();
+                    match self.place_in_row(var, &path, e.span()) {
+                        Some(place) => Some(place),
+                        None if self.is_row_of_parts(&val) => self.places_in(&val),
+                        None => Some(Place::Variable(var, path)),
+                    }
+                }
                 Val::Never => None,
                 val if let Some(place) = self.places_in(&val) => Some(place),
                 _ => {
@@ -288,7 +295,7 @@ impl Lower<'_> {
     }
 
     /// A row of a vector of tuples or structs, as `iter_mut` gives it: a place for each part.
-    fn places_in(&self, val: &Val) -> Option<Place> {
+    pub(super) fn places_in(&self, val: &Val) -> Option<Place> {
         match val {
             Val::View(view) if !view.by_ref => None,
             Val::View(view) if self.rank(view) == 0 => Some(Place::Element(view.buffer, view.prefix.clone())),

@@ -423,7 +423,19 @@ impl Lower<'_> {
                     self.store(buffer, index, v, StoreMode::Set);
                 }
             }
+            // Rows of one array: each is another one, or the same.
+            (Place::Part(to), Val::View(from))
+                if from.buffer == to.buffer
+                    && from.prefix.len() == to.prefix.len()
+                    && from.range.is_none()
+                    && to.range.is_none() =>
+            {
+                self.copy_within(&from, &to, span);
+            }
             (Place::Part(to), Val::View(from)) => self.copy_view(&from, &to, span),
+            (Place::Variable(var, path), val) if let Some(place) = self.place_in_row(var, &path, span) => {
+                self.write(place, val, span);
+            }
             (Place::Variable(var, path), val) => {
                 let old = part(&mut self.s.vars[var].val, &path).clone();
                 let val = match &old {
@@ -449,11 +461,18 @@ impl Lower<'_> {
                             None => self.copy_view(&from, &to, span),
                         }
                     }
-                    // A struct or tuple of the same shape: part by part, so that its arrays stay its own.
+                    (old @ Val::Maybe(_), val) if old.is_like(&val) && self.has_home(&old) => {
+                        self.set_option(var, &path, val, span);
+                    }
+                    // A struct or tuple of the same shape, or a vector of them: part by part, so that its arrays stay its own.
                     (old, val)
                         if old.is_like(&val)
                             && old.holds_view()
-                            && !matches!(old, Val::Maybe(_) | Val::Columns(_) | Val::Ragged(_)) =>
+                            && match &old {
+                                Val::Maybe(_) => false,
+                                Val::Columns(_) | Val::Ragged(_) => is_owned(&old) && is_owned(&val),
+                                _ => true,
+                            } =>
                     {
                         let val = self.detached(val);
                         for (k, part) in val.parts().unwrap_or_default().to_vec().into_iter().enumerate() {
@@ -695,6 +714,14 @@ fn owns(val: &Val, buffer: crate::ir::Buffer) -> bool {
     match val {
         Val::View(v) => v.buffer == buffer && !v.by_ref && v.prefix.is_empty(),
         other => other.parts().is_some_and(|list| list.iter().any(|v| owns(v, buffer))),
+    }
+}
+
+/// Whether no part of a value is behind a reference, or a part of something else.
+fn is_owned(val: &Val) -> bool {
+    match val {
+        Val::View(view) => !view.by_ref && view.prefix.is_empty(),
+        other => other.parts().is_some_and(|list| list.iter().all(is_owned)),
     }
 }
 

@@ -7,6 +7,7 @@
 use std::rc::Rc;
 
 use proc_macro2::Span;
+use quote::ToTokens;
 use syn::spanned::Spanned;
 
 use super::lower::{Flow, Lower, VarId};
@@ -102,7 +103,7 @@ impl Lower<'_> {
         self.row_of_elem(elem)
     }
 
-    fn row_of_elem(&self, elem: &syn::Type) -> Option<Row> {
+    pub(super) fn row_of_elem(&self, elem: &syn::Type) -> Option<Row> {
         if let Some(kind) = self.float_kind(elem) {
             return Some(Row::Scalar(Type::Float(kind)));
         }
@@ -120,6 +121,17 @@ impl Lower<'_> {
                 Some(Row::Parts(Val::Tuple(vec![Val::Unset; rows.len()]), rows))
             }
             syn::Type::Path(p) if p.path.is_ident("bool") => Some(Row::Scalar(Type::Bool)),
+            syn::Type::Path(p) if let Some(item) = crate::structs::instance(&p.path) => {
+                let mut rows = Vec::new();
+                for field in super::records::fields_of(&item) {
+                    rows.push((field.member.to_token_stream().to_string(), self.row_of_elem(&field.ty)?));
+                }
+                // The order of all values of a struct type.
+                rows.sort_by(|a, b| a.0.cmp(&b.0));
+                let (names, rows): (Vec<String>, Vec<Row>) = rows.into_iter().unzip();
+                let fields = super::value::Fields { path: p.path.clone(), names, opened: None };
+                Some(Row::Parts(Val::Struct(Rc::new(fields), vec![Val::Unset; rows.len()]), rows))
+            }
             syn::Type::Path(_) => match self.row_of_type(elem)? {
                 Row::Scalar(ty) => Some(Row::Vector(ty)),
                 _ => None,

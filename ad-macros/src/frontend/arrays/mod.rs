@@ -2,7 +2,7 @@
 //!
 //! Only parameters have their layout: inside the function an array is a buffer like any other, with an axis or two.
 //! [`types`] recognises the types, [`elementwise`] lowers arithmetic to loops, [`products`] what mixes elements (to products
-//! of the IR where a matrix is involved whose size is not fixed), [`slicing`] and [`axes`] what takes arrays apart, [`parts`] parts of matrices, [`cholesky`] and [`lu`] factorisations, [`geometry`] methods that are short in terms of others, [`methods`] and
+//! of the IR where a matrix is involved whose size is not fixed), [`slicing`] and [`axes`] what takes arrays apart, [`joined`] what puts them together, [`parts`] parts of matrices, [`told`] of which types arrays of data are, [`cholesky`] and [`lu`] factorisations, [`geometry`] methods that are short in terms of others, [`methods`] and
 //! [`make`] the rest of what people call.
 //! [`storage`] decides at the end which matrices lie in one vector.
 
@@ -12,6 +12,7 @@ mod axes;
 mod cholesky;
 mod elementwise;
 mod geometry;
+mod joined;
 mod lu;
 mod make;
 mod methods;

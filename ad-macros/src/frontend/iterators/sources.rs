@@ -362,8 +362,9 @@ impl Lower<'_> {
             [.., module, name] if module == "iter" => name,
             // By an import; what such a name gives if it is another's is no iterator, and will not pass for one.
             [name]
-                if ["once", "repeat", "repeat_n"].contains(&name.as_str())
+                if ["once", "repeat", "repeat_n", "successors", "repeat_with"].contains(&name.as_str())
                     && self.lookup(name).is_none()
+                    && crate::file::signature_of(name, &self.sig.ident).is_none()
                     && crate::functions::find(name).is_none() =>
             {
                 name
