@@ -7,6 +7,8 @@ use proc_macro2::Span;
 #[derive(Default)]
 pub(crate) struct Diagnostics {
     errors: Vec<syn::Error>,
+    /// Of these, the ones that all others follow from.
+    causes: Vec<usize>,
     checked: bool,
 }
 
@@ -25,6 +27,20 @@ impl Diagnostics {
         }
     }
 
+    /// As [`Diagnostics::error`], where all other errors may follow from this one.
+    pub(crate) fn cause(
+        &mut self,
+        span: Span,
+        what: impl std::fmt::Display,
+        instead: impl std::fmt::Display,
+    ) {
+        let before = self.errors.len();
+        self.error(span, what, instead);
+        if self.errors.len() > before {
+            self.causes.push(before);
+        }
+    }
+
     /// How many errors there are, to go back to.
     pub(crate) fn mark(&self) -> usize {
         self.errors.len()
@@ -33,6 +49,7 @@ impl Diagnostics {
     /// Forgets what was found since.
     pub(crate) fn back_to(&mut self, mark: usize) {
         self.errors.truncate(mark);
+        self.causes.retain(|at| *at < mark);
     }
 
     pub(crate) fn push(&mut self, error: syn::Error) {
@@ -46,7 +63,9 @@ impl Diagnostics {
     /// All errors as one, or none.
     pub(crate) fn into_error(mut self) -> Option<syn::Error> {
         self.checked = true;
-        std::mem::take(&mut self.errors).into_iter().reduce(|mut all, e| {
+        let (all, causes) = (std::mem::take(&mut self.errors), std::mem::take(&mut self.causes));
+        let told = |(at, e)| (causes.is_empty() || causes.contains(&at)).then_some(e);
+        all.into_iter().enumerate().filter_map(told).reduce(|mut all, e| {
             all.combine(e);
             all
         })

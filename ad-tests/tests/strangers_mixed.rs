@@ -11,5 +11,12 @@ mod mixed {
     use super::harness;
 
     mod discrete_shell;
+    mod hanging_rod;
     mod mixed_reml;
+    mod nbody_fit;
+    mod nt_xent;
+    mod smartcore_multiclass;
+    mod soft_body;
+    mod von_mises_mixture;
+    mod whittaker_gcv;
 }

@@ -137,7 +137,9 @@ impl Lower<'_> {
             }
             let Val::Scalar(v) = self.s.vars[var].val else {
                 match change {
-                    Change::By(method) if !super::opaque::changes(method) && !super::sorting::sorts(method) => {
+                    Change::By(method)
+                        if !super::opaque::changes(method) && !super::sorting::sorts(method) =>
+                    {
                         continue;
                     }
                     // An array that the macro follows is changed by what it looks into.

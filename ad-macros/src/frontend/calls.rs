@@ -465,6 +465,14 @@ impl Lower<'_> {
         if let Some(known) = known {
             return self.written_out(callee, &known, vals, c.func.span());
         }
+        if segments.len() == 1 && self.sig.ident == last && self.sig.ret != super::signature::Ret::Scalar {
+            self.diagnostics.cause(
+                c.func.span(),
+                "this function calls itself, and gives something else than one float",
+                "return one float, or write a loop (over the nodes of a tree from its leaves to its root)",
+            );
+            return Val::Never;
+        }
         let mut args = Vec::new();
         let mut kind = None;
         for (k, (a, val)) in c.args.iter().zip(vals).enumerate() {

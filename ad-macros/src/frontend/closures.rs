@@ -94,10 +94,11 @@ impl Lower<'_> {
         };
         let c = instance.as_ref().unwrap_or(c);
         if self.depth >= DEEPEST || self.inlined.iter().filter(|id| **id == c.id()).count() >= MOST_NESTED {
-            self.error(
+            self.diagnostics.cause(
                 c.body.span(),
                 "this function calls itself: it cannot be written out where it is called",
-                "move it out as a function of its own and put `#[differentiable]` on it, or write a loop",
+                "let it be a function of its own with `#[differentiable]` that returns one float, or write a loop (over the \
+                 nodes of a tree from its leaves to its root)",
             );
             return Val::Never;
         }

@@ -156,7 +156,8 @@ impl Lower<'_> {
                     }
                     [.., ty, member] => {
                         let key = format!("{ty}::{member}");
-                        returned(std::slice::from_ref(&key), ty).or_else(|| self.returned_by_text(&key, &p.path))?
+                        returned(std::slice::from_ref(&key), ty)
+                            .or_else(|| self.returned_by_text(&key, &p.path))?
                     }
                     [function] => returned(std::slice::from_ref(function), "")?,
                     [] => return None,

@@ -101,9 +101,7 @@ impl Lower<'_> {
 
     fn without_homes(&mut self, val: Val) -> Val {
         match val {
-            Val::View(view) if self.s.homes.contains(&view.buffer) => {
-                self.duplicate(Val::View(view), "copy")
-            }
+            Val::View(view) if self.s.homes.contains(&view.buffer) => self.duplicate(Val::View(view), "copy"),
             val if val.parts().is_some() => {
                 let list = val.parts().unwrap_or_default().to_vec();
                 val.with_parts(list.into_iter().map(|v| self.without_homes(v)).collect())

@@ -484,11 +484,12 @@ impl Lower<'_> {
                 &mut |this, context| {
                     let skipped = this.start_round(context);
                     let broken = context.broken;
-                    let (_, flow) = this.if_let(l, &mut |this| this.block(&super::stmt::round_of(body)), &mut |this| {
-                        let yes = this.s.b.boolean(true);
-                        this.set(broken, Val::Scalar(yes));
-                        (Val::Never, Flow::Never)
-                    });
+                    let (_, flow) =
+                        this.if_let(l, &mut |this| this.block(&super::stmt::round_of(body)), &mut |this| {
+                            let yes = this.s.b.boolean(true);
+                            this.set(broken, Val::Scalar(yes));
+                            (Val::Never, Flow::Never)
+                        });
                     this.s.vars[context.skipped].val = skipped;
                     flow
                 },

@@ -245,7 +245,9 @@ impl Lower<'_> {
             }
             syn::Type::Path(p) if let Some(inner) = self.opened_as(v, &p.path) => inner,
             ty if let Some(rows) = self.rows_as(v, ty, name) => rows,
-            _ => Val::Scalar(self.pass(quote::quote!(::core::clone::Clone::clone(#hole)), &[v], Type::Opaque)),
+            _ => {
+                Val::Scalar(self.pass(quote::quote!(::core::clone::Clone::clone(#hole)), &[v], Type::Opaque))
+            }
         }
     }
 

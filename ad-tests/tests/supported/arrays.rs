@@ -2,7 +2,7 @@
 
 use ad_runtime::{Differentiable, differentiable};
 use nalgebra::{DMatrix, DVector, Matrix2, Matrix2x3, Matrix3, SMatrix, SVector, Vector2, Vector3};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip, array, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip, array, concatenate, s, stack};
 
 /// Gradient and Hessian-vector product of a function of n numbers, by differences.
 fn check_by_differences(
@@ -560,6 +560,47 @@ fn arrays_in_data() {
         |p, v| {
             let mut hv = Array1::from_elem(2, f64::NAN);
             f_hvp(&vector(p), &market, &vector(v), &mut hv);
+            hv.to_vec()
+        },
+    );
+}
+
+#[test]
+fn arrays_put_together() {
+    #[differentiable(wrt(x))]
+    fn f(x: &Array1<f64>, a: &Array2<f64>, market: &Market) -> f64 {
+        let scaled = a * x[0];
+        let below = concatenate![Axis(0), scaled, market.prices, a.mapv(|v| v * x[1])];
+        let beside = concatenate![Axis(1), below, below.mapv(f64::sin)];
+        let ends = concatenate![Axis(0), *x, x.mapv(|v| v * v)];
+        let rows = stack![Axis(0), ends, &ends * x[0]];
+        let columns = stack![Axis(1), ends, ends.mapv(f64::cos)];
+        beside.dot(&ends.slice(s![..4])).sum() + rows.dot(&columns).sum() * beside[[1, 2]]
+    }
+    let market = Market {
+        prices: array![[1.0, 0.2], [0.5, -1.0], [0.3, 0.8]],
+        first: array![0.3, -0.4, 0.8],
+        goal: Vector2::new(0.3, -0.9),
+        turn: Matrix2::new(0.6, -0.8, 0.8, 0.5),
+    };
+    let a = array![[0.4, -0.7], [1.2, 0.1]];
+    let below = concatenate![Axis(0), &a * 0.4, market.prices, &a * -0.9];
+    let ends = array![0.4, -0.9, 0.16, 0.81];
+    let beside = concatenate![Axis(1), below, below.mapv(f64::sin)];
+    let (rows, columns) = (stack![Axis(0), ends, &ends * 0.4], stack![Axis(1), ends, ends.mapv(f64::cos)]);
+    let wanted = beside.dot(&ends).sum() + rows.dot(&columns).sum() * beside[[1, 2]];
+    assert!((f(&vector(&[0.4, -0.9]), &a, &market) - wanted).abs() < 1e-13);
+    check_by_differences(
+        &[0.4, -0.9],
+        |p| f(&vector(p), &a, &market),
+        |p| {
+            let mut g = Array1::from_elem(2, f64::NAN);
+            let value = f_grad(&vector(p), &a, &market, &mut g);
+            (value, g.to_vec())
+        },
+        |p, v| {
+            let mut hv = Array1::from_elem(2, f64::NAN);
+            f_hvp(&vector(p), &a, &market, &vector(v), &mut hv);
             hv.to_vec()
         },
     );

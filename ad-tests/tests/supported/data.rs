@@ -838,3 +838,196 @@ fn data_built_in_the_function() {
     assert!((f(&X, &IDS) - plain(&X, &IDS)).abs() < 1e-14);
     check_slice!(X.to_vec(), &IDS);
 }
+
+/// What is assigned to a part of a row goes to the vector, however the row was reached.
+#[test]
+fn parts_of_rows_changed() {
+    use std::ops::{Add, AddAssign, Mul};
+
+    #[derive(Clone, Copy, Differentiable)]
+    struct V {
+        x: f64,
+        y: f64,
+    }
+    #[differentiable]
+    impl Add for V {
+        type Output = V;
+        fn add(self, o: V) -> V {
+            V { x: self.x + o.x, y: self.y + o.y }
+        }
+    }
+    #[differentiable]
+    impl Mul<f64> for V {
+        type Output = V;
+        fn mul(self, k: f64) -> V {
+            V { x: self.x * k, y: self.y * k }
+        }
+    }
+    #[differentiable]
+    impl AddAssign for V {
+        fn add_assign(&mut self, o: V) {
+            *self = *self + o;
+        }
+    }
+    #[derive(Clone, Copy, Differentiable)]
+    struct P {
+        at: [f64; 2],
+        v: V,
+        w: f64,
+    }
+    #[differentiable]
+    impl P {
+        fn kick(&mut self, v: V) {
+            self.v += v;
+            self.at = [self.at[0] + v.y, self.at[1] * v.x];
+            self.v = self.v * 1.5;
+        }
+    }
+    /// The same code with the attribute and without it, on three rows that `$x` makes.
+    macro_rules! both {
+        ($($name:ident: |$ps:ident, $x:ident| { $($body:tt)* })*) => {$({
+            #[differentiable]
+            fn f($x: &[f64]) -> f64 {
+                let mut $ps: Vec<P> = Vec::new();
+                for k in 0..3 {
+                    $ps.push(P { at: [$x[0], $x[1] * k as f64], v: V { x: $x[2], y: $x[0] }, w: $x[3] });
+                }
+                $($body)*
+                let mut s = 0.0;
+                for (k, p) in $ps.iter().enumerate() {
+                    s += (k as f64 + 1.0) * (p.at[0] * p.v.x + p.at[1] * p.v.y * p.w + p.w * p.at[0]);
+                }
+                s
+            }
+            fn plain($x: &[f64]) -> f64 {
+                let mut $ps: Vec<P> = Vec::new();
+                for k in 0..3 {
+                    $ps.push(P { at: [$x[0], $x[1] * k as f64], v: V { x: $x[2], y: $x[0] }, w: $x[3] });
+                }
+                $($body)*
+                let mut s = 0.0;
+                for (k, p) in $ps.iter().enumerate() {
+                    s += (k as f64 + 1.0) * (p.at[0] * p.v.x + p.at[1] * p.v.y * p.w + p.w * p.at[0]);
+                }
+                s
+            }
+            let mut g = [f64::NAN; 4];
+            let value = f_grad(&X, &mut g);
+            assert!((value - plain(&X)).abs() < 1e-12, "{}: {value}, {}", stringify!($name), plain(&X));
+            let hv = {
+                let mut hv = [f64::NAN; 4];
+                f_hvp(&X, &[0.3, -0.2, 0.5, 0.9], &mut hv);
+                hv
+            };
+            for k in 0..4 {
+                let along = |f: &dyn Fn(&[f64]) -> f64, d: [f64; 4]| {
+                    let at = |t: f64| f(&[0, 1, 2, 3].map(|j| X[j] + t * d[j]));
+                    let (a, b) = ((at(2e-3) - at(-2e-3)) / 4e-3, (at(1e-3) - at(-1e-3)) / 2e-3);
+                    b + (b - a) / 3.0
+                };
+                let unit = [0, 1, 2, 3].map(|j| if j == k { 1.0 } else { 0.0 });
+                let slope = along(&plain, unit);
+                assert!((slope - g[k]).abs() < 1e-8 * (1.0 + slope.abs()), "{}: {slope}, {}", stringify!($name), g[k]);
+                let gradient = |x: &[f64]| {
+                    let mut g = [f64::NAN; 4];
+                    f_grad(x, &mut g);
+                    g[k]
+                };
+                let bend = along(&gradient, [0.3, -0.2, 0.5, 0.9]);
+                assert!((bend - hv[k]).abs() < 1e-8 * (1.0 + bend.abs()), "{}: {bend}, {}", stringify!($name), hv[k]);
+            }
+        })*};
+    }
+    both! {
+        arrays: |ps, x| { for b in ps.iter_mut() { b.at = [x[0] * x[1], 2.0]; } }
+        structs: |ps, x| { for b in ps.iter_mut() { b.v = V { x: b.w * x[1], y: 0.3 }; } }
+        operators: |ps, x| { for b in ps.iter_mut() { b.v += V { x: b.w * x[1], y: 0.3 }; } }
+        indexed: |ps, x| { ps[1].v += V { x: x[1], y: 0.3 }; ps[2].v = V { x: x[1], y: 0.3 }; ps[0].at = [x[1], x[2]]; ps[1].at[0] += x[1]; }
+        borrowed: |ps, x| { let b = &mut ps[1]; b.v += V { x: x[1], y: 0.3 }; b.at = [x[1], x[2]]; b.v = b.v * 2.0; b.w *= 2.0; }
+        last: |ps, x| { if let Some(b) = ps.last_mut() { b.v += V { x: x[1], y: 0.3 }; b.at = [x[1], x[2]]; b.w *= x[0]; } }
+        methods: |ps, x| { for b in ps.iter_mut() { b.kick(V { x: x[1], y: x[2] }); } ps[0].kick(V { x: x[1], y: x[2] }); }
+        references: |ps, x| { for (k, b) in ps.iter_mut().enumerate() { let u = &mut b.v; *u += V { x: x[1], y: k as f64 }; u.x = 2.0 * u.y; *u = *u * x[0]; b.at = [b.at[1], b.at[0]]; } }
+        taken_apart: |ps, x| { for b in ps.iter_mut() { let V { x: p, y: q } = b.v; b.v = V { x: q, y: p * p }; } }
+        swapped: |ps, x| { ps.swap(0, 1); let q = &mut ps[0]; std::mem::swap(&mut q.w, &mut q.v.x); let o = std::mem::replace(&mut q.v, V { x: x[0], y: x[1] }); q.v += o; }
+        read_before: |ps, x| { for b in ps.iter_mut() { b.v = b.v + b.v * x[1]; let old = b.v; b.v = old * 2.0; b.w = old.x; let q = b.at; b.at = [q[1], x[1]]; b.w += q[0]; } }
+        whole_read_before: |ps, x| { for b in ps.iter_mut() { let old = *b; b.v = V { x: x[1], y: x[0] }; b.at[0] = 3.0 * x[0]; b.w = old.v.x + old.at[0] * old.w; } }
+        rows_exchanged: |ps, x| { let t = ps[1]; ps[1].at[0] += x[1]; ps[1].v.x *= 2.0; ps[0].w = t.at[0] * t.v.x; let q = ps[2].at; ps[2].at = ps[1].at; ps[1].at = q; let v = ps[0].v; ps[0].v = ps[1].v; ps[1].v = v; }
+        tuples: |ps, x| { let mut rows: Vec<([f64; 2], f64)> = ps.iter().map(|p| (p.at, p.w)).collect(); for r in rows.iter_mut() { r.0 = [r.1, x[0]]; r.1 += x[2]; } let (q, w) = rows[0]; rows[0].0[0] += 1.0; rows[0].1 *= 2.0; for (p, r) in ps.iter_mut().zip(&rows) { p.at = r.0; p.w = r.1 * q[0] * w; } for (pos, w) in rows.iter_mut() { *pos = [x[1], *w]; *w = pos[0]; } ps[1].at = rows[2].0; ps[1].w += rows[1].1; }
+        other_rows: |ps, x| { let old: Vec<P> = ps.clone(); for (b, o) in ps.iter_mut().zip(old.iter().rev()) { b.v = o.v * x[0]; b.at = o.at; let r = &o.v; b.w += r.x; } }
+        copies: |ps, x| { let mut it = ps[0]; it.v += V { x: x[0], y: x[1] }; it.at = [x[2], it.at[0]]; ps[1] = it; let u = &mut ps[2]; let keep = u.v; u.v = it.v; it.v = keep; ps[0] = it; let mut held = vec![ps[0].v, ps[1].v]; let h = held[1]; held[0] += h * x[1]; held[1] = held[0]; ps[2].v += held[1]; }
+        elements: |ps, x| { for b in ps.iter_mut() { let p = &mut b.at; p[0] += x[0]; *p = [p[1], p[0]]; for c in b.at.iter_mut() { *c *= x[2]; } let w = &mut b.w; *w += x[1]; } }
+        updated: |ps, x| { let mut best = ps[0]; for p in &ps { if p.at[1] > best.at[1] { best = *p; } } ps[0].v = best.v * x[0]; let f = ps[1]; let g = P { w: x[0], ..ps[1] }; ps[1].w = 7.0; ps[1].v = V { x: 0.1, ..g.v }; ps[2] = P { w: f.w + g.w, ..g }; }
+    }
+}
+
+#[test]
+fn options_of_arrays_from_round_to_round() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut before: Option<[f64; 2]> = None;
+        let mut long: Option<Vec<f64>> = None;
+        let mut best: Option<(usize, [f64; 2])> = Some((9, [x[0], 0.5]));
+        let mut s = 0.0;
+        for (k, v) in x.iter().enumerate() {
+            if let Some(p) = before {
+                s += p[0] * v + p[1] * s;
+            }
+            let sums = long.unwrap_or(vec![0.1, 1.0]);
+            s += sums.iter().map(|w| w * v).sum::<f64>() * sums[0];
+            before = if *v > 1.0 { None } else { Some([*v, v * v]) };
+            long = Some((0..=k).map(|j| x[j] * v).collect());
+            if let Some((at, p)) = best
+                && p[0] < *v
+            {
+                s += at as f64 * p[1];
+                best = Some((k, [*v, p[0]]));
+            }
+        }
+        if let Some((at, p)) = best {
+            s += at as f64 * p[0] * p[1];
+        }
+        s
+    }
+    check_slice!(X.to_vec());
+}
+
+#[test]
+fn builders() {
+    #[derive(Clone, Default, Differentiable)]
+    struct Point {
+        at: [f64; 2],
+        ends: (usize, usize),
+    }
+    #[derive(Clone, Default, Differentiable)]
+    struct World {
+        points: Vec<Point>,
+        pull: f64,
+        drag: f64,
+    }
+    #[differentiable]
+    impl World {
+        fn new(pull: f64) -> Self {
+            World { pull, ..Default::default() }
+        }
+        fn drag(mut self, drag: f64) -> Self {
+            self.drag = drag;
+            self
+        }
+        fn point(mut self, at: [f64; 2]) -> Self {
+            let n = self.points.len();
+            self.points.push(Point { at, ends: (n, n + 1) });
+            self
+        }
+    }
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let world = World::new(1.5).drag(x[0]).point([x[1], x[2]]).point([x[3], x[0] * x[1]]);
+        let s: f64 = world.points.iter().map(|p| p.at[p.ends.0] * (world.drag + p.at[1] * world.pull)).sum();
+        s * world.points.len() as f64
+    }
+    fn plain(x: &[f64]) -> f64 {
+        2.0 * (x[1] * (x[0] + 1.5 * x[2]) + x[0] * x[1] * (x[0] + x[0] * x[1] * 1.5))
+    }
+    assert!((f(&X) - plain(&X)).abs() < 1e-14);
+    check_slice!(X.to_vec());
+}

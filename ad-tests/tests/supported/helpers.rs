@@ -294,10 +294,46 @@ fn question_marks_in_closures_and_helpers() {
     crate::supported::close("Hv", &hv, &want, 1e-9);
 }
 
+/// Nothing is derived: only the signature tells of what length its arrays are.
+struct Penalty<const N: usize>;
+impl<const N: usize> Penalty<N> {
+    fn parts() -> ([f64; N], [f64; N]) {
+        (std::array::from_fn(|k| k as f64 + 1.0), [0.5; N])
+    }
+}
+
+#[test]
+fn lengths_told_by_signatures_of_data() {
+    #[differentiable]
+    fn total<const N: usize>(a: [f64; N], b: [f64; N]) -> f64 {
+        let mut s = 0.0;
+        for k in 0..N {
+            s += a[k] * b[N - 1 - k];
+        }
+        s
+    }
+    #[differentiable]
+    fn f<const N: usize>(x: &[f64; N]) -> f64 {
+        let (d, e) = Penalty::<N>::parts();
+        total(d.map(|v| 1.0 + x[0] * v), e.map(|v| v * x[N - 1].exp())) * x[1]
+    }
+    let x = [0.3, -0.8, 0.6];
+    let mut g = [f64::NAN; 3];
+    let value = f_grad(&x, &mut g);
+    let (sum, factor) = (3.0 + 6.0 * x[0], 0.5 * x[2].exp());
+    let wanted = [6.0 * factor * x[1], sum * factor, sum * factor * x[1]];
+    assert!((value - sum * factor * x[1]).abs() < 1e-14);
+    assert!(g.iter().zip(&wanted).all(|(g, w)| (g - w).abs() < 1e-14), "{g:?} {wanted:?}");
+}
+
 #[test]
 fn iterators_that_are_made() {
+    use std::iter::successors;
+
     #[differentiable]
     fn f(x: f64, y: f64) -> f64 {
+        let terms = successors(Some((1.0, 1.0)), |&(k, term)| Some((k + 1.0, term * x / (k * k))));
+        let series = terms.map(|(_, term)| term * y).take_while(|&term| term > 1e-3).sum::<f64>();
         let powers = std::iter::successors(Some(x), |p| Some(p * y)).take(4).sum::<f64>();
         let halved: f64 =
             std::iter::successors(Some(x + 4.0), |p| (*p > 1.0).then(|| p / 2.0)).map(|p| p * p).sum();
@@ -314,7 +350,7 @@ fn iterators_that_are_made() {
             .zip(some.iter().skip_while(|v| **v > 0.0))
             .map(|(a, b)| a * b)
             .sum();
-        powers + halved + steps * state + filtered
+        powers + halved + steps * state + filtered + series * x
     }
     check_xy!(0.7, 1.3);
 }

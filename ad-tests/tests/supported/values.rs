@@ -200,6 +200,36 @@ fn generic_floats() {
     close("f32", &[value, fx, fy].map(f64::from), &[exact, gx, gy], 1e-6);
 }
 
+/// A trait of this file that asks for `Float`, by way of another.
+trait Scalar: Sized + num_traits::Float {}
+trait Real64: Scalar + std::ops::AddAssign {}
+impl<T: num_traits::Float> Scalar for T {}
+impl<T: Scalar + std::ops::AddAssign> Real64 for T {}
+
+#[test]
+fn floats_by_traits_of_the_file() {
+    #[differentiable]
+    fn scaled<T: Scalar>(v: &mut [T], by: T) {
+        for x in v.iter_mut() {
+            *x = *x * by;
+        }
+    }
+    #[differentiable]
+    fn f<T: Real64>(x: T, y: T) -> T {
+        let mut v = vec![x, y.sin()];
+        scaled(&mut v, x * y);
+        let mut s = T::zero();
+        for u in &v {
+            s += *u * T::from(0.5).unwrap();
+        }
+        s
+    }
+    check_xy!(0.7, 1.3);
+    let (value, (fx, fy)): (f32, (f32, f32)) = f_grad(0.7, 1.3);
+    let (exact, (gx, gy)): (f64, (f64, f64)) = f_grad(0.7, 1.3);
+    close("f32", &[value, fx, fy].map(f64::from), &[exact, gx, gy], 1e-6);
+}
+
 #[test]
 fn single_precision() {
     #[differentiable]

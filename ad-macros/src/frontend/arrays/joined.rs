@@ -5,6 +5,7 @@ use syn::spanned::Spanned;
 
 use super::types::foreign;
 use crate::frontend::lower::Lower;
+use crate::frontend::members::is_place;
 use crate::frontend::value::{Val, View};
 use crate::ir::{Dim, Layout, Op, StoreMode, Value};
 
@@ -25,13 +26,19 @@ impl Lower<'_> {
         let axis = self.axis_of(axis)?;
         let mut parts = Vec::new();
         for e in list {
-            match self.expr(e).0 {
+            let data = self
+                .declared(e)
+                .and_then(|ty| foreign(&ty, &self.sig.floats))
+                .filter(|array| array.layout == Layout::Ndarray);
+            // What is there already is not moved.
+            let val = if data.is_some() && is_place(e) && self.is_passive(quote::quote!(#e)) {
+                self.verbatim(quote::quote!((&#e)), e.span(), "", "")
+            } else {
+                self.expr(e).0
+            };
+            match val {
                 Val::View(view) => parts.push(view),
-                Val::Scalar(v) => {
-                    let ty = self.declared(e)?;
-                    let array = foreign(&ty, &self.sig.floats).filter(|a| a.layout == Layout::Ndarray)?;
-                    parts.push(self.array_of_data(v, &array));
-                }
+                Val::Scalar(v) => parts.push(self.array_of_data(v, &data?)),
                 Val::Never => return Some(Val::Never),
                 _ => return None,
             }

@@ -19,9 +19,8 @@ impl Lower<'_> {
         let args: Vec<&syn::Expr> = m.args.iter().collect();
         match (m.method.to_string().as_str(), args.as_slice()) {
             // The same array in other hands, or with other numbers.
-            ("t" | "view" | "to_owned" | "into_owned" | "reversed_axes", []) | ("mapv" | "mapv_into", [_]) => {
-                Some(receiver.clone())
-            }
+            ("t" | "view" | "to_owned" | "into_owned" | "reversed_axes", [])
+            | ("mapv" | "mapv_into", [_]) => Some(receiver.clone()),
             ("sum_axis" | "index_axis" | "index_axis_move" | "row" | "column" | "diag", _) if rank == 2 => {
                 Some(array_type(1, &elem))
             }
@@ -56,10 +55,8 @@ impl Lower<'_> {
 
     /// Arithmetic with whole arrays of data: by the library, where nothing active is in it. `None` if it is none.
     pub(in super::super) fn operator_of_arrays_of_data(&mut self, b: &syn::ExprBinary) -> Option<Val> {
-        let arithmetic = matches!(
-            b.op,
-            syn::BinOp::Add(_) | syn::BinOp::Sub(_) | syn::BinOp::Mul(_) | syn::BinOp::Div(_)
-        );
+        let arithmetic =
+            matches!(b.op, syn::BinOp::Add(_) | syn::BinOp::Sub(_) | syn::BinOp::Mul(_) | syn::BinOp::Div(_));
         if !arithmetic {
             return None;
         }
@@ -68,7 +65,11 @@ impl Lower<'_> {
         // What is there already is not moved.
         let side = |e: &syn::Expr, ty: &Option<syn::Type>| {
             let is_array = ty.as_ref().is_some_and(|ty| self.told_array(ty).is_some());
-            if is_array && crate::frontend::members::is_place(e) { quote!((&(#e).view())) } else { quote!(#e) }
+            if is_array && crate::frontend::members::is_place(e) {
+                quote!((&(#e).view()))
+            } else {
+                quote!(#e)
+            }
         };
         let (x, y, op) = (side(&b.left, &types[0]), side(&b.right, &types[1]), &b.op);
         let tokens = quote!((#x #op #y));

@@ -1,5 +1,5 @@
 //! Closed triangle mesh: hinge bending, area and enclosed-volume penalty.
-use ad_runtime::{differentiable, Differentiable};
+use ad_runtime::{Differentiable, differentiable};
 use std::collections::BTreeMap;
 use std::ops::{Add, Mul, Sub};
 
@@ -60,10 +60,8 @@ pub fn shell_energy(verts: &[Vec3], faces: &[[usize; 3]], volume0: f64) -> f64 {
             half.insert((tri[k], tri[(k + 1) % 3]), f);
         }
     }
-    let normals: Vec<Vec3> = faces
-        .iter()
-        .map(|&[a, b, c]| 0.5 * (verts[b] - verts[a]).cross(verts[c] - verts[a]))
-        .collect();
+    let normals: Vec<Vec3> =
+        faces.iter().map(|&[a, b, c]| 0.5 * (verts[b] - verts[a]).cross(verts[c] - verts[a])).collect();
     let area: f64 = normals.iter().map(|n| n.length()).sum();
     let volume = faces
         .iter()
@@ -89,9 +87,8 @@ pub fn shell_energy(verts: &[Vec3], faces: &[[usize; 3]], volume0: f64) -> f64 {
 }
 
 #[cfg(test)]
-const X: &[f64] = &[
-    1.1, 0.1, -0.1, -0.9, 0.2, 0.1, 0.1, 1.2, 0.2, -0.2, -1.0, 0.1, 0.1, 0.0, 0.8, 0.2, -0.1, -1.1,
-];
+const X: &[f64] =
+    &[1.1, 0.1, -0.1, -0.9, 0.2, 0.1, 0.1, 1.2, 0.2, -0.2, -1.0, 0.1, 0.1, 0.0, 0.8, 0.2, -0.1, -1.1];
 
 #[cfg(test)]
 const FACES: [[usize; 3]; 8] =
