@@ -12,7 +12,7 @@ use syn::spanned::Spanned;
 use crate::backend;
 use crate::diagnostics::Diagnostics;
 use crate::options::Options;
-use crate::pipeline::{Product, of_function};
+use crate::pipeline::{Product, Stands, of_function};
 
 /// The type that the methods of a block belong to.
 pub(crate) struct Owner<'b> {
@@ -88,7 +88,8 @@ pub(crate) fn method(
 ) -> TokenStream {
     let own = crate::functions::in_expressions(&block.self_ty);
     let renamed = syn::parse2(crate::functions::renamed(quote!(#function), "self", &own));
-    let made = of_function(renamed.unwrap_or_else(|_| function.clone()), options, Some(owner), diagnostics);
+    let made =
+        of_function(renamed.unwrap_or_else(|_| function.clone()), options, Stands::In(owner), diagnostics);
     let kept = crate::functions::keep_in(block, function);
     quote!(#made #kept)
 }
@@ -155,7 +156,7 @@ fn of_method(
     let own = crate::functions::in_expressions(owner.ty);
     let function: syn::ItemFn = syn::parse2(crate::functions::renamed(quote!(#method), "self", &own)).ok()?;
     let mut quiet = Diagnostics::default();
-    let made = of_function(function, options, Some(owner), &mut quiet);
+    let made = of_function(function, options, Stands::In(owner), &mut quiet);
     let Some(errors) = quiet.into_error() else { return Some(made) };
     let why = errors.into_iter().next().map(|e| e.to_string()).unwrap_or_default();
     let note = format!(

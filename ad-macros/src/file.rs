@@ -106,15 +106,28 @@ pub(crate) fn functions_beside(function: &syn::ItemFn) -> HashMap<String, String
     beside(&name, span, |scope| &scope.functions).unwrap_or_default()
 }
 
-/// The header of the `impl` block, without items, that a function with the attribute stands in. Told by the function's text: `None`
-/// if none has it, or blocks of several types, or a function outside of blocks.
-pub(crate) fn block_around(function: &syn::ItemFn) -> Option<syn::ItemImpl> {
+/// What is around a function with the attribute.
+pub(crate) enum Around {
+    /// A module or the body of a function: it is called by its name.
+    NoBlock,
+    /// An `impl` block with this header, without items.
+    Block(Box<syn::ItemImpl>),
+    Unknown,
+}
+
+/// What is around a function with the attribute. Told by the function's text: unknown if none has it, or functions of several
+/// blocks, or one in a block and one outside.
+pub(crate) fn around(function: &syn::ItemFn) -> Around {
     let text = plain_text(&function.sig, &function.block);
-    with_file(function.sig.ident.span(), |file| {
+    let found = with_file(function.sig.ident.span(), |file| {
         let mut headers = file.placed.iter().filter(|m| m.text == text).map(|m| m.header.as_ref());
-        let first = headers.next()??;
-        headers.all(|other| other == Some(first)).then(|| syn::parse_str(first).ok())?
-    })?
+        let first = headers.next()?;
+        headers.all(|other| other == first).then(|| match first {
+            None => Around::NoBlock,
+            Some(header) => syn::parse_str(header).map_or(Around::Unknown, |b| Around::Block(Box::new(b))),
+        })
+    });
+    found.flatten().unwrap_or(Around::Unknown)
 }
 
 /// A function without white space, attributes and comments.

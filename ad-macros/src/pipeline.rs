@@ -16,16 +16,18 @@
 //! ── optimise ── backend ──> tokens
 //! ```
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use rustc_hash::FxHashMap as HashMap;
 
-use crate::backend;
+use crate::backend::{self, Part, Reach};
 use crate::blocks::Owner;
 use crate::diagnostics::Diagnostics;
 use crate::dump::Dump;
+use crate::file::Around;
 use crate::frontend;
 use crate::frontend::signature::{Ret, Signature, is_helper};
 use crate::ir::verify::verify;
@@ -150,11 +152,18 @@ pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> TokenStream 
             None => quote!(#whole #beside #kept),
         };
     }
-    let method = syn::parse2::<syn::ItemFn>(item.clone()).ok();
-    let around = method.and_then(|method| Some((crate::file::block_around(&method)?, method)));
+    let function = syn::parse2::<syn::ItemFn>(item.clone()).ok();
+    let (mut around, mut stands) = (None, Stands::Unknown);
+    if let Some(function) = function {
+        match crate::file::around(&function) {
+            Around::Block(block) => around = Some((block, function)),
+            Around::NoBlock => stands = Stands::Free,
+            Around::Unknown => {}
+        }
+    }
     let generated = match &around {
         Some((block, method)) => of_method(attributes, method, block, &mut diagnostics),
-        None => generate(attributes, item.clone(), &mut diagnostics),
+        None => generate(attributes, item.clone(), stands, &mut diagnostics),
     };
     match diagnostics.into_error() {
         Some(errors) => {
@@ -171,7 +180,12 @@ pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> TokenStream 
     }
 }
 
-fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
+fn generate(
+    attributes: TokenStream,
+    item: TokenStream,
+    stands: Stands<'_>,
+    diagnostics: &mut Diagnostics,
+) -> TokenStream {
     if let Ok(alias) = syn::parse2::<syn::ItemType>(item.clone()) {
         crate::aliases::keep(&alias);
         return TokenStream::new();
@@ -191,7 +205,7 @@ fn generate(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagno
             return TokenStream::new();
         }
     };
-    of_function(function, options, None, diagnostics)
+    of_function(function, options, stands, diagnostics)
 }
 
 /// What is generated for a method in a block that its file tells.
@@ -204,18 +218,31 @@ fn of_method(
     let options = options::parse(attributes, diagnostics);
     match crate::blocks::Owner::of(block, true).filter(|_| options.partials.is_none()) {
         Some(owner) => crate::blocks::method(method, options, block, &owner, diagnostics),
-        None => of_function(method.clone(), options, None, diagnostics),
+        None => of_function(method.clone(), options, Stands::Unknown, diagnostics),
     }
 }
 
-/// What is generated for a function, or for a method. `of`: the type that the method is known to belong to; what its `impl`
-/// block keeps of it is not kept again.
+/// What is known of the place of a function.
+#[derive(Clone, Copy)]
+pub(crate) enum Stands<'o> {
+    /// Outside of `impl` blocks.
+    Free,
+    /// In a block of this type: what the block keeps of it is not kept again.
+    In(&'o Owner<'o>),
+    Unknown,
+}
+
+/// What is generated for a function, or for a method.
 pub(crate) fn of_function(
     mut function: syn::ItemFn,
     mut options: Options,
-    of: Option<&Owner<'_>>,
+    stands: Stands<'_>,
     diagnostics: &mut Diagnostics,
 ) -> TokenStream {
+    let of = match stands {
+        Stands::In(owner) => Some(owner),
+        Stands::Free | Stands::Unknown => None,
+    };
     let aliases = crate::aliases::in_function(&mut function);
     crate::below::see(&function);
     if let Some(owner) = of {
@@ -267,9 +294,15 @@ pub(crate) fn of_function(
     let mut out = TokenStream::new();
     let derivatives = Derivatives::of(&primal);
     let mut made: HashMap<Product, Func> = HashMap::default();
+    let reach = match stands {
+        Stands::Free => Reach::Name,
+        Stands::In(_) => Reach::OfSelf,
+        Stands::Unknown if sig.receiver.is_some() => Reach::OfSelf,
+        Stands::Unknown => Reach::No,
+    };
     for product in chosen(&sig, &options, diagnostics) {
         if matches!(product, Product::Hessian | Product::Linearize | Product::Sparsity) {
-            let tokens = operator(product, &sig, &derivatives, &mut made, &options, diagnostics);
+            let tokens = operator(product, &sig, &derivatives, (&made, reach), &options, diagnostics);
             dump.rust(&tokens);
             out.extend(tokens);
             continue;
@@ -409,19 +442,25 @@ fn operator(
     product: Product,
     sig: &Signature,
     derivatives: &Derivatives<'_>,
-    products: &mut HashMap<Product, Func>,
+    (made, reach): (&HashMap<Product, Func>, Reach),
     options: &Options,
     diagnostics: &mut Diagnostics,
 ) -> TokenStream {
-    let block = (product == Product::Hessian).then(|| {
-        let known = products.remove(&Product::HvpBlock);
-        known.or_else(|| derivatives.block(&backend::lanes_name(sig, derivatives.f)))
-    });
-    let mut product_of = |p: Product| products.remove(&p).unwrap_or_else(|| derivatives.product(p));
     let made = backend::Operators::new(sig).and_then(|operators| match product {
         Product::Hessian => {
-            let (hvp, grad) = (product_of(Product::Hvp), product_of(Product::Grad));
-            Some(operators.hessian(&hvp, block.flatten().as_ref(), &grad))
+            let part = |p: Product| -> Option<Part<'_>> {
+                if let Some(func) = made.get(&p) {
+                    let beside = operators.beside(p, reach);
+                    return Some(beside.map_or(Part::Brought(Cow::Borrowed(func)), Part::Beside));
+                }
+                let func = match p {
+                    Product::HvpBlock => derivatives.block(&backend::lanes_name(sig, derivatives.f))?,
+                    _ => derivatives.product(p),
+                };
+                Some(Part::Brought(Cow::Owned(func)))
+            };
+            let block = part(Product::HvpBlock);
+            Some(operators.hessian(&part(Product::Hvp)?, block.as_ref(), &part(Product::Grad)?))
         }
         Product::Linearize => Some(operators.linearize(&derivatives.linearize()?)),
         _ => {

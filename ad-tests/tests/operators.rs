@@ -602,3 +602,164 @@ fn what_a_pattern_is_valid_for() {
     assert!(left.for_all_inputs && right.for_all_inputs);
     assert!(left.pattern.iter().eq([(0, 1), (1, 0)]) && right.pattern.iter().eq([(1, 2), (2, 1)]));
 }
+
+/// `f_hessian` calls the products that stand beside it, or brings along what `only(..)` leaves out: of one cubic, `x²y`, in all places
+/// where functions stand.
+mod places {
+    use ad_runtime::differentiable;
+
+    pub(crate) struct Cubic<const N: usize>(pub(crate) f64);
+
+    impl<const N: usize> Cubic<N> {
+        #[differentiable]
+        pub(crate) fn method(&self, x: &[f64; N]) -> f64 {
+            self.0 * x[0] * x[0] * x[1]
+        }
+
+        #[differentiable(only(hessian))]
+        pub(crate) fn method_alone(&self, x: &[f64; N]) -> f64 {
+            self.0 * x[0] * x[0] * x[1]
+        }
+
+        #[differentiable(only(hessian, grad))]
+        pub(crate) fn method_in_part(&self, x: &[f64; N]) -> f64 {
+            self.0 * x[0] * x[0] * x[1]
+        }
+
+        #[differentiable]
+        pub(crate) fn associated(x: &[f64; N]) -> f64 {
+            x[0] * x[0] * x[1]
+        }
+
+        #[differentiable(only(hessian))]
+        pub(crate) fn associated_alone(x: &[f64; N]) -> f64 {
+            x[0] * x[0] * x[1]
+        }
+    }
+
+    pub(crate) trait Cost {
+        fn of_trait(&self, x: &[f64]) -> f64;
+        fn of_trait_alone(&self, x: &[f64]) -> f64;
+    }
+
+    impl Cost for Cubic<2> {
+        #[differentiable]
+        fn of_trait(&self, x: &[f64]) -> f64 {
+            self.0 * x[0] * x[0] * x[1]
+        }
+
+        #[differentiable(only(hessian))]
+        fn of_trait_alone(&self, x: &[f64]) -> f64 {
+            self.0 * x[0] * x[0] * x[1]
+        }
+    }
+
+    #[differentiable(wrt(x))]
+    pub(crate) fn generic<S: AsRef<[f64]>, const N: usize>(x: &[f64; N], s: &S) -> f64 {
+        let s = s.as_ref();
+        s[0] * x[0] * x[0] * x[1]
+    }
+
+    #[differentiable(wrt(x), only(hessian))]
+    pub(crate) fn generic_alone<S: AsRef<[f64]>, const N: usize>(x: &[f64; N], s: &S) -> f64 {
+        let s = s.as_ref();
+        s[0] * x[0] * x[0] * x[1]
+    }
+
+    /// A parameter and a constant hide what stands beside.
+    #[differentiable(wrt(x))]
+    #[allow(non_upper_case_globals)]
+    pub(crate) fn hidden<const hidden_grad: usize>(x: &[f64; hidden_grad], hidden_hvp: f64) -> f64 {
+        hidden_hvp * x[0] * x[0] * x[1]
+    }
+
+    /// Two of one text: it is not known which is which.
+    pub(crate) mod inner {
+        use ad_runtime::differentiable;
+
+        #[differentiable]
+        pub(crate) fn twice(x: &[f64]) -> f64 {
+            x[0] * x[0] * x[1]
+        }
+
+        pub(crate) struct Same;
+
+        impl Same {
+            #[differentiable]
+            pub(crate) fn twice(x: &[f64]) -> f64 {
+                x[0] * x[0] * x[1]
+            }
+
+            #[differentiable]
+            pub(crate) fn of_a_macro(x: &[f64]) -> f64 {
+                x[0] * x[0] * x[1] * 1.0
+            }
+        }
+    }
+
+    macro_rules! made {
+        ($name:ident) => {
+            #[differentiable]
+            pub(crate) fn $name(x: &[f64]) -> f64 {
+                x[0] * x[0] * x[1]
+            }
+        };
+    }
+    made!(by_macro);
+
+    /// A call that counts where it comes from.
+    #[differentiable]
+    #[track_caller]
+    #[must_use]
+    pub(crate) fn with_attributes(x: &[f64]) -> f64 {
+        x[0] * x[0] * x[1]
+    }
+
+    #[differentiable]
+    #[deprecated(note = "to be seen through")]
+    pub(crate) fn old(x: &[f64]) -> f64 {
+        x[0] * x[0] * x[1]
+    }
+}
+
+#[test]
+#[allow(deprecated)]
+fn hessians_call_what_stands_beside_them_or_bring_it_along() {
+    #[differentiable]
+    fn nested(x: &[f64]) -> f64 {
+        x[0] * x[0] * x[1]
+    }
+    let (x, xs, cubic) = ([2.0, 3.0], &[2.0, 3.0][..], Cubic::<2>(1.0));
+    let one = vec![1.0];
+    use places::{Cubic, inner};
+    // Those of a trait's methods are of the type.
+    let operators: [&dyn HessianOperator<Scalar = f64>; 17] = [
+        &cubic.method_hessian(&x),
+        &cubic.method_alone_hessian(&x),
+        &cubic.method_in_part_hessian(&x),
+        &Cubic::<2>::associated_hessian(&x),
+        &Cubic::<2>::associated_alone_hessian(&x),
+        &cubic.of_trait_hessian(xs),
+        &cubic.of_trait_alone_hessian(xs),
+        &places::generic_hessian(&x, &one),
+        &places::generic_alone_hessian(&x, &one),
+        &places::hidden_hessian(&x, 1.0),
+        &inner::twice_hessian(xs),
+        &inner::Same::twice_hessian(xs),
+        &inner::Same::of_a_macro_hessian(xs),
+        &places::by_macro_hessian(xs),
+        &places::with_attributes_hessian(xs),
+        &places::old_hessian(xs),
+        &nested_hessian(xs),
+    ];
+    for operator in operators {
+        let (mut column, mut block, mut gradient) = ([f64::NAN; 2], [f64::NAN; 10], [f64::NAN; 2]);
+        operator.apply(&[1.0, 10.0], &mut column);
+        assert_eq!(column, [46.0, 4.0]);
+        // Five directions, four of which go together.
+        operator.apply_block(&[1.0, 10.0, 1.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 2.0], &mut block);
+        assert_eq!(block, [46.0, 4.0, 6.0, 4.0, 4.0, 0.0, 12.0, 8.0, 8.0, 0.0]);
+        operator.gradient(&mut gradient);
+        assert_eq!(gradient, [12.0, 4.0]);
+    }
+}

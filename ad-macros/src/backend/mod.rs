@@ -35,7 +35,7 @@ use quote::quote;
 pub(crate) use checks::checks;
 pub(crate) use companion::{emit as emit_companion, possible as can_be_called};
 pub(crate) use guards::guards;
-pub(crate) use operators::Operators;
+pub(crate) use operators::{Operators, Part, Reach};
 
 use crate::frontend::signature::Signature;
 use crate::ir::Func;
@@ -44,8 +44,20 @@ use body::Body;
 
 /// The generated function of a product.
 pub(crate) fn emit(sig: &Signature, product: Product, func: &Func) -> TokenStream {
-    let name = Ident::new(&format!("{}_{}", plain(&sig.ident), product.suffix()), sig.ident.span());
-    function(sig, func, &name, &docs::of(sig, product), &sig.vis, &sig.attrs, &TokenStream::new())
+    function(
+        sig,
+        func,
+        &name_of(sig, product),
+        &docs::of(sig, product),
+        &sig.vis,
+        &sig.attrs,
+        &TokenStream::new(),
+    )
+}
+
+/// The name of a product.
+fn name_of(sig: &Signature, product: Product) -> Ident {
+    Ident::new(&format!("{}_{}", plain(&sig.ident), product.suffix()), sig.ident.span())
 }
 
 /// A name for the number of lanes that nothing in a function, or in what is made of it, has.

@@ -1,8 +1,11 @@
 //! `f_hessian`, `f_linearize` and `f_sparsity`: the Hessian at a point as an operator on flat vectors, and its pattern.
 //!
-//! The active parameters stand one after the other in a vector, in order. The functions bring along what they call, as
-//! inner functions: whether the user's function stands in a module or in an `impl` block does not show (but where it says
-//! `self` or `Self`, which inner functions cannot; then what they call stands beside them).
+//! The active parameters stand one after the other in a vector, in order. `f_hessian` calls `f_hvp`, `f_hvp_block` and `f_grad`
+//! where these are there and it is known how they are reached. Whatever else the functions call they bring along, as inner
+//! functions: whether the user's function stands in a module or in an `impl` block need not show (but where it says `self` or
+//! `Self`, which inner functions cannot; then what they call stands beside them).
+
+use std::borrow::Cow;
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote};
@@ -10,6 +13,7 @@ use quote::{format_ident, quote};
 use super::expr::float_type;
 use crate::frontend::signature::{Class, ParamSig, Signature, shape};
 use crate::ir::{Dim, FloatKind, Func, Source};
+use crate::pipeline::Product;
 use crate::transform::pattern::RECORDER;
 use crate::transform::split::Split;
 
@@ -36,7 +40,26 @@ enum Width {
     Block,
 }
 
-/// What both functions know of the user's.
+/// How what is generated for one function calls what else is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// `f_grad(..)`, outside of `impl` blocks.
+    Name,
+    /// `Self::f_grad(..)`, in one.
+    OfSelf,
+    /// Where the function stands is not known.
+    No,
+}
+
+/// What an operator calls.
+pub(crate) enum Part<'f> {
+    /// A function that is there anyway, by its path.
+    Beside(TokenStream),
+    /// One that the operator brings along.
+    Brought(Cow<'f, Func>),
+}
+
+/// What the functions know of the user's.
 pub(crate) struct Operators<'s> {
     sig: &'s Signature,
     places: Vec<Place<'s>>,
@@ -98,13 +121,48 @@ impl<'s> Operators<'s> {
         Some(Operators { sig, places, float: float_type(&float?), names })
     }
 
+    /// The path by which an operator calls a generated product that stands beside it, if it can be called in place of a function
+    /// that the operator brings along.
+    pub(crate) fn beside(&self, product: Product, reach: Reach) -> Option<TokenStream> {
+        // Some attributes decide who may call a function, or whether there is one.
+        let harmless = ["inline", "cfg", "must_use", "allow", "expect", "warn", "track_caller", "cold"];
+        if !self.sig.attrs.iter().all(|a| harmless.iter().any(|known| a.path().is_ident(known))) {
+            return None;
+        }
+        let name = super::name_of(self.sig, product);
+        match reach {
+            Reach::Name => {
+                let constants = self.sig.generics.const_params().map(|c| &c.ident);
+                let mut hiding = constants.chain(self.given().map(|(_, given)| given));
+                hiding.all(|other| *other != name).then(|| quote!(#name))
+            }
+            Reach::OfSelf => Some(quote!(Self::#name)),
+            Reach::No => None,
+        }
+    }
+
     /// `f_hessian`, of the product, that for several directions where there is one, and the gradient.
-    pub(crate) fn hessian(&self, hvp: &Func, block: Option<&Func>, grad: &Func) -> TokenStream {
+    pub(crate) fn hessian(&self, hvp: &Part<'_>, block: Option<&Part<'_>>, grad: &Part<'_>) -> TokenStream {
         let (product, wide, gradient) =
             (format_ident!("__ad_product"), format_ident!("__ad_products"), format_ident!("__ad_gradient"));
-        let inner = [Some((&product, hvp)), Some((&gradient, grad)), block.map(|block| (&wide, block))];
-        let inner: Vec<_> = inner.into_iter().flatten().collect();
-        let (inside, beside, paths) = self.placed("hessian", &inner, &quote!());
+        let parts = [Some((&product, hvp)), Some((&gradient, grad)), block.map(|block| (&wide, block))];
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
+        let brought: Vec<_> = parts
+            .iter()
+            .filter_map(|(name, part)| match part {
+                Part::Brought(func) => Some((*name, &**func)),
+                Part::Beside(_) => None,
+            })
+            .collect();
+        let (inside, beside, placed) = self.placed("hessian", &brought, &quote!());
+        let mut placed = placed.into_iter();
+        let paths: Vec<TokenStream> = parts
+            .iter()
+            .filter_map(|(_, part)| match part {
+                Part::Beside(path) => Some(path.clone()),
+                Part::Brought(_) => placed.next(),
+            })
+            .collect();
         let generic = self.generic_arguments(None);
         let (product, gradient) = (&paths[0], &paths[1]);
         let (float, dim, call_product, call_gradient) = (
