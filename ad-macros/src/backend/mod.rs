@@ -136,13 +136,16 @@ fn function(
     let where_clause = generics.where_clause.take();
     let receiver = sig.receiver.as_ref().map(|r| quote!(#r,));
     let allow = allowed();
+    let given = |word| attrs.iter().any(|a| a.path().is_ident(word));
     // A wrong length is the caller's: the panic points there.
-    let given = attrs.iter().any(|a| a.path().is_ident("track_caller"));
-    let track = (!checks.is_empty() && !given).then(|| quote!(#[track_caller]));
+    let track = (!checks.is_empty() && !given("track_caller")).then(|| quote!(#[track_caller]));
+    // Code is generated for what is called alone: few of the derivatives of a library's functions are.
+    let inline = (!given("inline")).then(|| quote!(#[inline]));
     quote! {
         #(#attrs)*
         #(#[doc = #docs])*
         #track
+        #inline
         #allow
         #vis fn #name #generics (#receiver #(#params),* #extra) #ret #where_clause {
             #opening

@@ -349,8 +349,7 @@ impl<'s> Operators<'s> {
         let emit = |name: &Ident, func: &Func, hidden: bool| {
             let vis = syn::Visibility::Inherited;
             let docs = [" Part of an operator.".to_string()];
-            let attrs = [syn::parse_quote!(#[inline])];
-            let function = super::function(self.sig, func, name, &docs, &vis, &attrs, extra);
+            let function = super::function(self.sig, func, name, &docs, &vis, &[], extra);
             let hidden = hidden.then(|| quote!(#[doc(hidden)]));
             quote!(#hidden #function)
         };
