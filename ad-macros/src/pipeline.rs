@@ -329,7 +329,12 @@ pub(crate) fn of_function(
         && backend::can_be_called(&sig)
     {
         for mode in [CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::JvpJvp] {
-            out.extend(backend::emit_companion(&sig, mode, &derivatives.companion(mode)));
+            let func = match mode {
+                CallMode::Jvp => made.remove(&Product::Jvp),
+                _ => None,
+            };
+            let func = func.unwrap_or_else(|| derivatives.companion(mode));
+            out.extend(backend::emit_companion(&sig, mode, &func));
         }
     }
     out.extend(backend::checks(&sig, &options, diagnostics));
