@@ -153,6 +153,8 @@ pub(crate) struct Func {
     pub(crate) stacks: Vec<StackData>,
     /// For how many directions at once it is: the constant parameter that says so.
     pub(crate) lanes: Option<Rc<str>>,
+    /// What the function looked like, in a number, when it was optimised last.
+    pub(crate) settled: Option<u64>,
 }
 
 impl Func {
@@ -166,6 +168,7 @@ impl Func {
             buffers: Vec::new(),
             stacks: Vec::new(),
             lanes: None,
+            settled: None,
         }
     }
     pub(crate) fn new_value(&mut self, ty: Type, name: Option<Rc<str>>) -> Value {

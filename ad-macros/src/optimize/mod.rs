@@ -20,6 +20,7 @@ pub(crate) mod parked;
 pub(crate) mod powers;
 pub(crate) mod quotients;
 pub(crate) mod selection;
+mod settled;
 pub(crate) mod slices;
 pub(crate) mod twins;
 pub(crate) mod unflip;
@@ -53,6 +54,10 @@ pub(crate) const PASSES: &[Pass] = &[
 
 /// Optimises a function.
 pub(crate) fn optimize(mut func: Func) -> Func {
+    if func.settled.is_some_and(|settled| settled == settled::summary(&func)) {
+        return func;
+    }
+    func.settled = None;
     // Each round enables the next; three see to nearly everything, and the bound keeps compile time in check. Once each pass has
     // run on a function that none of the others changed, there is nothing left to do.
     let (mut before, mut idle) = (size(&func), 0);
@@ -65,7 +70,11 @@ pub(crate) fn optimize(mut func: Func) -> Func {
             break;
         }
     }
-    checked(&Pass { name: "hoist", run: hoist::hoist }, func)
+    func = checked(&Pass { name: "hoist", run: hoist::hoist }, func);
+    if idle == PASSES.len() {
+        func.settled = Some(settled::summary(&func));
+    }
+    func
 }
 
 /// Readies an optimised function for being differentiated: what need not be carried from round to round is not.
