@@ -1,15 +1,13 @@
 //! How pure values are made, for passes that look at indices: literals, and places that move with a loop.
 
-use rustc_hash::FxHashMap as HashMap;
-
-use crate::ir::{Func, InstKind, Op, Value};
+use crate::ir::{Func, InstKind, Op, Value, ValueMap};
 
 /// Operation and operands of each pure value.
-pub(crate) type Definitions = HashMap<Value, (Op, Vec<Value>)>;
+pub(crate) type Definitions = ValueMap<(Op, Vec<Value>)>;
 
 /// The definitions in a function.
 pub(crate) fn definitions(func: &Func) -> Definitions {
-    let mut defs = HashMap::default();
+    let mut defs = Definitions::default();
     func.body.visit(&mut |inst| {
         if let InstKind::Pure(op, args) = &inst.kind {
             defs.insert(inst.results[0], (op.clone(), args.clone()));

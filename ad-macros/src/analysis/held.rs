@@ -18,7 +18,7 @@ pub(crate) fn in_replayed(func: &Func, defs: &Definitions, l: &ForLoop, buffer: 
     let mut inside: HashSet<Value> = l.body.args.iter().copied().collect();
     l.body.visit(&mut |inst| {
         inside.extend(inst.results.iter().copied());
-        inst.kind.blocks().iter().for_each(|b| inside.extend(b.args.iter().copied()));
+        inst.kind.blocks().for_each(|b| inside.extend(b.args.iter().copied()));
     });
     let mut search = Search {
         func,
@@ -63,7 +63,7 @@ pub(crate) fn in_saved(func: &Func, plan: &Plan, block: &Block) -> Vec<Held> {
             found.push((*value, *buffer, index.clone()));
         }
         later.extend(inst.kind.writes());
-        inst.kind.blocks().iter().for_each(|b| later.extend(b.writes()));
+        inst.kind.blocks().for_each(|b| later.extend(b.writes()));
     }
     found
 }
@@ -115,7 +115,7 @@ impl Search<'_> {
                 }
                 InstKind::For(inner) => self.in_loop(inner),
                 kind => {
-                    let nested = kind.blocks().iter().any(|b| b.writes().contains(&self.buffer));
+                    let nested = kind.blocks().any(|b| b.writes().contains(&self.buffer));
                     self.others |= nested || kind.writes().contains(&self.buffer);
                 }
             }

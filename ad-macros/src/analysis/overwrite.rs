@@ -215,7 +215,7 @@ impl Defs<'_> {
 fn touches(inst: &Inst, b: Buffer) -> bool {
     inst.kind.reads().contains(&b)
         || inst.kind.writes().contains(&b)
-        || inst.kind.blocks().iter().any(|n| n.reads().contains(&b) || n.writes().contains(&b))
+        || inst.kind.blocks().any(|n| n.reads().contains(&b) || n.writes().contains(&b))
 }
 
 /// Which part of a buffer each round of a loop has to itself.

@@ -100,7 +100,7 @@ impl Classes<'_> {
                 }
                 _ => {}
             }
-            inst.kind.blocks().into_iter().for_each(|b| self.block(b));
+            inst.kind.blocks().for_each(|b| self.block(b));
         }
     }
 }

@@ -91,7 +91,7 @@ impl Walk<'_> {
                     self.block(cond_block, condition);
                     self.block(body, inside);
                 }
-                kind => kind.blocks().into_iter().for_each(|b| self.block(b, inside)),
+                kind => kind.blocks().for_each(|b| self.block(b, inside)),
             }
         }
     }

@@ -16,23 +16,23 @@ use super::text::{Pieces, hint};
 use super::{reserve, verbatim};
 use crate::ir::{
     Binding, Block, Buffer, Dim, Func, Inst, InstKind, Layout, Op, Stack, Storage, StoreMode, Type, Value,
-    Verbatim,
+    ValueMap, Verbatim,
 };
 
 /// A function on its way to text.
 pub(super) struct Body<'a> {
     pub(super) func: &'a Func,
     pub(super) names: Names,
-    pub(super) values: HashMap<Value, String>,
+    pub(super) values: ValueMap<String>,
     pub(super) buffers: HashMap<Buffer, String>,
     pub(super) stacks: HashMap<Stack, String>,
     /// The user's own code.
     pub(super) pieces: Pieces,
     /// Values printed where they are used.
     pub(super) pending: Vec<(Value, Pending)>,
-    pub(super) uses: HashMap<Value, Uses>,
+    pub(super) uses: ValueMap<Uses>,
     /// Literals, printed wherever they are used.
-    pub(super) constants: HashMap<Value, Expr>,
+    pub(super) constants: ValueMap<Expr>,
     /// Variables that loops carry.
     pub(super) mutable: HashSet<String>,
     /// Buffers whose memory is a workspace's, if one runs.
@@ -71,13 +71,13 @@ impl<'a> Body<'a> {
         let mut body = Body {
             func,
             names: Names::default(),
-            values: HashMap::default(),
+            values: ValueMap::default(),
             buffers: HashMap::default(),
             stacks: HashMap::default(),
             pieces: Pieces::default(),
             pending: Vec::new(),
-            uses: HashMap::default(),
-            constants: HashMap::default(),
+            uses: ValueMap::default(),
+            constants: ValueMap::default(),
             mutable: HashSet::default(),
             pooled: pool::pooled(func),
             slots: 0,
@@ -91,7 +91,7 @@ impl<'a> Body<'a> {
         body.count_uses(&func.body, false);
         for o in &func.outputs {
             if let Binding::Value(v) = o.binding {
-                let uses = body.uses.entry(v).or_default();
+                let uses = body.uses.or_default(v);
                 uses.count += 1;
                 uses.yielded = true;
             }
@@ -139,7 +139,7 @@ impl<'a> Body<'a> {
         here.extend(block.insts.iter().flat_map(|i| i.results.iter().copied()));
         let func = self.func;
         let mut used = |v: Value, yielded: bool| {
-            let uses = self.uses.entry(v).or_default();
+            let uses = self.uses.or_default(v);
             uses.count += 1;
             uses.elsewhere |= !here.contains(&v);
             uses.yielded |= yielded;
@@ -154,7 +154,7 @@ impl<'a> Body<'a> {
         block.yields.iter().for_each(|v| used(*v, true));
         for inst in &block.insts {
             let is_loop = matches!(inst.kind, InstKind::For(_) | InstKind::While { .. });
-            inst.kind.blocks().into_iter().for_each(|b| self.count_uses(b, is_loop));
+            inst.kind.blocks().for_each(|b| self.count_uses(b, is_loop));
         }
     }
 

@@ -40,7 +40,7 @@ fn outermost<'f>(func: &'f Func, block: &'f Block, plan: &mut Plan<'f>) {
                     if !matches!(inst.kind, InstKind::Pure(Op::Int(_), _)) {
                         inside.extend(inst.results.iter().copied());
                     }
-                    inside.extend(inst.kind.blocks().iter().flat_map(|block| block.args.iter().copied()));
+                    inside.extend(inst.kind.blocks().flat_map(|block| block.args.iter().copied()));
                 });
                 let mut pushed = Vec::new();
                 nest(func, &inside, &mut vec![l], &mut pushed);

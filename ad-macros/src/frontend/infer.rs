@@ -161,9 +161,9 @@ fn opaque_to_float(func: &mut Func) -> bool {
                 let blocks = inst.kind.blocks();
                 for (k, r) in inst.results.iter().enumerate() {
                     let mut carried = vec![*r];
-                    carried.extend(blocks.iter().map(|b| b.args[first + k]));
+                    carried.extend(blocks.clone().map(|b| b.args[first + k]));
                     // A condition yields something else.
-                    let yielded = blocks.last().and_then(|b| b.yields.get(k).copied());
+                    let yielded = blocks.clone().last().and_then(|b| b.yields.get(k).copied());
                     let all: Vec<Value> = carried.iter().copied().chain(yielded).chain([inits[k]]).collect();
                     groups.push((float(&all), carried));
                 }

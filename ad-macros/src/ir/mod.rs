@@ -15,6 +15,7 @@
 //! `syn`, derivative rules, or a transform.
 
 pub(crate) mod builder;
+pub(crate) mod dense;
 #[cfg(test)]
 pub(crate) mod eval;
 pub(crate) mod func;
@@ -25,6 +26,7 @@ pub(crate) mod verify;
 pub(crate) mod walk;
 
 pub(crate) use builder::Builder;
+pub(crate) use dense::ValueMap;
 pub(crate) use func::{Binding, BufferData, Func, Mark, Output, Param, Role, Source, StackData};
 pub(crate) use ops::{
     Arg, BarArg, Binary, Block, Call, CallMode, Cmp, Custom, Factor, ForLoop, Inst, InstKind, Op, Product,

@@ -60,7 +60,7 @@ pub(crate) fn verify(func: &Func) -> Result<(), String> {
 /// Calls `f` on an instruction and all nested in it.
 fn visit<'a>(inst: &'a Inst, f: &mut impl FnMut(&'a Inst)) {
     f(inst);
-    inst.kind.blocks().into_iter().for_each(|b| b.visit(f));
+    inst.kind.blocks().for_each(|b| b.visit(f));
 }
 
 #[derive(Default)]

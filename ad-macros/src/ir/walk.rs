@@ -4,6 +4,24 @@
 use super::ops::{Arg, BarArg, Block, Call, Inst, InstKind, Op};
 use super::types::{Buffer, Dim, Stack, Value};
 
+/// The blocks of an instruction, in order. Most have none, which costs nothing here, as a list would.
+#[derive(Clone)]
+pub(crate) struct Nested<B>(Option<B>, Option<B>);
+
+impl<B> Iterator for Nested<B> {
+    type Item = B;
+
+    fn next(&mut self) -> Option<B> {
+        match self.0.take() {
+            None => None,
+            first => {
+                self.0 = self.1.take();
+                first
+            }
+        }
+    }
+}
+
 impl InstKind {
     /// Calls `f` on every operand of the instruction itself (not on what its nested blocks use or yield).
     pub(crate) fn each_operand(&self, mut f: impl FnMut(Value)) {
@@ -192,23 +210,28 @@ impl InstKind {
         }
     }
 
+    /// Whether it may read or write buffers: most instructions do not, and are not asked which.
+    fn has_memory(&self) -> bool {
+        !matches!(self, InstKind::Pure(op, _) if !matches!(op, Op::Verbatim(_)))
+    }
+
     /// The nested blocks.
-    pub(crate) fn blocks(&self) -> Vec<&Block> {
+    pub(crate) fn blocks(&self) -> Nested<&Block> {
         match self {
-            InstKind::If { then_block, else_block, .. } => vec![then_block, else_block],
-            InstKind::For(l) => vec![&l.body],
-            InstKind::While { cond_block, body, .. } => vec![cond_block, body],
-            _ => Vec::new(),
+            InstKind::If { then_block, else_block, .. } => Nested(Some(then_block), Some(else_block)),
+            InstKind::For(l) => Nested(Some(&l.body), None),
+            InstKind::While { cond_block, body, .. } => Nested(Some(cond_block), Some(body)),
+            _ => Nested(None, None),
         }
     }
 
     /// The nested blocks, to change.
-    pub(crate) fn blocks_mut(&mut self) -> Vec<&mut Block> {
+    pub(crate) fn blocks_mut(&mut self) -> Nested<&mut Block> {
         match self {
-            InstKind::If { then_block, else_block, .. } => vec![then_block, else_block],
-            InstKind::For(l) => vec![&mut l.body],
-            InstKind::While { cond_block, body, .. } => vec![cond_block, body],
-            _ => Vec::new(),
+            InstKind::If { then_block, else_block, .. } => Nested(Some(then_block), Some(else_block)),
+            InstKind::For(l) => Nested(Some(&mut l.body), None),
+            InstKind::While { cond_block, body, .. } => Nested(Some(cond_block), Some(body)),
+            _ => Nested(None, None),
         }
     }
 
@@ -232,7 +255,7 @@ impl Inst {
         }
         let mut found = false;
         self.kind.each_buffer(|b| found |= b == buffer);
-        found || self.kind.blocks().into_iter().any(|block| block.insts.iter().any(|i| i.touches(buffer)))
+        found || self.kind.blocks().any(|block| block.insts.iter().any(|i| i.touches(buffer)))
     }
 }
 
@@ -321,7 +344,11 @@ impl Block {
     /// Buffers that this block or one nested in it writes, each once.
     pub(crate) fn writes(&self) -> Vec<Buffer> {
         let mut all = Vec::new();
-        self.visit(&mut |inst| all.extend(inst.kind.writes()));
+        self.visit(&mut |inst| {
+            if inst.kind.has_memory() {
+                all.extend(inst.kind.writes());
+            }
+        });
         all.sort_unstable();
         all.dedup();
         all
@@ -330,7 +357,11 @@ impl Block {
     /// Buffers that this block or one nested in it reads, each once.
     pub(crate) fn reads(&self) -> Vec<Buffer> {
         let mut all = Vec::new();
-        self.visit(&mut |inst| all.extend(inst.kind.reads()));
+        self.visit(&mut |inst| {
+            if inst.kind.has_memory() {
+                all.extend(inst.kind.reads());
+            }
+        });
         all.sort_unstable();
         all.dedup();
         all

@@ -59,7 +59,7 @@ pub(super) fn consumers(func: &Func) -> Vec<u32> {
                 }
             });
             used.iter().for_each(|v| count[v.0 as usize] += 1);
-            inst.kind.blocks().into_iter().for_each(|nested| block(nested, count, used));
+            inst.kind.blocks().for_each(|nested| block(nested, count, used));
         }
         b.yields.iter().for_each(|v| count[v.0 as usize] += 1);
     }
@@ -152,7 +152,7 @@ impl Pass<'_> {
             }
         }
         for inst in &mut block.insts {
-            inst.kind.blocks_mut().into_iter().for_each(|nested| self.block(nested));
+            inst.kind.blocks_mut().for_each(|nested| self.block(nested));
         }
         let mut anew = anew.into_iter().peekable();
         if anew.peek().is_none() {

@@ -10,7 +10,7 @@
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::replace_values;
-use crate::ir::{Block, Buffer, Func, Inst, InstKind, Op, Value};
+use crate::ir::{Block, Buffer, Func, Inst, InstKind, Op, Value, ValueMap};
 
 /// Runs the pass.
 pub(crate) fn congruent(mut func: Func) -> Func {
@@ -68,14 +68,14 @@ const DEPTH: usize = 200;
 /// The definitions inside a loop.
 struct Body<'a> {
     func: &'a Func,
-    defs: HashMap<Value, &'a Inst>,
+    defs: ValueMap<&'a Inst>,
     written: HashSet<Buffer>,
 }
 
 impl<'a> Body<'a> {
     fn of(func: &'a Func, block: &'a Block) -> Body<'a> {
-        let mut defs = HashMap::default();
-        block.visit(&mut |inst| defs.extend(inst.results.iter().map(|r| (*r, inst))));
+        let mut defs = ValueMap::default();
+        block.visit(&mut |inst| inst.results.iter().for_each(|r| defs.insert(*r, inst)));
         Body { func, defs, written: block.writes().into_iter().collect() }
     }
 

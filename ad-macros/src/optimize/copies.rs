@@ -58,7 +58,7 @@ struct Pass<'a> {
 impl Pass<'_> {
     fn block(&self, block: &Block, sources: &mut HashMap<Buffer, (Buffer, bool)>) {
         for (at, inst) in block.insts.iter().enumerate() {
-            inst.kind.blocks().into_iter().for_each(|b| self.block(b, sources));
+            inst.kind.blocks().for_each(|b| self.block(b, sources));
             let InstKind::Alloc { buffer, .. } = inst.kind else { continue };
             if self.factors.get(&buffer) != Some(&1) {
                 continue;
@@ -67,9 +67,9 @@ impl Pass<'_> {
                 continue;
             };
             let Some((of, transposed)) = self.copied(&block.insts[first], buffer) else { continue };
-            let changed = block.insts[first + 1..].iter().any(|i| {
-                i.kind.writes().contains(&of) || i.kind.blocks().iter().any(|b| b.writes().contains(&of))
-            });
+            let changed = block.insts[first + 1..]
+                .iter()
+                .any(|i| i.kind.writes().contains(&of) || i.kind.blocks().any(|b| b.writes().contains(&of)));
             if !changed {
                 sources.insert(buffer, (of, transposed));
             }

@@ -172,7 +172,6 @@ impl Live {
                     || inst
                         .kind
                         .blocks()
-                        .iter()
                         .any(|b| b.diverges || b.insts.iter().any(|i| self.has_effect_inside(i)))
             }
             InstKind::Call(call) => result || written_by(call).iter().any(|b| self.has(*b)),
@@ -189,11 +188,9 @@ impl Live {
             InstKind::Alloc { .. } | InstKind::Window { .. } => false,
             InstKind::Call(call) => written_by(call).iter().any(|b| self.has(*b)),
             InstKind::Pop { stack } => self.runs(*stack),
-            InstKind::If { .. } | InstKind::For(_) | InstKind::While { .. } => inst
-                .kind
-                .blocks()
-                .iter()
-                .any(|b| b.diverges || b.insts.iter().any(|i| self.has_effect_inside(i))),
+            InstKind::If { .. } | InstKind::For(_) | InstKind::While { .. } => {
+                inst.kind.blocks().any(|b| b.diverges || b.insts.iter().any(|i| self.has_effect_inside(i)))
+            }
             _ => self.has_effect(inst),
         }
     }

@@ -36,7 +36,7 @@ impl Pass<'_> {
     fn block(&mut self, block: &mut Block) {
         let mut insts = Vec::with_capacity(block.insts.len());
         for mut inst in std::mem::take(&mut block.insts) {
-            inst.kind.blocks_mut().into_iter().for_each(|nested| self.block(nested));
+            inst.kind.blocks_mut().for_each(|nested| self.block(nested));
             let rest = match &mut inst.kind {
                 InstKind::For(l) => self.split(l),
                 _ => Vec::new(),

@@ -51,7 +51,7 @@ impl Pass<'_> {
     fn block(&mut self, block: &mut Block) {
         let mut out = Vec::with_capacity(block.insts.len());
         for mut inst in std::mem::take(&mut block.insts) {
-            inst.kind.blocks_mut().into_iter().for_each(|b| self.block(b));
+            inst.kind.blocks_mut().for_each(|b| self.block(b));
             match &mut inst.kind {
                 InstKind::Alloc { buffer, .. } if self.func.buffer(*buffer).layout == Layout::Flat => {
                     self.declare(*buffer, &mut out);

@@ -4,25 +4,23 @@
 //! arithmetic on two constants, which rounds now as it would later. `x · 0` is not: x may be infinite or NaN.
 //! Functions of libm are left to run time, whose libm is the user's.
 
-use rustc_hash::FxHashMap as HashMap;
-
-use crate::ir::{Binding, Block, Cmp, FloatKind, Func, Inst, InstKind, Op, Type, Value};
+use crate::ir::{Binding, Block, Cmp, FloatKind, Func, Inst, InstKind, Op, Type, Value, ValueMap};
 
 /// Runs the pass.
 pub(crate) fn fold(mut func: Func) -> Func {
     let mut body = std::mem::take(&mut func.body);
-    let mut fold = Fold { func: &mut func, defs: HashMap::default(), same: HashMap::default() };
+    let mut fold = Fold { func: &mut func, defs: ValueMap::default(), same: ValueMap::default() };
     fold.block(&mut body);
     let same = std::mem::take(&mut fold.same);
     for o in &mut func.outputs {
         if let Binding::Value(v) = &mut o.binding {
-            *v = *same.get(v).unwrap_or(v);
+            *v = same.or_itself(*v);
         }
     }
     for data in &mut func.buffers {
         for dim in &mut data.dims {
             if let crate::ir::Dim::Dyn(v) = dim {
-                *v = *same.get(v).unwrap_or(v);
+                *v = same.or_itself(*v);
             }
         }
     }
@@ -33,8 +31,8 @@ pub(crate) fn fold(mut func: Func) -> Func {
 struct Fold<'a> {
     func: &'a mut Func,
     /// Pure definitions seen so far.
-    defs: HashMap<Value, (Op, Vec<Value>)>,
-    same: HashMap<Value, Value>,
+    defs: ValueMap<(Op, Vec<Value>)>,
+    same: ValueMap<Value>,
 }
 
 /// What an operation becomes.
@@ -47,12 +45,12 @@ impl Fold<'_> {
     fn block(&mut self, block: &mut Block) {
         let mut insts = Vec::with_capacity(block.insts.len());
         for mut inst in std::mem::take(&mut block.insts) {
-            inst.kind.map_operands(|v| *self.same.get(&v).unwrap_or(&v));
+            inst.kind.map_operands(|v| self.same.or_itself(v));
             self.inst(inst, &mut insts);
         }
         block.insts = insts;
         for y in &mut block.yields {
-            *y = *self.same.get(y).unwrap_or(y);
+            *y = self.same.or_itself(*y);
         }
     }
 

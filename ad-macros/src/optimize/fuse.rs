@@ -281,7 +281,7 @@ impl Touched {
             _ => {}
         }
         self.stacks.extend(inst.kind.stack());
-        self.effects |= inst.kind.blocks().iter().any(|b| b.diverges);
+        self.effects |= inst.kind.blocks().any(|b| b.diverges);
     }
 
     fn all(&self) -> impl Iterator<Item = Buffer> + '_ {

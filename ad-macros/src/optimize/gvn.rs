@@ -9,13 +9,14 @@
 
 mod branches;
 
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap as HashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap as HashMap};
 
 use branches::Branches;
 
-use crate::ir::{Block, Buffer, Func, Inst, InstKind, Op, StoreMode, Type, Value};
+use crate::ir::{Block, Buffer, Func, Inst, InstKind, Op, StoreMode, Type, Value, ValueMap};
 
 /// Runs the pass.
 pub(crate) fn gvn(mut func: Func) -> Func {
@@ -24,7 +25,7 @@ pub(crate) fn gvn(mut func: Func) -> Func {
         func: &mut func,
         scopes: vec![HashMap::default()],
         choices: vec![HashMap::default()],
-        same: HashMap::default(),
+        same: ValueMap::default(),
         versions: HashMap::default(),
         next: 0,
         branches: Branches::default(),
@@ -36,13 +37,13 @@ pub(crate) fn gvn(mut func: Func) -> Func {
     branches::hand_out(&mut func, &mut body, &exports);
     for o in &mut func.outputs {
         if let crate::ir::Binding::Value(v) = &mut o.binding {
-            *v = *same.get(v).unwrap_or(v);
+            *v = same.or_itself(*v);
         }
     }
     for data in &mut func.buffers {
         for dim in &mut data.dims {
             if let crate::ir::Dim::Dyn(v) = dim {
-                *v = *same.get(v).unwrap_or(v);
+                *v = same.or_itself(*v);
             }
         }
     }
@@ -51,13 +52,38 @@ pub(crate) fn gvn(mut func: Func) -> Func {
 }
 
 /// What makes two computations equal.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq)]
 enum Key {
     Op(Code, Vec<Value>, Type),
     Load(Buffer, Vec<Value>, u32),
     /// A choice between values that are computed or loaded: the condition, and what both branches do, their own values
     /// numbered from zero.
     Choice(Value, String, Vec<(Buffer, u32)>, Vec<Type>),
+}
+
+impl Hash for Key {
+    /// Of what tells most keys apart, in one word: unoptimised, the derived one takes many times this.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (mut sum, values) = match self {
+            Key::Op(Code::Plain(which, carried), args, _) => {
+                (u64::from(*which) ^ carried.rotate_left(8), args)
+            }
+            Key::Op(Code::Text(which, text), args, _) => {
+                let start = text.bytes().next().unwrap_or_default();
+                (u64::from(*which) | (u64::from(start) << 8) | ((text.len() as u64) << 16), args)
+            }
+            Key::Op(Code::Test(name), args, _) => (name.len() as u64 | 1 << 32, args),
+            Key::Op(Code::Len(buffer, axis), args, _) => (u64::from(buffer.0) | ((*axis as u64) << 33), args),
+            Key::Load(buffer, index, version) => {
+                (u64::from(buffer.0) | (u64::from(*version) << 24) | 1 << 60, index)
+            }
+            Key::Choice(cond, text, ..) => return (cond, text).hash(state),
+        };
+        for v in values {
+            sum = sum.rotate_left(20).wrapping_mul(5) ^ u64::from(v.0);
+        }
+        state.write_u64(sum);
+    }
 }
 
 impl Key {
@@ -82,7 +108,7 @@ impl Key {
 }
 
 /// An operation without its operands.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 enum Code {
     /// Which it is, and what it carries.
     Plain(u8, u64),
@@ -137,7 +163,7 @@ struct Gvn<'a> {
     /// The results of choices.
     choices: Vec<HashMap<Key, Vec<Value>>>,
     /// Values that are replaced, by what.
-    same: HashMap<Value, Value>,
+    same: ValueMap<Value>,
     versions: HashMap<Buffer, u32>,
     next: u32,
     branches: Branches,
@@ -176,7 +202,7 @@ impl Gvn<'_> {
 
     /// Returns what the block computes.
     fn nested(&mut self, block: &mut Block) -> HashMap<Key, Value> {
-        self.scopes.push(HashMap::default());
+        self.scopes.push(HashMap::with_capacity_and_hasher(block.insts.len(), FxBuildHasher));
         self.choices.push(HashMap::default());
         self.branches.enter();
         self.block(block);
@@ -196,7 +222,7 @@ impl Gvn<'_> {
             }
             let mut own: HashMap<Value, usize> = HashMap::default();
             let name = |own: &HashMap<Value, usize>, v: Value| {
-                let v = *self.same.get(&v).unwrap_or(&v);
+                let v = self.same.or_itself(v);
                 own.get(&v).map_or_else(|| format!("{v}"), |k| format!("#{k}"))
             };
             for inst in &block.insts {
@@ -219,13 +245,13 @@ impl Gvn<'_> {
             text.push_str(&format!("->{};", yields.join(",")));
         }
         let types = inst.results.iter().map(|r| self.func.ty(*r).clone()).collect();
-        Some(Key::Choice(*self.same.get(cond).unwrap_or(cond), text, loads, types))
+        Some(Key::Choice(self.same.or_itself(*cond), text, loads, types))
     }
 
     fn block(&mut self, block: &mut Block) {
         let mut insts = Vec::with_capacity(block.insts.len());
         for mut inst in std::mem::take(&mut block.insts) {
-            inst.kind.map_operands(|v| *self.same.get(&v).unwrap_or(&v));
+            inst.kind.map_operands(|v| self.same.or_itself(v));
             let key = match &inst.kind {
                 InstKind::Pure(op, args) => self.key(op, args, inst.results[0]),
                 InstKind::Load { buffer, index } => {
@@ -302,7 +328,7 @@ impl Gvn<'_> {
         }
         block.insts = insts;
         for y in &mut block.yields {
-            *y = *self.same.get(y).unwrap_or(y);
+            *y = self.same.or_itself(*y);
         }
     }
 

@@ -28,7 +28,7 @@ fn declares_in_loops(block: &Block, in_loop: bool) -> bool {
     block.insts.iter().any(|inst| {
         let is_loop = matches!(inst.kind, InstKind::For(_) | InstKind::While { .. });
         in_loop && matches!(inst.kind, InstKind::Alloc { .. })
-            || inst.kind.blocks().into_iter().any(|b| declares_in_loops(b, in_loop || is_loop))
+            || inst.kind.blocks().any(|b| declares_in_loops(b, in_loop || is_loop))
     })
 }
 
@@ -39,7 +39,7 @@ fn in_block(func: &mut Func, defs: &Defs<'_>, block: &mut Block) {
             in_block(func, defs, nested);
         }
         if let InstKind::For(_) | InstKind::While { .. } = inst.kind
-            && let Some(body) = inst.kind.blocks_mut().pop()
+            && let Some(body) = inst.kind.blocks_mut().last()
         {
             insts.extend(out_of_loop(func, defs, body));
         }
@@ -53,7 +53,7 @@ fn out_of_loop(func: &mut Func, defs: &Defs<'_>, body: &mut Block) -> Vec<Inst> 
     let mut inside: HashSet<Value> = body.args.iter().copied().collect();
     body.visit(&mut |inst| {
         inside.extend(inst.results.iter().copied());
-        inst.kind.blocks().iter().for_each(|b| inside.extend(b.args.iter().copied()));
+        inst.kind.blocks().for_each(|b| inside.extend(b.args.iter().copied()));
     });
     let mut out = Vec::new();
     let mut at = 0;

@@ -69,7 +69,7 @@ impl Pass<'_> {
         let mut inside: HashSet<Value> = l.body.args.iter().copied().collect();
         l.body.visit(&mut |inst| {
             inside.extend(inst.results.iter().copied());
-            inst.kind.blocks().iter().for_each(|b| inside.extend(b.args.iter().copied()));
+            inst.kind.blocks().for_each(|b| inside.extend(b.args.iter().copied()));
         });
         let mut first = Vec::new();
         for k in 0..l.inits.len() {

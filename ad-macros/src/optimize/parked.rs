@@ -97,7 +97,7 @@ fn pairs(func: &Func, a: &ForLoop, b: &ForLoop, places: &[Own], between: &[Inst]
     let mut written: HashSet<Buffer> = HashSet::default();
     for inst in between {
         written.extend(inst.kind.writes());
-        inst.kind.blocks().iter().for_each(|block| written.extend(block.writes()));
+        inst.kind.blocks().for_each(|block| written.extend(block.writes()));
     }
     let twins = dear_twins(a, b, &written);
     let mut free: Vec<&Own> = places
@@ -178,5 +178,5 @@ fn touches(inst: &Inst, buffer: Buffer) -> bool {
     if !matches!(inst.kind, InstKind::Pure(Op::Len(..), _)) {
         inst.kind.each_buffer(|b| found |= b == buffer);
     }
-    found || inst.kind.blocks().iter().any(|block| block.insts.iter().any(|inst| touches(inst, buffer)))
+    found || inst.kind.blocks().any(|block| block.insts.iter().any(|inst| touches(inst, buffer)))
 }

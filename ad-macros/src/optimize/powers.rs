@@ -20,7 +20,7 @@ use std::rc::Rc;
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::analysis::activity::{self, Activity};
-use crate::ir::{Block, Func, Inst, InstKind, Op, Type, Value};
+use crate::ir::{Block, Func, Inst, InstKind, Op, Type, Value, ValueMap};
 
 use super::collect::{consumers, nice};
 
@@ -36,17 +36,22 @@ pub(crate) fn powers(mut func: Func) -> Func {
     if !func.values.iter().any(|v| v.free) {
         return func;
     }
-    let own: Vec<_> = func.outputs.iter().filter(|o| o.role.marks.is_empty()).map(|o| o.binding).collect();
-    let primal = activity::useful(&func, &own);
-    let mut constants = HashMap::default();
+    let mut constants = ValueMap::default();
     func.body.visit(&mut |inst| {
         if let InstKind::Pure(Op::Float(c), _) = &inst.kind {
             constants.insert(inst.results[0], *c);
         }
     });
+    let mut bounds = Bounds { list: vec![None; func.values.len()], highest: 0 };
+    bounds.block(&func, &constants, &func.body);
+    if bounds.highest < LEAST {
+        return func;
+    }
+    let own: Vec<_> = func.outputs.iter().filter(|o| o.role.marks.is_empty()).map(|o| o.binding).collect();
+    let primal = activity::useful(&func, &own);
     let consumers = consumers(&func);
     let mut body = std::mem::take(&mut func.body);
-    let mut pass = Pass { func: &mut func, primal, consumers, constants, same: HashMap::default() };
+    let mut pass = Pass { func: &mut func, primal, consumers, constants, bounds, same: HashMap::default() };
     pass.block(&mut body);
     let same = pass.same;
     func.body = body;
@@ -54,6 +59,77 @@ pub(crate) fn powers(mut func: Func) -> Func {
         super::replace_values(&mut func, &same);
     }
     func
+}
+
+/// How high powers can get in the polynomial of a value: most functions have no third powers, which is cheaply seen.
+struct Bounds {
+    list: Vec<Option<Bound>>,
+    /// The highest in a derivative.
+    highest: u32,
+}
+
+/// A set that has all the factors, more than one of which may have the same bit; and a power.
+#[derive(Clone, Copy)]
+struct Bound {
+    factors: u64,
+    power: u32,
+}
+
+impl Bounds {
+    /// Nested blocks first: what an outer one computes is one factor in them.
+    fn block(&mut self, func: &Func, constants: &ValueMap<f64>, block: &Block) {
+        for inst in &block.insts {
+            for nested in inst.kind.blocks() {
+                self.block(func, constants, nested);
+            }
+        }
+        for inst in &block.insts {
+            let bound = match &inst.kind {
+                InstKind::Pure(Op::Mul, args) => {
+                    let (a, b) = (self.of(func, constants, args[0]), self.of(func, constants, args[1]));
+                    let power = if a.factors & b.factors == 0 {
+                        a.power.max(b.power)
+                    } else {
+                        a.power.saturating_add(b.power)
+                    };
+                    Bound { factors: a.factors | b.factors, power }
+                }
+                InstKind::Pure(Op::Add | Op::Sub, args) => {
+                    let (a, b) = (self.of(func, constants, args[0]), self.of(func, constants, args[1]));
+                    Bound { factors: a.factors | b.factors, power: a.power.max(b.power) }
+                }
+                InstKind::Pure(Op::Neg, args) => self.of(func, constants, args[0]),
+                _ => continue,
+            };
+            let v = inst.results[0];
+            if func.is_float(v) {
+                // It may be a factor itself.
+                self.list[v.0 as usize] =
+                    Some(Bound { factors: bound.factors | bit(v), power: bound.power.max(1) });
+                if func.value(v).free {
+                    self.highest = self.highest.max(bound.power);
+                }
+            }
+        }
+    }
+
+    fn of(&self, func: &Func, constants: &ValueMap<f64>, v: Value) -> Bound {
+        if number(func, constants, v).flatten().is_some() {
+            return Bound { factors: 0, power: 0 };
+        }
+        self.list[v.0 as usize].unwrap_or(Bound { factors: bit(v), power: 1 })
+    }
+}
+
+fn bit(v: Value) -> u64 {
+    1 << (v.0 % 64)
+}
+
+/// Whether a value is a constant, and which, if it is one that polynomials may have.
+fn number(func: &Func, constants: &ValueMap<f64>, v: Value) -> Option<Option<f64>> {
+    let c = *constants.get(&v)?;
+    let exact = || f64::from(c as f32) == c || *func.ty(v) == Type::Float(crate::ir::FloatKind::F64);
+    Some((nice(c) && exact()).then_some(c))
 }
 
 /// A product of powers, sorted by value.
@@ -67,22 +143,30 @@ struct Pass<'a> {
     /// What the function's own results depend on.
     primal: Activity,
     consumers: Vec<u32>,
-    constants: HashMap<Value, f64>,
+    constants: ValueMap<f64>,
+    bounds: Bounds,
     same: HashMap<Value, Value>,
 }
 
 impl Pass<'_> {
     fn block(&mut self, block: &mut Block) {
         for inst in &mut block.insts {
-            inst.kind.blocks_mut().into_iter().for_each(|nested| self.block(nested));
+            inst.kind.blocks_mut().for_each(|nested| self.block(nested));
+        }
+        let can_be_high = |v: Value| {
+            self.func.value(v).free
+                && self.bounds.list.get(v.0 as usize).copied().flatten().is_some_and(|b| b.power >= LEAST)
+        };
+        if !block.insts.iter().any(|inst| inst.results.first().is_some_and(|v| can_be_high(*v))) {
+            return;
         }
         let mut reader = Reader {
             func: self.func,
             constants: &self.constants,
             insts: &block.insts,
-            places: HashMap::default(),
+            places: ValueMap::default(),
             consumers: &self.consumers,
-            known: HashMap::default(),
+            known: [ValueMap::default(), ValueMap::default()],
             whole: HashSet::default(),
         };
         for (at, inst) in block.insts.iter().enumerate() {
@@ -109,7 +193,7 @@ impl Pass<'_> {
             roots.push(*v);
         }
         let mut plans = Vec::new();
-        for root in roots.into_iter().filter(|v| !inner.contains(v)) {
+        for root in roots.into_iter().filter(|v| can_be_high(*v) && !inner.contains(v)) {
             let poly = reader.poly(root, false);
             let highest = poly.iter().flat_map(|(_, mono)| mono).map(|(_, power)| *power).max();
             if highest.is_some_and(|p| p >= LEAST) && poly.iter().all(|(c, _)| nice(*c)) {
@@ -193,12 +277,13 @@ fn degree(mono: &Mono) -> u32 {
 /// Reads expressions of one block.
 struct Reader<'a> {
     func: &'a Func,
-    constants: &'a HashMap<Value, f64>,
+    constants: &'a ValueMap<f64>,
     insts: &'a [Inst],
     /// Where sums, products and signs of the block are made.
-    places: HashMap<Value, usize>,
+    places: ValueMap<usize>,
     consumers: &'a [u32],
-    known: HashMap<(Value, bool), Poly>,
+    /// Of values that stay, since others need them, and of others.
+    known: [ValueMap<Poly>; 2],
     /// Sums that are not multiplied out: factors like any other value.
     whole: HashSet<Value>,
 }
@@ -206,11 +291,11 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// A value as a polynomial. `shared`: what it is made of stays, since others need it.
     fn poly(&mut self, v: Value, shared: bool) -> Poly {
-        if let Some(poly) = self.known.get(&(v, shared)) {
+        if let Some(poly) = self.known[usize::from(shared)].get(&v) {
             return poly.clone();
         }
         let poly = Rc::new(self.read(v, shared).unwrap_or_else(|| atom(v)));
-        self.known.insert((v, shared), poly.clone());
+        self.known[usize::from(shared)].insert(v, poly.clone());
         poly
     }
 
@@ -225,10 +310,8 @@ impl Reader<'_> {
 
     /// `None` of what is a factor of its own.
     fn read(&mut self, v: Value, shared: bool) -> Option<Vec<(f64, Mono)>> {
-        if let Some(c) = self.constants.get(&v) {
-            let exact =
-                f64::from(*c as f32) == *c || *self.func.ty(v) == Type::Float(crate::ir::FloatKind::F64);
-            return (nice(*c) && exact).then(|| vec![(*c, Mono::new())]);
+        if let Some(c) = number(self.func, self.constants, v) {
+            return c.map(|c| vec![(c, Mono::new())]);
         }
         let InstKind::Pure(op, args) = &self.insts[*self.places.get(&v)?].kind else { return None };
         match op {

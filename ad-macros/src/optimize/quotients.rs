@@ -136,7 +136,7 @@ impl Pass<'_> {
         let mut divisors = Vec::new();
         body.visit(&mut |inst| {
             inside.extend(inst.results.iter().copied());
-            inst.kind.blocks().iter().for_each(|b| inside.extend(b.args.iter().copied()));
+            inst.kind.blocks().for_each(|b| inside.extend(b.args.iter().copied()));
             divisors.extend(self.division(inst).map(|(_, by)| by));
         });
         divisors.retain(|by| !inside.contains(by));

@@ -256,7 +256,7 @@ impl<'a> Slice<'a> {
         let mut inside: HashSet<Value> = l.body.args.iter().copied().collect();
         l.body.visit(&mut |inst| {
             inside.extend(inst.results.iter().copied());
-            inst.kind.blocks().iter().for_each(|b| inside.extend(b.args.iter().copied()));
+            inst.kind.blocks().for_each(|b| inside.extend(b.args.iter().copied()));
         });
         let mut written: HashSet<Buffer> = l.body.writes().into_iter().collect();
         written.extend(l.body.allocs());

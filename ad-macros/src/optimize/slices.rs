@@ -104,7 +104,7 @@ fn in_block(
 ) {
     let mut out = Vec::with_capacity(block.insts.len());
     for mut inst in std::mem::take(&mut block.insts) {
-        inst.kind.blocks_mut().into_iter().for_each(|b| in_block(func, windows, same, b));
+        inst.kind.blocks_mut().for_each(|b| in_block(func, windows, same, b));
         match &mut inst.kind {
             InstKind::Pure(Op::Len(buffer, axis), _) => {
                 if let Some(window) = windows.get(buffer) {

@@ -257,7 +257,7 @@ impl Pass<'_> {
     fn lane_loop<'i>(&self, inst: &'i Inst) -> Option<&'i ForLoop> {
         let (InstKind::For(l), Some(count)) = (&inst.kind, &self.func.lanes) else { return None };
         let over_lanes = matches!(self.defs.get(&l.hi), Some((Op::Int(text), _)) if text == count);
-        (over_lanes && l.body.insts.iter().all(|inst| inst.kind.blocks().is_empty())).then_some(l)
+        (over_lanes && l.body.insts.iter().all(|inst| inst.kind.blocks().next().is_none())).then_some(l)
     }
 
     /// Whether there is no loop in a block (but over lanes), no statement of the user's, and no way out.
@@ -267,7 +267,7 @@ impl Pass<'_> {
                 InstKind::For(_) => self.lane_loop(inst).is_some(),
                 InstKind::While { .. } => false,
                 InstKind::Effect(what, _) => what.check,
-                kind => kind.blocks().into_iter().all(|b| self.is_innermost(b)),
+                kind => kind.blocks().all(|b| self.is_innermost(b)),
             })
     }
 

@@ -17,7 +17,7 @@ use rustc_hash::FxHashMap as HashMap;
 use crate::analysis::activity::{self, Activity};
 use crate::ir::{
     Arg, BarArg, Binding, Block, Buffer, BufferData, Builder, Call, CallMode, Dim, Func, Inst, InstKind,
-    Mark, Op, Output, Param, Stack, StackData, Storage, StoreMode, Type, Value,
+    Mark, Op, Output, Param, Stack, StackData, Storage, StoreMode, Type, Value, ValueMap,
 };
 use crate::rules;
 
@@ -113,7 +113,7 @@ pub(super) struct Forward<'a, C> {
     pub(super) b: Builder,
     active: &'a Activity,
     carried: C,
-    pub(super) dots: HashMap<Value, Value>,
+    pub(super) dots: ValueMap<Value>,
     pub(super) buffers: HashMap<Buffer, Buffer>,
     stacks: HashMap<Stack, Stack>,
 }
@@ -125,7 +125,7 @@ impl<'a, C: Carried> Forward<'a, C> {
             b: Builder::new(src.clone()),
             active,
             carried,
-            dots: HashMap::default(),
+            dots: ValueMap::default(),
             buffers: HashMap::default(),
             stacks: HashMap::default(),
         }

@@ -98,7 +98,7 @@ pub(crate) fn without_effects(mut func: Func) -> Func {
             !with_operands || diverges && k == last
         });
         for inst in &mut block.insts {
-            inst.kind.blocks_mut().into_iter().for_each(clear);
+            inst.kind.blocks_mut().for_each(clear);
         }
     }
     clear(&mut func.body);

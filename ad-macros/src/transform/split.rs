@@ -127,7 +127,7 @@ impl<'f> Choice<'f> {
                 }
                 _ => {}
             }
-            inst.kind.blocks().into_iter().for_each(|b| self.index(b));
+            inst.kind.blocks().for_each(|b| self.index(b));
         }
     }
 
@@ -176,7 +176,7 @@ impl<'f> Choice<'f> {
                 InstKind::While { body, .. } => body.args.clone(),
                 _ => inst.results.clone(),
             };
-            for (k, b) in inst.kind.blocks().into_iter().enumerate() {
+            for (k, b) in inst.kind.blocks().enumerate() {
                 self.uses(b, used);
                 let is_test = matches!(inst.kind, InstKind::While { .. }) && k == 0;
                 for (y, r) in b.yields.iter().zip(&results) {
@@ -373,8 +373,7 @@ impl Instrument<'_> {
         block.args.iter().any(|v| self.saved.contains(v))
             || block.insts.iter().any(|inst| {
                 inst.results.iter().any(|v| self.saved.contains(v))
-                    || matches!(inst.kind, InstKind::If { .. })
-                        && inst.kind.blocks().into_iter().any(|b| self.saves(b))
+                    || matches!(inst.kind, InstKind::If { .. }) && inst.kind.blocks().any(|b| self.saves(b))
             })
     }
 

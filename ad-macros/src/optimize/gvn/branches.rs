@@ -201,6 +201,6 @@ pub(super) fn hand_out(func: &mut Func, block: &mut Block, exports: &HashMap<Val
                 }
             }
         }
-        inst.kind.blocks_mut().into_iter().for_each(|nested| hand_out(func, nested, exports));
+        inst.kind.blocks_mut().for_each(|nested| hand_out(func, nested, exports));
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn split_calls(mut func: Func) -> Func {
 fn in_block(func: &mut Func, block: &mut Block) {
     let mut insts = Vec::with_capacity(block.insts.len());
     for mut inst in std::mem::take(&mut block.insts) {
-        inst.kind.blocks_mut().into_iter().for_each(|b| in_block(func, b));
+        inst.kind.blocks_mut().for_each(|b| in_block(func, b));
         if let InstKind::Call(call) = &mut inst.kind {
             let first = match call.mode {
                 CallMode::Jvp => {

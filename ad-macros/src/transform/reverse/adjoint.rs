@@ -90,7 +90,7 @@ impl Reverse<'_> {
 
     /// New buffers that a loop nest sets, each place once and without a look at it: their adjoints need not be cleared.
     fn makes(&self, inst: &Inst, l: &ForLoop, before: &[Inst]) -> Vec<Buffer> {
-        let mut list = inst.kind.blocks().iter().flat_map(|b| b.writes()).collect::<Vec<_>>();
+        let mut list = inst.kind.blocks().flat_map(|b| b.writes()).collect::<Vec<_>>();
         list.retain(|b| self.active.buffer(*b) && is_new(*b, before) && self.defs.sets_each(l, *b));
         list
     }
@@ -203,7 +203,7 @@ impl Reverse<'_> {
             defined.extend(block.args.iter().copied());
             block.visit(&mut |inst| {
                 defined.extend(inst.results.iter().copied());
-                inst.kind.blocks().iter().for_each(|b| defined.extend(b.args.iter().copied()));
+                inst.kind.blocks().for_each(|b| defined.extend(b.args.iter().copied()));
             });
         }
         let mut free = BTreeSet::new();
