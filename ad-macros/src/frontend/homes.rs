@@ -71,6 +71,15 @@ impl Lower<'_> {
         outside: usize,
     ) {
         match (old, new) {
+            // Several arrays that grow together.
+            (old, Val::Columns(_) | Val::Ragged(_)) if super::patterns::blank(old) => {
+                let name = self.s.vars[var].name.clone();
+                self.diagnostics.cause(
+                    self.here,
+                    format!("the macro cannot follow what `{name}` holds from round to round"),
+                    "keep numbers, an array or a vector of numbers in the option, or a `bool` and the rows in variables of their own",
+                );
+            }
             (Val::Unset, Val::View(view)) => homes.extend(self.home(var, path, view, outside)),
             (Val::View(a), Val::View(b)) if a.buffer != b.buffer && !a.by_ref && !b.by_ref => {
                 homes.extend(self.home(var, path, b, outside));

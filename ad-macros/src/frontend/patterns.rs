@@ -707,10 +707,9 @@ pub(super) fn without_names(pat: &syn::Pat) -> syn::Pat {
 }
 
 /// Whether nothing at all has been put into a variant yet, as in the first trials of a loop: it is not there.
-fn blank(val: &Val) -> bool {
+pub(super) fn blank(val: &Val) -> bool {
     match val {
         Val::Unset => true,
-        Val::Tuple(parts) | Val::Struct(_, parts) => !parts.is_empty() && parts.iter().all(blank),
-        _ => false,
+        other => other.parts().is_some_and(|parts| !parts.is_empty() && parts.iter().all(blank)),
     }
 }

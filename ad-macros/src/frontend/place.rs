@@ -139,7 +139,13 @@ impl Lower<'_> {
         }
         match &parts[0] {
             Val::View(data) => View { range: Some((start, len)), by_ref: true, ..data.clone() },
-            _ => unreachable!("the elements are a buffer"),
+            // In a trial: of what an option holds nothing is known yet.
+            _ => {
+                let (zero, fill) =
+                    (self.s.b.int("0_usize"), self.s.b.float(0.0, Type::Float(crate::ir::FloatKind::Infer)));
+                let none = self.declare_buffer("row", vec![Dim::Dyn(zero)], fill);
+                View { range: Some((zero, zero)), by_ref: true, ..none }
+            }
         }
     }
 
