@@ -456,13 +456,15 @@ fn operator(
             let part = |p: Product| -> Option<Part<'_>> {
                 if let Some(func) = made.get(&p) {
                     let beside = operators.beside(p, reach);
-                    return Some(beside.map_or(Part::Brought(Cow::Borrowed(func)), Part::Beside));
+                    return Some(
+                        beside.map_or_else(|| Part::Brought(Box::new(Cow::Borrowed(func))), Part::Beside),
+                    );
                 }
                 let func = match p {
                     Product::HvpBlock => derivatives.block(&backend::lanes_name(sig, derivatives.f))?,
                     _ => derivatives.product(p),
                 };
-                Some(Part::Brought(Cow::Owned(func)))
+                Some(Part::Brought(Box::new(Cow::Owned(func))))
             };
             let block = part(Product::HvpBlock);
             Some(operators.hessian(&part(Product::Hvp)?, block.as_ref(), &part(Product::Grad)?))

@@ -56,7 +56,7 @@ pub(crate) enum Part<'f> {
     /// A function that is there anyway, by its path.
     Beside(TokenStream),
     /// One that the operator brings along.
-    Brought(Cow<'f, Func>),
+    Brought(Box<Cow<'f, Func>>),
 }
 
 /// What the functions know of the user's.
@@ -150,7 +150,7 @@ impl<'s> Operators<'s> {
         let brought: Vec<_> = parts
             .iter()
             .filter_map(|(name, part)| match part {
-                Part::Brought(func) => Some((*name, &**func)),
+                Part::Brought(func) => Some((*name, &***func)),
                 Part::Beside(_) => None,
             })
             .collect();

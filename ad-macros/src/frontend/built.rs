@@ -186,7 +186,7 @@ impl Lower<'_> {
             (quote!(#e;), None)
         };
         let results: Vec<TokenStream> =
-            value.into_iter().chain(names.iter().map(|name| name.to_token_stream())).collect();
+            value.into_iter().chain(names.iter().map(ToTokens::to_token_stream)).collect();
         let tokens = quote!({
             #(let mut #names = ::core::clone::Clone::clone(&#before);)*
             #bound

@@ -13,18 +13,8 @@ impl Lower<'_> {
     pub(super) fn is_row_of_parts(&self, val: &Val) -> bool {
         let (Val::Struct(_, parts) | Val::Tuple(parts)) = val else { return false };
         !parts.is_empty()
-            && parts.iter().all(|part| self.is_part_of_row(part))
+            && parts.iter().all(is_part_of_row)
             && (has_no_references(val) || parts.iter().any(|part| self.has_element(part)))
-    }
-
-    fn is_part_of_row(&self, val: &Val) -> bool {
-        match val {
-            Val::View(view) => view.by_ref && !view.prefix.is_empty(),
-            Val::Struct(_, parts) | Val::Tuple(parts) => {
-                !parts.is_empty() && parts.iter().all(|part| self.is_part_of_row(part))
-            }
-            _ => false,
-        }
     }
 
     /// Whether a reference to a single element is in it.
@@ -87,6 +77,14 @@ impl Lower<'_> {
             val if within => self.places_in(val),
             _ => None,
         }
+    }
+}
+
+fn is_part_of_row(val: &Val) -> bool {
+    match val {
+        Val::View(view) => view.by_ref && !view.prefix.is_empty(),
+        Val::Struct(_, parts) | Val::Tuple(parts) => !parts.is_empty() && parts.iter().all(is_part_of_row),
+        _ => false,
     }
 }
 

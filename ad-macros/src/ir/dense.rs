@@ -29,6 +29,8 @@ impl<T> ValueMap<T> {
         }
     }
 
+    // By reference, as of the maps of std.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
     pub(crate) fn get(&self, v: &Value) -> Option<&T> {
         match self.place(*v) {
             None => None,
@@ -36,6 +38,7 @@ impl<T> ValueMap<T> {
         }
     }
 
+    #[allow(clippy::trivially_copy_pass_by_ref)]
     pub(crate) fn contains_key(&self, v: &Value) -> bool {
         self.place(*v).is_some()
     }

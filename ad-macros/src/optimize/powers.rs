@@ -114,7 +114,7 @@ impl Bounds {
     }
 
     fn of(&self, func: &Func, constants: &ValueMap<f64>, v: Value) -> Bound {
-        if number(func, constants, v).flatten().is_some() {
+        if number(func, constants, v).is_some() {
             return Bound { factors: 0, power: 0 };
         }
         self.list[v.0 as usize].unwrap_or(Bound { factors: bit(v), power: 1 })
@@ -125,11 +125,11 @@ fn bit(v: Value) -> u64 {
     1 << (v.0 % 64)
 }
 
-/// Whether a value is a constant, and which, if it is one that polynomials may have.
-fn number(func: &Func, constants: &ValueMap<f64>, v: Value) -> Option<Option<f64>> {
+/// A constant, if it is one that polynomials may have.
+fn number(func: &Func, constants: &ValueMap<f64>, v: Value) -> Option<f64> {
     let c = *constants.get(&v)?;
     let exact = || f64::from(c as f32) == c || *func.ty(v) == Type::Float(crate::ir::FloatKind::F64);
-    Some((nice(c) && exact()).then_some(c))
+    (nice(c) && exact()).then_some(c)
 }
 
 /// A product of powers, sorted by value.
@@ -311,7 +311,7 @@ impl Reader<'_> {
     /// `None` of what is a factor of its own.
     fn read(&mut self, v: Value, shared: bool) -> Option<Vec<(f64, Mono)>> {
         if let Some(c) = number(self.func, self.constants, v) {
-            return c.map(|c| vec![(c, Mono::new())]);
+            return Some(vec![(c, Mono::new())]);
         }
         let InstKind::Pure(op, args) = &self.insts[*self.places.get(&v)?].kind else { return None };
         match op {

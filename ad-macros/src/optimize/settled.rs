@@ -90,7 +90,7 @@ impl Sum {
             InstKind::If { .. } => 12,
             InstKind::For(l) => {
                 let flags = [l.inclusive, l.rev, l.flipped, l.step.is_some()];
-                13 | flags.iter().enumerate().map(|(k, set)| usize::from(*set) << (8 + k)).sum::<usize>()
+                13 + flags.iter().enumerate().map(|(k, set)| usize::from(*set) << (8 + k)).sum::<usize>()
             }
             InstKind::While { .. } => 14,
             InstKind::Call(_) => 15,

@@ -186,13 +186,13 @@ pub(super) fn hand_out(func: &mut Func, block: &mut Block, exports: &HashMap<Val
     }
     for inst in &mut block.insts {
         if let InstKind::If { then_block, else_block, .. } = &mut inst.kind {
-            let mut sides = [then_block, else_block];
+            let sides = [then_block, else_block];
             let made = sides.iter().flat_map(|block| &block.insts).flat_map(|i| &i.results);
             let wanted: Vec<_> = made.filter_map(|v| Some((*v, *exports.get(v)?))).collect();
             for (inner, (result, side)) in wanted {
                 inst.results.push(result);
                 sides[side].yields.push(inner);
-                let other = &mut sides[1 - side];
+                let other = &mut *sides[1 - side];
                 if !other.diverges {
                     let zero = func.new_value(func.ty(inner).clone(), None);
                     let kind = InstKind::Pure(Op::Float(0.0), Vec::new());

@@ -38,7 +38,7 @@ impl Widen<'_> {
             |at: &usize| matches!(&self.l.body.insts[*at].kind, InstKind::Pure(op, _) if is_expensive(op));
         in_place
             && plan.scatter.iter().all(|at| plan.direct.contains(at))
-            && !(plan.compute.iter().any(calls) && !plan.scatter.is_empty())
+            && (plan.scatter.is_empty() || !plan.compute.iter().any(calls))
             && !plan.ordered.is_empty()
             && plan.ordered.iter().all(Option::is_none)
     }

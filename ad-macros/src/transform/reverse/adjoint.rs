@@ -90,7 +90,7 @@ impl Reverse<'_> {
 
     /// New buffers that a loop nest sets, each place once and without a look at it: their adjoints need not be cleared.
     fn makes(&self, inst: &Inst, l: &ForLoop, before: &[Inst]) -> Vec<Buffer> {
-        let mut list = inst.kind.blocks().flat_map(|b| b.writes()).collect::<Vec<_>>();
+        let mut list = inst.kind.blocks().flat_map(Block::writes).collect::<Vec<_>>();
         list.retain(|b| self.active.buffer(*b) && is_new(*b, before) && self.defs.sets_each(l, *b));
         list
     }

@@ -31,7 +31,7 @@ impl Pin<'_> {
     /// `copies`: those that still hold what their buffers do.
     fn block(&mut self, block: Block, mut copies: HashMap<Buffer, Buffer>) {
         for mut inst in block.insts {
-            let written: Vec<Buffer> = inst.kind.blocks().flat_map(|b| b.writes()).collect();
+            let written: Vec<Buffer> = inst.kind.blocks().flat_map(Block::writes).collect();
             copies.retain(|b, _| !written.contains(b));
             for nested in inst.kind.blocks_mut() {
                 let (yields, diverges) = (nested.yields.clone(), nested.diverges);
