@@ -625,16 +625,6 @@ mod places {
         pub(crate) fn method_in_part(&self, x: &[f64; N]) -> f64 {
             self.0 * x[0] * x[0] * x[1]
         }
-
-        #[differentiable]
-        pub(crate) fn associated(x: &[f64; N]) -> f64 {
-            x[0] * x[0] * x[1]
-        }
-
-        #[differentiable(only(hessian))]
-        pub(crate) fn associated_alone(x: &[f64; N]) -> f64 {
-            x[0] * x[0] * x[1]
-        }
     }
 
     pub(crate) trait Cost {
@@ -654,16 +644,12 @@ mod places {
         }
     }
 
-    #[differentiable(wrt(x))]
-    pub(crate) fn generic<S: AsRef<[f64]>, const N: usize>(x: &[f64; N], s: &S) -> f64 {
-        let s = s.as_ref();
-        s[0] * x[0] * x[0] * x[1]
-    }
-
-    #[differentiable(wrt(x), only(hessian))]
-    pub(crate) fn generic_alone<S: AsRef<[f64]>, const N: usize>(x: &[f64; N], s: &S) -> f64 {
-        let s = s.as_ref();
-        s[0] * x[0] * x[0] * x[1]
+    /// The derivatives of a trait's methods are of the type, and private.
+    pub(crate) fn of_trait<'a>(
+        cubic: &'a Cubic<2>,
+        x: &'a [f64],
+    ) -> [Box<dyn ad_runtime::operators::HessianOperator<Scalar = f64> + 'a>; 2] {
+        [Box::new(cubic.of_trait_hessian(x)), Box::new(cubic.of_trait_alone_hessian(x))]
     }
 
     /// A parameter and a constant hide what stands beside.
@@ -729,20 +715,15 @@ fn hessians_call_what_stands_beside_them_or_bring_it_along() {
     fn nested(x: &[f64]) -> f64 {
         x[0] * x[0] * x[1]
     }
-    let (x, xs, cubic) = ([2.0, 3.0], &[2.0, 3.0][..], Cubic::<2>(1.0));
-    let one = vec![1.0];
     use places::{Cubic, inner};
-    // Those of a trait's methods are of the type.
-    let operators: [&dyn HessianOperator<Scalar = f64>; 17] = [
+    let (x, xs, cubic) = ([2.0, 3.0], &[2.0, 3.0][..], Cubic::<2>(1.0));
+    let [of_trait, of_trait_alone] = places::of_trait(&cubic, xs);
+    let operators: [&dyn HessianOperator<Scalar = f64>; 13] = [
         &cubic.method_hessian(&x),
         &cubic.method_alone_hessian(&x),
         &cubic.method_in_part_hessian(&x),
-        &Cubic::<2>::associated_hessian(&x),
-        &Cubic::<2>::associated_alone_hessian(&x),
-        &cubic.of_trait_hessian(xs),
-        &cubic.of_trait_alone_hessian(xs),
-        &places::generic_hessian(&x, &one),
-        &places::generic_alone_hessian(&x, &one),
+        &*of_trait,
+        &*of_trait_alone,
         &places::hidden_hessian(&x, 1.0),
         &inner::twice_hessian(xs),
         &inner::Same::twice_hessian(xs),
@@ -753,13 +734,11 @@ fn hessians_call_what_stands_beside_them_or_bring_it_along() {
         &nested_hessian(xs),
     ];
     for operator in operators {
-        let (mut column, mut block, mut gradient) = ([f64::NAN; 2], [f64::NAN; 10], [f64::NAN; 2]);
+        let (mut column, mut block) = ([f64::NAN; 2], [f64::NAN; 10]);
         operator.apply(&[1.0, 10.0], &mut column);
         assert_eq!(column, [46.0, 4.0]);
         // Five directions, four of which go together.
         operator.apply_block(&[1.0, 10.0, 1.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 2.0], &mut block);
         assert_eq!(block, [46.0, 4.0, 6.0, 4.0, 4.0, 0.0, 12.0, 8.0, 8.0, 0.0]);
-        operator.gradient(&mut gradient);
-        assert_eq!(gradient, [12.0, 4.0]);
     }
 }
