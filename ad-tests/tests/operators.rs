@@ -606,6 +606,7 @@ fn what_a_pattern_is_valid_for() {
 /// `f_hessian` calls the products that stand beside it, or brings along what `only(..)` leaves out: of one cubic, `x²y`, in all places
 /// where functions stand.
 mod places {
+    #![allow(non_upper_case_globals)]
     use ad_runtime::differentiable;
 
     pub(crate) struct Cubic<const N: usize>(pub(crate) f64);
@@ -649,6 +650,7 @@ mod places {
         cubic: &'a Cubic<2>,
         x: &'a [f64],
     ) -> [Box<dyn ad_runtime::operators::HessianOperator<Scalar = f64> + 'a>; 2] {
+        assert_eq!(Cost::of_trait(cubic, x), Cost::of_trait_alone(cubic, x));
         [Box::new(cubic.of_trait_hessian(x)), Box::new(cubic.of_trait_alone_hessian(x))]
     }
 

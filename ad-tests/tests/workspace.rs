@@ -43,7 +43,7 @@ fn ragged(x: &[Vec<f64>]) -> f64 {
     let mut y = x.to_vec();
     for i in 0..y.len() {
         for j in 1..y[i].len() {
-            y[i][j] = y[i][j] * y[i][j - 1];
+            y[i][j] *= y[i][j - 1];
         }
     }
     let mut s = 0.0;
