@@ -605,9 +605,10 @@ fn what_a_pattern_is_valid_for() {
 
 /// `f_hessian` calls the products that stand beside it, or brings along what `only(..)` leaves out: of one cubic, `x²y`, in all places
 /// where functions stand.
+#[allow(non_upper_case_globals, dead_code)]
 mod places {
-    #![allow(non_upper_case_globals)]
     use ad_runtime::differentiable;
+    use ad_runtime::operators::{Hessian, HessianOperator};
 
     pub(crate) struct Cubic<const N: usize>(pub(crate) f64);
 
@@ -625,6 +626,16 @@ mod places {
         #[differentiable(only(hessian, grad))]
         pub(crate) fn method_in_part(&self, x: &[f64; N]) -> f64 {
             self.0 * x[0] * x[0] * x[1]
+        }
+
+        #[differentiable]
+        pub(crate) fn associated(x: &[f64; N]) -> f64 {
+            x[0] * x[0] * x[1]
+        }
+
+        #[differentiable(only(hessian))]
+        pub(crate) fn associated_alone(x: &[f64; N]) -> f64 {
+            x[0] * x[0] * x[1]
         }
     }
 
@@ -645,18 +656,20 @@ mod places {
         }
     }
 
-    /// The derivatives of a trait's methods are of the type, and private.
-    pub(crate) fn of_trait<'a>(
-        cubic: &'a Cubic<2>,
-        x: &'a [f64],
-    ) -> [Box<dyn ad_runtime::operators::HessianOperator<Scalar = f64> + 'a>; 2] {
-        assert_eq!(Cost::of_trait(cubic, x), Cost::of_trait_alone(cubic, x));
-        [Box::new(cubic.of_trait_hessian(x)), Box::new(cubic.of_trait_alone_hessian(x))]
+    #[differentiable(wrt(x))]
+    pub(crate) fn generic<D: Copy + Into<f64>, const N: usize>(x: &[f64; N], d: D) -> f64 {
+        let d: f64 = d.into();
+        d * x[0] * x[0] * x[1]
+    }
+
+    #[differentiable(wrt(x), only(hessian))]
+    pub(crate) fn generic_alone<D: Copy + Into<f64>, const N: usize>(x: &[f64; N], d: D) -> f64 {
+        let d: f64 = d.into();
+        d * x[0] * x[0] * x[1]
     }
 
     /// A parameter and a constant hide what stands beside.
     #[differentiable(wrt(x))]
-    #[allow(non_upper_case_globals)]
     pub(crate) fn hidden<const hidden_grad: usize>(x: &[f64; hidden_grad], hidden_hvp: f64) -> f64 {
         hidden_hvp * x[0] * x[0] * x[1]
     }
@@ -708,39 +721,47 @@ mod places {
     pub(crate) fn old(x: &[f64]) -> f64 {
         x[0] * x[0] * x[1]
     }
-}
 
-#[test]
-#[allow(deprecated)]
-fn hessians_call_what_stands_beside_them_or_bring_it_along() {
-    #[differentiable]
-    fn nested(x: &[f64]) -> f64 {
-        x[0] * x[0] * x[1]
-    }
-    use places::{Cubic, inner};
-    let (x, xs, cubic) = ([2.0, 3.0], &[2.0, 3.0][..], Cubic::<2>(1.0));
-    let [of_trait, of_trait_alone] = places::of_trait(&cubic, xs);
-    let operators: [&dyn HessianOperator<Scalar = f64>; 13] = [
-        &cubic.method_hessian(&x),
-        &cubic.method_alone_hessian(&x),
-        &cubic.method_in_part_hessian(&x),
-        &*of_trait,
-        &*of_trait_alone,
-        &places::hidden_hessian(&x, 1.0),
-        &inner::twice_hessian(xs),
-        &inner::Same::twice_hessian(xs),
-        &inner::Same::of_a_macro_hessian(xs),
-        &places::by_macro_hessian(xs),
-        &places::with_attributes_hessian(xs),
-        &places::old_hessian(xs),
-        &nested_hessian(xs),
-    ];
-    for operator in operators {
-        let (mut column, mut block) = ([f64::NAN; 2], [f64::NAN; 10]);
+    fn check<P, G, B>(operator: &Hessian<f64, P, G, B>)
+    where
+        P: Fn(&[f64], &mut [f64]),
+        G: Fn(&mut [f64]) -> f64,
+        Hessian<f64, P, G, B>: HessianOperator<Scalar = f64>,
+    {
+        let (mut column, mut block, mut gradient) = ([f64::NAN; 2], [f64::NAN; 10], [f64::NAN; 2]);
         operator.apply(&[1.0, 10.0], &mut column);
         assert_eq!(column, [46.0, 4.0]);
         // Five directions, four of which go together.
         operator.apply_block(&[1.0, 10.0, 1.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 2.0], &mut block);
         assert_eq!(block, [46.0, 4.0, 6.0, 4.0, 4.0, 0.0, 12.0, 8.0, 8.0, 0.0]);
+        assert_eq!(operator.gradient(&mut gradient), 12.0);
+        assert_eq!(gradient, [12.0, 4.0]);
+    }
+
+    #[test]
+    #[allow(deprecated)]
+    fn hessians_call_what_stands_beside_them_or_bring_it_along() {
+        #[differentiable]
+        fn nested(x: &[f64]) -> f64 {
+            x[0] * x[0] * x[1]
+        }
+        let (x, xs, cubic) = ([2.0, 3.0], &[2.0, 3.0][..], Cubic::<2>(1.0));
+        check(&cubic.method_hessian(&x));
+        check(&cubic.method_alone_hessian(&x));
+        check(&cubic.method_in_part_hessian(&x));
+        check(&Cubic::<2>::associated_hessian(&x));
+        check(&Cubic::<2>::associated_alone_hessian(&x));
+        check(&cubic.of_trait_hessian(xs));
+        check(&cubic.of_trait_alone_hessian(xs));
+        check(&generic_hessian(&x, 1.0_f32));
+        check(&generic_alone_hessian(&x, 1.0_f32));
+        check(&hidden_hessian(&x, 1.0));
+        check(&inner::twice_hessian(xs));
+        check(&inner::Same::twice_hessian(xs));
+        check(&inner::Same::of_a_macro_hessian(xs));
+        check(&by_macro_hessian(xs));
+        check(&with_attributes_hessian(xs));
+        check(&old_hessian(xs));
+        check(&nested_hessian(xs));
     }
 }

@@ -1,6 +1,6 @@
 //! How pure values are made, for passes that look at indices: literals, and places that move with a loop.
 
-use crate::ir::{Func, InstKind, Op, Value, ValueMap};
+use crate::ir::{ForLoop, Func, InstKind, Op, Value, ValueMap};
 
 /// Operation and operands of each pure value.
 pub(crate) type Definitions = ValueMap<(Op, Vec<Value>)>;
@@ -57,6 +57,22 @@ pub(crate) fn offset(defs: &Definitions, v: Value, i: Value) -> Option<i64> {
         (Op::Add, args) if args[0] == i => literal(args[1]),
         (Op::Add, args) if args[1] == i => literal(args[0]),
         (Op::Sub, args) if args[0] == i => literal(args[1]).map(|c| -c),
+        _ => None,
+    }
+}
+
+/// Whether a value is `i + fixed` (true) or the same in all rounds (false); `None` if neither.
+pub(crate) fn moves(l: &ForLoop, v: Value) -> Option<bool> {
+    if l.body.args.contains(&v) {
+        return (v == l.body.args[0]).then_some(true);
+    }
+    let Some(def) = l.body.insts.iter().find(|i| i.results.contains(&v)) else { return Some(false) };
+    let InstKind::Pure(op, args) = &def.kind else { return None };
+    let args: Vec<bool> = args.iter().map(|a| moves(l, *a)).collect::<Option<_>>()?;
+    match (op, args.as_slice()) {
+        (_, fixed) if !fixed.contains(&true) => Some(false),
+        (Op::Add, [a, b]) if a != b => Some(true),
+        (Op::Sub, [true, false]) => Some(true),
         _ => None,
     }
 }

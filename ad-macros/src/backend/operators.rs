@@ -354,7 +354,8 @@ impl<'s> Operators<'s> {
             quote!(#hidden #function)
         };
         let inside: TokenStream = list.iter().map(|(name, func)| emit(name, func, false)).collect();
-        if self.sig.receiver.is_none() && !mentions_self(&inside) {
+        // Inner functions do not see the parameters of a block either.
+        if self.sig.receiver.is_none() && self.sig.around.is_empty() && !mentions_self(&inside) {
             return (inside, quote!(), list.iter().map(|(name, _)| quote!(#name)).collect());
         }
         let names: Vec<Ident> = list.iter().map(|(name, _)| format_ident!("{name}_{of}_{f}")).collect();

@@ -19,8 +19,9 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap as HashMap;
 
+use super::terms::{Written, consumers, is_power_of_two, nice, usable};
 use crate::analysis::activity::{self, Activity};
-use crate::ir::{Binding, Block, Dim, FloatKind, Func, Inst, InstKind, Op, Type, Value};
+use crate::ir::{Block, Func, Inst, InstKind, Op, Value};
 
 /// Runs the pass.
 pub(crate) fn collect(mut func: Func) -> Func {
@@ -48,35 +49,6 @@ pub(crate) fn collect(mut func: Func) -> Func {
     func
 }
 
-/// By how many instructions (and blocks, outputs, lengths) each value is used.
-pub(super) fn consumers(func: &Func) -> Vec<u32> {
-    fn block(b: &Block, count: &mut [u32], used: &mut Vec<Value>) {
-        for inst in &b.insts {
-            used.clear();
-            inst.kind.each_operand(|v| {
-                if !used.contains(&v) {
-                    used.push(v);
-                }
-            });
-            used.iter().for_each(|v| count[v.0 as usize] += 1);
-            inst.kind.blocks().for_each(|nested| block(nested, count, used));
-        }
-        b.yields.iter().for_each(|v| count[v.0 as usize] += 1);
-    }
-    let mut count = vec![0; func.values.len()];
-    block(&func.body, &mut count, &mut Vec::new());
-    let outputs = func.outputs.iter().filter_map(|o| match o.binding {
-        Binding::Value(v) => Some(v),
-        Binding::Buffer(_) => None,
-    });
-    let lengths = func.buffers.iter().flat_map(|b| &b.dims).filter_map(|d| match d {
-        Dim::Dyn(v) => Some(*v),
-        _ => None,
-    });
-    outputs.chain(lengths).for_each(|v| count[v.0 as usize] += 1);
-    count
-}
-
 /// An expression without its constant factor.
 #[derive(PartialEq, Debug)]
 enum Node {
@@ -99,6 +71,9 @@ struct Pass<'a> {
     places: Vec<u32>,
     same: HashMap<Value, Value>,
 }
+
+/// Sums of more terms are not searched for common factors.
+const MANY: usize = 32;
 
 /// Not in this block.
 const NOWHERE: u32 = u32::MAX;
@@ -197,11 +172,10 @@ impl Pass<'_> {
             let goal = best.as_ref().map_or(old, |(cost, ..)| *cost);
             if !failed && nice(c) && least(&node) < goal {
                 let ty = self.func.ty(root).clone();
-                let mut writer = Writer { func: self.func, ty, args, out: Vec::new(), failed: false };
+                let mut writer = Writer { to: Written::new(self.func, ty), args };
                 let v = writer.write(&node);
-                let v = writer.scale(c, v);
-                let (out, failed) = (writer.out, writer.failed);
-                let new = out.iter().filter(|i| !matches!(i.kind, InstKind::Pure(Op::Float(_), _))).count();
+                let v = writer.to.scale(c, v);
+                let (new, failed, out) = (writer.to.cost(), writer.to.failed, writer.to.out);
                 // A value whose type rustc alone knows does not stand for one that is known to be a float.
                 let fits = self.func.ty(v) == self.func.ty(root);
                 if !failed && fits && new < goal {
@@ -243,11 +217,6 @@ fn least(node: &Node) -> usize {
             terms.len().saturating_sub(1) + terms.iter().map(|(_, node)| least(node)).sum::<usize>()
         }
     }
-}
-
-/// Whether a constant may be multiplied in elsewhere: others may be there to hold off an overflow.
-pub(super) fn nice(c: f64) -> bool {
-    (2.0f64.powi(-20)..=2.0f64.powi(20)).contains(&c.abs())
 }
 
 impl Reader<'_> {
@@ -326,14 +295,7 @@ impl Reader<'_> {
     }
 
     fn constant(&self, v: Value) -> Option<f64> {
-        let c = self.constants[v.0 as usize]?;
-        let c = match self.func.ty(v) {
-            Type::Float(FloatKind::F32) => f64::from(c as f32),
-            // Of a generic float only what is the same in all types.
-            Type::Float(FloatKind::Param(_)) if f64::from(c as f32) != c => return None,
-            _ => c,
-        };
-        nice(c).then_some(c)
+        usable(self.func, v, self.constants[v.0 as usize]?)
     }
 
     /// A sum of terms: like ones together, common factors and the common constant taken out.
@@ -345,7 +307,10 @@ impl Reader<'_> {
                 None => list.push((c, node)),
             }
         }
-        while let Some(factor) = common_factor(&list) {
+        // The search takes the square of the number of terms for each factor found.
+        while list.len() <= MANY
+            && let Some(factor) = common_factor(&list)
+        {
             let mut inner = Vec::new();
             let mut at = None;
             let mut rest = Vec::new();
@@ -373,10 +338,6 @@ impl Reader<'_> {
         list.iter_mut().for_each(|(c, _)| *c /= content);
         (content, Rc::new(Node::Sum(list)))
     }
-}
-
-fn is_power_of_two(c: f64) -> bool {
-    c.is_normal() && c.to_bits() & ((1 << 52) - 1) == 0
 }
 
 fn product(a: Rc<Node>, b: Rc<Node>) -> Rc<Node> {
@@ -426,48 +387,19 @@ fn content(list: &[Term]) -> f64 {
 
 /// Writes an expression as instructions.
 struct Writer<'a> {
-    func: &'a mut Func,
-    ty: Type,
+    to: Written<'a>,
     /// What the block is handed from round to round: added last, so that the next round waits for one addition.
     args: &'a [Value],
-    out: Vec<Inst>,
-    failed: bool,
 }
 
 impl Writer<'_> {
-    fn op(&mut self, op: Op, args: Vec<Value>) -> Value {
-        let v = self.func.new_value(self.ty.clone(), None);
-        self.func.values[v.0 as usize].free = true;
-        self.out.push(Inst { results: vec![v], kind: InstKind::Pure(op, args) });
-        v
-    }
-
-    fn constant(&mut self, c: f64) -> Value {
-        let generic = matches!(self.ty, Type::Float(FloatKind::Param(_)));
-        self.failed |= !nice(c) || (generic && f64::from(c as f32) != c);
-        self.op(Op::Float(c), Vec::new())
-    }
-
-    fn scale(&mut self, c: f64, v: Value) -> Value {
-        if c == 1.0 {
-            v
-        } else if c == -1.0 {
-            self.op(Op::Neg, vec![v])
-        } else if c == 2.0 {
-            self.op(Op::Add, vec![v, v])
-        } else {
-            let c = self.constant(c);
-            self.op(Op::Mul, vec![c, v])
-        }
-    }
-
     fn write(&mut self, node: &Node) -> Value {
         match node {
-            Node::One => self.constant(1.0),
+            Node::One => self.to.constant(1.0),
             Node::Leaf(v) => *v,
             Node::Mul(a, b) => {
                 let (a, b) = (self.write(a), self.write(b));
-                self.op(Op::Mul, vec![a, b])
+                self.to.op(Op::Mul, vec![a, b])
             }
             Node::Sum(terms) => self.sum(terms),
         }
@@ -501,20 +433,20 @@ impl Writer<'_> {
             list[..=start].rotate_right(1);
             let mut group: Option<Value> = None;
             for (c, node) in list {
-                let v = if size.is_nan() { self.constant(c.abs()) } else { self.write(node) };
+                let v = if size.is_nan() { self.to.constant(c.abs()) } else { self.write(node) };
                 group = Some(match group {
                     None => v,
-                    Some(sum) if c * sign > 0.0 => self.op(Op::Add, vec![sum, v]),
-                    Some(sum) => self.op(Op::Sub, vec![sum, v]),
+                    Some(sum) if c * sign > 0.0 => self.to.op(Op::Add, vec![sum, v]),
+                    Some(sum) => self.to.op(Op::Sub, vec![sum, v]),
                 });
             }
             let Some(group) = group else { continue };
-            let group = if size.is_nan() { group } else { self.scale(size, group) };
+            let group = if size.is_nan() { group } else { self.to.scale(size, group) };
             total = Some(match total {
                 None if sign > 0.0 => group,
-                None => self.op(Op::Neg, vec![group]),
-                Some(sum) if sign > 0.0 => self.op(Op::Add, vec![sum, group]),
-                Some(sum) => self.op(Op::Sub, vec![sum, group]),
+                None => self.to.op(Op::Neg, vec![group]),
+                Some(sum) if sign > 0.0 => self.to.op(Op::Add, vec![sum, group]),
+                Some(sum) => self.to.op(Op::Sub, vec![sum, group]),
             });
         }
         total.unwrap_or_else(|| unreachable!("a sum has terms"))

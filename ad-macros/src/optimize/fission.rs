@@ -12,7 +12,7 @@
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-use crate::analysis::definitions::{Definitions, base, definitions};
+use crate::analysis::definitions::{Definitions, base, definitions, moves};
 use crate::ir::{Block, Buffer, ForLoop, Func, Inst, InstKind, Op, StoreMode, Value};
 
 /// How many operations on floats two loops may both make.
@@ -51,7 +51,7 @@ impl Pass<'_> {
     fn split(&mut self, l: &mut ForLoop) -> Vec<ForLoop> {
         let Some(groups) = self.groups(l) else { return Vec::new() };
         let slices: Vec<HashSet<usize>> = groups.iter().map(|stores| slice(&l.body, stores)).collect();
-        let varies = self.varying(l);
+        let varies = Self::varying(l);
         // What is carried, the first loop has.
         let carries = |at: &usize| {
             let mut found = false;
@@ -93,8 +93,9 @@ impl Pass<'_> {
                 InstKind::Pure(..) | InstKind::Load { .. } => {}
                 InstKind::Store { buffer, index, value, mode } => {
                     let [index] = index.as_slice() else { return None };
-                    let adds =
-                        *mode == StoreMode::Add && self.func.value(*value).free && self.moves(l, *index);
+                    let adds = *mode == StoreMode::Add
+                        && self.func.value(*value).free
+                        && moves(l, *index) == Some(true);
                     *simple.entry(*buffer).or_insert(true) &= adds;
                     let (part, _) = base(&self.defs, *index);
                     let fits = |known: &HashMap<Buffer, Value>| known.get(buffer).is_none_or(|p| *p == part);
@@ -117,18 +118,8 @@ impl Pass<'_> {
         (fine && groups.len() > 1).then(|| groups.into_iter().map(|(_, stores)| stores).collect())
     }
 
-    /// Whether an index is `i`, or `i` and something that stays: a window may stand for it.
-    fn moves(&self, l: &ForLoop, index: Value) -> bool {
-        let variable = l.body.args[0];
-        let made = |v: Value| l.body.insts.iter().any(|i| i.results.contains(&v));
-        let (index, _) = base(&self.defs, index);
-        index == variable
-            || matches!(self.defs.get(&index), Some((Op::Add, sum)) if
-                (sum[0] == variable && !made(sum[1])) || (sum[1] == variable && !made(sum[0])))
-    }
-
     /// What is not the same in all rounds.
-    fn varying(&self, l: &ForLoop) -> HashSet<Value> {
+    fn varying(l: &ForLoop) -> HashSet<Value> {
         let mut varies: HashSet<Value> = l.body.args.iter().copied().collect();
         for inst in &l.body.insts {
             let mut moves = false;

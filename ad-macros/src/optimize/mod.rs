@@ -1,5 +1,5 @@
-//! The optimiser: IR to IR, one file a pass. None changes what a function computes (beyond the order of sums where
-//! a pass says so); each is verified after it has run, in tests.
+//! The optimiser: IR to IR, one file a pass. None changes what a function computes (beyond the order of sums, and the rounding of
+//! derivatives, where a pass says so); each is verified after it has run, in tests.
 
 pub(crate) mod accumulate;
 pub(crate) mod carried;
@@ -22,6 +22,7 @@ pub(crate) mod quotients;
 pub(crate) mod selection;
 mod settled;
 pub(crate) mod slices;
+mod terms;
 pub(crate) mod twins;
 pub(crate) mod unflip;
 pub(crate) mod windows;

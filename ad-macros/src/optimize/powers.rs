@@ -20,9 +20,9 @@ use std::rc::Rc;
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::analysis::activity::{self, Activity};
-use crate::ir::{Block, Func, Inst, InstKind, Op, Type, Value, ValueMap};
+use crate::ir::{Block, Func, Inst, InstKind, Op, Value, ValueMap};
 
-use super::collect::{consumers, nice};
+use super::terms::{Written, consumers, is_power_of_two, nice, usable};
 
 /// The most terms of a polynomial.
 const TERMS: usize = 4;
@@ -125,11 +125,9 @@ fn bit(v: Value) -> u64 {
     1 << (v.0 % 64)
 }
 
-/// A constant, if it is one that polynomials may have.
+/// A constant, if it may take part.
 fn number(func: &Func, constants: &ValueMap<f64>, v: Value) -> Option<f64> {
-    let c = *constants.get(&v)?;
-    let exact = || f64::from(c as f32) == c || *func.ty(v) == Type::Float(crate::ir::FloatKind::F64);
-    (nice(c) && exact()).then_some(c)
+    usable(func, v, *constants.get(&v)?)
 }
 
 /// A product of powers, sorted by value.
@@ -226,23 +224,17 @@ impl Pass<'_> {
         for (at, root, poly, cost, owned) in plans {
             let ty = self.func.ty(root).clone();
             let before = self.func.values.len();
-            let mut writer = Writer {
-                func: self.func,
-                ty,
-                at,
-                there: there.clone(),
-                owned,
-                out: Vec::new(),
-                failed: false,
-            };
+            let products = there.len();
+            let mut writer = Writer { to: Written::new(self.func, ty), at, there, owned };
             let v = writer.poly(&poly);
-            let (mut out, failed, products, gone) = (writer.out, writer.failed, writer.there, writer.owned);
-            let new = out.iter().filter(|i| !matches!(i.kind, InstKind::Pure(Op::Float(_), _))).count();
+            let Writer { to, there: more, owned: gone, .. } = writer;
+            let (new, failed, mut out) = (to.cost(), to.failed, to.out);
+            there = more;
             if failed || new >= cost || self.func.ty(v) != self.func.ty(root) {
+                there.truncate(products);
                 self.func.values.truncate(before);
                 continue;
             }
-            there = products;
             there.retain(|(.., v)| !gone.contains(v));
             match out.last_mut() {
                 Some(last) if last.results[0] == v => {
@@ -350,7 +342,8 @@ impl Reader<'_> {
     fn factor(&mut self, v: Value, shared: bool) -> Poly {
         let shared = shared || self.is_shared(v);
         let poly = self.poly(v, shared);
-        let exact = poly.iter().filter(|(c, m)| degree(m) <= 1 && c.abs() == 1.0 || m.is_empty()).count();
+        let exact =
+            poly.iter().filter(|(c, m)| degree(m) == 0 || degree(m) == 1 && is_power_of_two(*c)).count();
         if poly.len() > 1 && (shared || exact > 1) { self.stays_whole(v) } else { poly }
     }
 
@@ -409,31 +402,15 @@ fn divided(a: &Mono, b: &Mono) -> Option<Mono> {
 
 /// Writes a polynomial as instructions.
 struct Writer<'a> {
-    func: &'a mut Func,
-    ty: Type,
+    to: Written<'a>,
     /// Where in the block.
     at: usize,
     there: Vec<(usize, Mono, Value)>,
     /// What is going to be gone.
     owned: HashSet<Value>,
-    out: Vec<Inst>,
-    failed: bool,
 }
 
 impl Writer<'_> {
-    fn op(&mut self, op: Op, args: Vec<Value>) -> Value {
-        let v = self.func.new_value(self.ty.clone(), None);
-        self.func.values[v.0 as usize].free = true;
-        self.out.push(Inst { results: vec![v], kind: InstKind::Pure(op, args) });
-        v
-    }
-
-    fn constant(&mut self, c: f64) -> Value {
-        let narrow = self.ty != Type::Float(crate::ir::FloatKind::F64);
-        self.failed |= !nice(c) || narrow && f64::from(c as f32) != c;
-        self.op(Op::Float(c), Vec::new())
-    }
-
     fn poly(&mut self, poly: &[(f64, Mono)]) -> Value {
         // What all terms have in common.
         let mut common = poly[0].1.clone();
@@ -455,40 +432,29 @@ impl Writer<'_> {
             let size = c.abs() / content;
             let term = match (rest.is_empty(), size == 1.0) {
                 (true, true) if poly.len() == 1 => None,
-                (true, _) => Some(self.constant(size)),
+                (true, _) => Some(self.to.constant(size)),
                 (false, _) => {
                     let product = self.product(&rest);
-                    Some(self.scale(size, product))
+                    Some(self.to.scale(size, product))
                 }
             };
             sum = match (sum, term) {
                 (None, term) => term,
-                (Some(sum), Some(term)) if c * sign > 0.0 => Some(self.op(Op::Add, vec![sum, term])),
-                (Some(sum), Some(term)) => Some(self.op(Op::Sub, vec![sum, term])),
+                (Some(sum), Some(term)) if c * sign > 0.0 => Some(self.to.op(Op::Add, vec![sum, term])),
+                (Some(sum), Some(term)) => Some(self.to.op(Op::Sub, vec![sum, term])),
                 (sum, None) => sum,
             };
         }
         let factor = (!common.is_empty()).then(|| self.product(&common));
         let product = match (sum, factor) {
             (Some(sum), Some(factor)) => {
-                let sum = self.scale(content, sum);
-                self.op(Op::Mul, vec![sum, factor])
+                let sum = self.to.scale(content, sum);
+                self.to.op(Op::Mul, vec![sum, factor])
             }
-            (Some(v), None) | (None, Some(v)) => self.scale(content, v),
-            (None, None) => self.constant(content),
+            (Some(v), None) | (None, Some(v)) => self.to.scale(content, v),
+            (None, None) => self.to.constant(content),
         };
-        if sign < 0.0 { self.op(Op::Neg, vec![product]) } else { product }
-    }
-
-    fn scale(&mut self, c: f64, v: Value) -> Value {
-        match c {
-            1.0 => v,
-            2.0 => self.op(Op::Add, vec![v, v]),
-            _ => {
-                let c = self.constant(c);
-                self.op(Op::Mul, vec![c, v])
-            }
-        }
+        if sign < 0.0 { self.to.op(Op::Neg, vec![product]) } else { product }
     }
 
     /// A product of powers, from the largest that are there.
@@ -505,23 +471,23 @@ impl Writer<'_> {
                 None => return v,
                 Some(rest) => {
                     let rest = self.product(&rest);
-                    self.op(Op::Mul, vec![v, rest])
+                    self.to.op(Op::Mul, vec![v, rest])
                 }
             },
             None => {
                 let half: Mono = mono.iter().map(|(v, p)| (*v, p / 2)).filter(|(_, p)| *p > 0).collect();
                 if half.is_empty() {
                     let rest = self.product(&mono[1..].to_vec());
-                    self.op(Op::Mul, vec![mono[0].0, rest])
+                    self.to.op(Op::Mul, vec![mono[0].0, rest])
                 } else {
                     let root = self.product(&half);
-                    let square = self.op(Op::Mul, vec![root, root]);
+                    let square = self.to.op(Op::Mul, vec![root, root]);
                     let rest: Mono = mono.iter().filter(|(_, p)| p % 2 == 1).map(|(v, _)| (*v, 1)).collect();
                     if rest.is_empty() {
                         square
                     } else {
                         let rest = self.product(&rest);
-                        self.op(Op::Mul, vec![square, rest])
+                        self.to.op(Op::Mul, vec![square, rest])
                     }
                 }
             }

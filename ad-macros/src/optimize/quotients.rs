@@ -8,13 +8,13 @@
 //! be NaN and the other would not).
 //!
 //! The tangent and the adjoint of `x / r` need `1 / r` anyway. A loop that divides by what is the same in all rounds gets the inverse
-//! in front of it. A product with the inverse is rounded twice, so this is for what no
-//! result of the function's own depends on, and no comparison: the pass runs when the function and its reversal have been brought
-//! together, since before that the reversal's copies of the function's divisions would become others.
+//! in front of it. A product with the inverse is rounded twice, so this is for what no result of the function's own depends on, and
+//! no comparison. The pass runs when the function and its reversal have been brought together: before, the reversal's copies of the
+//! function's divisions would become others.
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-use super::collect::consumers;
+use super::terms::{Written, consumers};
 use crate::analysis::activity::{self, Activity};
 use crate::analysis::definitions::{Definitions, definitions};
 use crate::ir::{Block, ForLoop, Func, Inst, InstKind, Op, Unary, Value};
@@ -158,13 +158,10 @@ impl Pass<'_> {
 
     fn inverse(&mut self, of: Value, out: &mut Vec<Inst>) -> Value {
         let ty = self.func.ty(of).clone();
-        let [one, inverse] = [(); 2].map(|()| {
-            let v = self.func.new_value(ty.clone(), None);
-            self.func.values[v.0 as usize].free = true;
-            v
-        });
-        out.push(Inst { results: vec![one], kind: InstKind::Pure(Op::Float(1.0), Vec::new()) });
-        out.push(Inst { results: vec![inverse], kind: InstKind::Pure(Op::Div, vec![one, of]) });
+        let mut to = Written::new(self.func, ty);
+        let one = to.constant(1.0);
+        let inverse = to.op(Op::Div, vec![one, of]);
+        out.append(&mut to.out);
         inverse
     }
 }

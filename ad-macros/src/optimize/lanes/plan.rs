@@ -4,6 +4,7 @@
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::analysis::activity::Activity;
+use crate::analysis::definitions::moves;
 use crate::ir::{Buffer, ForLoop, Func, InstKind, Layout, Op, StoreMode, Type, Value};
 
 /// Whether a loop adds to memory that the primal value is made of: the order of such sums is the user's.
@@ -147,22 +148,6 @@ fn is_of_own_round(l: &ForLoop, at: usize, buffer: Buffer, place: &[Value]) -> b
             }
             kind => !kind.reads().contains(&buffer) && !kind.writes().contains(&buffer),
         })
-}
-
-/// Whether a value is `i + fixed` (true) or the same in all rounds (false); `None` if neither.
-fn moves(l: &ForLoop, v: Value) -> Option<bool> {
-    if l.body.args.contains(&v) {
-        return (v == l.body.args[0]).then_some(true);
-    }
-    let Some(def) = l.body.insts.iter().find(|i| i.results.contains(&v)) else { return Some(false) };
-    let InstKind::Pure(op, args) = &def.kind else { return None };
-    let args: Vec<bool> = args.iter().map(|a| moves(l, *a)).collect::<Option<_>>()?;
-    match (op, args.as_slice()) {
-        (_, fixed) if !fixed.contains(&true) => Some(false),
-        (Op::Add, [a, b]) if a != b => Some(true),
-        (Op::Sub, [true, false]) => Some(true),
-        _ => None,
-    }
 }
 
 /// Whether the loop variable is a `usize`: it, or arithmetic on it, is an index.

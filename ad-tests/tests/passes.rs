@@ -1,0 +1,389 @@
+//! What the optimiser writes anew, against hyper-dual numbers: powers, divisions by one value, branches of one condition, values that
+//! are read back where they were stored, additions to two parts of one vector, sums beside a vector that is rewritten.
+//!
+//! Each function is one that a pass of `ad-macros/src/optimize` changes, or only just must not.
+#![allow(clippy::needless_range_loop, missing_docs)]
+
+use ad_runtime::differentiable;
+use num_dual::{DualNum, HyperDual64 as H};
+use num_traits::Float;
+
+fn wave(n: usize, phase: f64) -> Vec<f64> {
+    (0..n).map(|i| (1.7 * i as f64 + phase).sin()).collect()
+}
+
+/// Gradient and product of `f` at `x` along `v`, by hyper-dual numbers.
+fn reference(f: &dyn Fn(&[H]) -> H, x: &[f64], v: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let along = |i: usize| {
+        let one = |k: usize| if k == i { 1.0 } else { 0.0 };
+        f(&(0..x.len()).map(|k| H::new(x[k], one(k), v[k], 0.0)).collect::<Vec<_>>())
+    };
+    (0..x.len()).map(along).map(|y| (y.eps1, y.eps1eps2)).unzip()
+}
+
+#[track_caller]
+fn close(what: &str, found: &[f64], wanted: &[f64], tolerance: f64) {
+    let scale = wanted.iter().fold(1.0_f64, |m, w| m.max(w.abs()));
+    for (i, (a, b)) in found.iter().zip(wanted).enumerate() {
+        assert!((a - b).abs() <= tolerance * scale, "{what}: component {i} is {a}, expected {b}");
+    }
+}
+
+/// Gradient and products in both orders, of `n` variables.
+#[track_caller]
+fn check(
+    what: &str,
+    x: &[f64],
+    f: &dyn Fn(&[f64]) -> f64,
+    grad: &dyn Fn(&[f64], &mut [f64]) -> f64,
+    [hvp, hvp_rev]: [&dyn Fn(&[f64], &[f64], &mut [f64]); 2],
+    of_duals: &dyn Fn(&[H]) -> H,
+) {
+    let n = x.len();
+    let v = wave(n, 0.9);
+    let (g_ref, h_ref) = reference(of_duals, x, &v);
+    let (mut g, mut h) = (vec![9.0; n], vec![9.0; n]);
+    assert_eq!(grad(x, &mut g).to_bits(), f(x).to_bits(), "{what}: the value with the gradient");
+    close(&format!("{what}: gradient"), &g, &g_ref, 1e-11);
+    hvp(x, &v, &mut h);
+    close(&format!("{what}: product"), &h, &h_ref, 1e-11);
+    h.fill(9.0);
+    hvp_rev(x, &v, &mut h);
+    close(&format!("{what}: product in the other order"), &h, &h_ref, 1e-11);
+}
+
+/// Powers, in two ways, next to a difference that must not be multiplied out; `x[1] - x[0]` is small.
+#[differentiable]
+fn potential(x: &[f64]) -> f64 {
+    let (d, u) = (x[1] - x[0], 1.0 / (x[2] * x[2] + x[3] * x[3] + 0.1).sqrt());
+    let u3 = u.powi(3);
+    let u4 = u * u * u * u;
+    d * d * u3 * (u4 - 2.0 * u3) + (x[2] - x[3]) * u4 * u4 * u - d * x[2] * u3 * u3
+}
+
+#[test]
+fn powers() {
+    let of_duals = |x: &[H]| {
+        let (d, u) = (x[1] - x[0], (x[2] * x[2] + x[3] * x[3] + 0.1).sqrt().recip());
+        let (u3, u4) = (u.powi(3), u.powi(4));
+        d * d * u3 * (u4 - u3 * 2.0) + (x[2] - x[3]) * u.powi(9) - d * x[2] * u.powi(6)
+    };
+    for x in [[0.3, 0.7, 1.1, -0.4], [1.0, 1.0 + 1e-9, 0.8, 0.7], [0.5, 0.5, 0.2, 0.1]] {
+        check("powers", &x, &potential, &potential_grad, [&potential_hvp, &potential_hvp_rev], &of_duals);
+    }
+}
+
+/// Of any float: constants that single precision has, and one that it has not.
+#[differentiable]
+fn pair<T: Float>(x: T, y: T) -> T {
+    let s = T::one() / (x * x + y * y);
+    let s3 = s * s * s;
+    T::from(4.0).unwrap() * (s3 * s3 - s3) + T::from(0.3).unwrap() * s3 * s
+}
+
+#[test]
+fn powers_of_generic_floats() {
+    let of_duals = |x: &[H]| {
+        let s = (x[0] * x[0] + x[1] * x[1]).recip();
+        (s.powi(6) - s.powi(3)) * 4.0 + s.powi(4) * 0.3
+    };
+    let (x, v) = ([1.1, -0.6], [0.4, 0.9]);
+    let (g_ref, h_ref) = reference(&of_duals, &x, &v);
+    let (_, (gx, gy)) = pair_grad(x[0], x[1]);
+    let (hx, hy) = pair_hvp(x[0], x[1], v[0], v[1]);
+    close("gradient", &[gx, gy], &g_ref, 1e-13);
+    close("product", &[hx, hy], &h_ref, 1e-13);
+    let (hx, hy) = pair_hvp(x[0] as f32, x[1] as f32, v[0] as f32, v[1] as f32);
+    close("product, single precision", &[hx.into(), hy.into()], &h_ref, 1e-5);
+}
+
+/// Roots that are squared again: of a sum of squares, of what may be negative (where the function is NaN), and one that is needed.
+#[differentiable]
+fn roots(x: f64, y: f64) -> (f64, f64, f64) {
+    let u = 1.0 / (x * x + y * y).sqrt();
+    let w = 1.0 / (x - y).sqrt();
+    let r = 1.0 / (x * x + 0.5).sqrt();
+    (u * u * x, w * w * y, r * r + r)
+}
+
+#[test]
+fn squares_of_roots() {
+    let (x, y) = (1.3, 0.4);
+    let (value, slope) = roots_jvp(x, y, 1.0, 0.0);
+    assert_eq!(value, roots(x, y));
+    let s: f64 = x * x + y * y;
+    let r: f64 = 1.0 / (x * x + 0.5);
+    let wanted = [(y * y - x * x) / (s * s), -y / (x - y).powi(2), -2.0 * x * r * r - x * r * r.sqrt()];
+    close("slopes", &[slope.0, slope.1, slope.2], &wanted, 1e-14);
+    let (x_bar, _) = roots_vjp(0.4, 1.3, (0.0, 1.0, 0.0));
+    assert!(x_bar.is_nan(), "the function is NaN there, its derivative {x_bar}");
+}
+
+/// Divisions by what is the same in all rounds, by zero where there is no round, and behind a condition.
+#[differentiable(wrt(x))]
+fn shares(x: &[f64], rounds: usize) -> f64 {
+    let total: f64 = x.iter().sum();
+    let mut s = 0.0;
+    for k in 0..rounds {
+        let part = x[k] / total;
+        s += part * part * x[k] / (1.0 + total * total);
+        if total > 0.5 {
+            s += x[k] / (total - 0.5);
+        }
+    }
+    s + x[0] * x[1]
+}
+
+#[test]
+fn quotients() {
+    let of_duals = |x: &[H], rounds: usize| {
+        let total = x.iter().fold(H::from(0.0), |s, x| s + *x);
+        let mut s = H::from(0.0);
+        for x in &x[..rounds] {
+            s += (*x / total).powi(2) * *x / (total * total + 1.0);
+            if total.re > 0.5 {
+                s += *x / (total - 0.5);
+            }
+        }
+        s + x[0] * x[1]
+    };
+    for (x, rounds) in
+        [([0.6, 0.7, 0.2], 3), ([0.1, 0.2, 0.1], 3), ([0.5, -0.5, 0.0], 0), ([0.2, 0.2, 0.1], 2)]
+    {
+        check(
+            "quotients",
+            &x,
+            &|x| shares(x, rounds),
+            &|x, g| shares_grad(x, rounds, g),
+            [&|x, v, h| shares_hvp(x, rounds, v, h), &|x, v, h| shares_hvp_rev(x, rounds, v, h)],
+            &|x| of_duals(x, rounds),
+        );
+    }
+}
+
+/// Three branches of one condition, the vector they read changed between them; nested ones, and one in a loop.
+#[differentiable(wrt(x))]
+fn branches(x: &[f64], side: bool) -> f64 {
+    let mut a = [x[0], x[1]];
+    let mut s = 0.0;
+    if side {
+        let r = (a[0] * a[0] + a[1] * a[1]).sqrt();
+        s += (a[0] / r).sin() * a[1];
+    } else {
+        s += a[0] * a[1];
+    }
+    a[0] = x[2] * x[2];
+    if side {
+        let r = (a[0] * a[0] + a[1] * a[1]).sqrt();
+        s += (a[0] / r).sin() * a[1];
+    }
+    for k in 0..3 {
+        if side {
+            let r = (a[0] * a[0] + a[1] * a[1]).sqrt();
+            s *= if x[k] > 0.5 { r.ln() + x[k] / r } else { (x[k] * r).exp() };
+        } else if x[k] > 0.5 {
+            s += (x[k] / a[0]).cos();
+        }
+        a[1] += x[k] * s;
+    }
+    s * a[1]
+}
+
+#[test]
+fn branches_of_one_condition() {
+    let of_duals = |x: &[H], side: bool| {
+        let mut a = [x[0], x[1]];
+        let length = |a: [H; 2]| (a[0] * a[0] + a[1] * a[1]).sqrt();
+        let first = |a: [H; 2]| (a[0] / length(a)).sin() * a[1];
+        let mut s = if side { first(a) } else { a[0] * a[1] };
+        a[0] = x[2] * x[2];
+        if side {
+            s += first(a);
+        }
+        for k in 0..3 {
+            if side {
+                let r = length(a);
+                s *= if x[k].re > 0.5 { r.ln() + x[k] / r } else { (x[k] * r).exp() };
+            } else if x[k].re > 0.5 {
+                s += (x[k] / a[0]).cos();
+            }
+            a[1] += x[k] * s;
+        }
+        s * a[1]
+    };
+    for side in [true, false] {
+        for x in [[0.9, 0.7, 0.4], [0.3, 0.8, 1.2]] {
+            check(
+                "branches",
+                &x,
+                &|x| branches(x, side),
+                &|x, g| branches_grad(x, side, g),
+                [&|x, v, h| branches_hvp(x, side, v, h), &|x, v, h| branches_hvp_rev(x, side, v, h)],
+                &|x| of_duals(x, side),
+            );
+        }
+    }
+}
+
+/// A table that lies flat, its rows `width` apart: they overlap where `width` is less than the number of columns. What is overwritten must
+/// not be read back.
+#[differentiable(wrt(x))]
+fn table(x: &[f64], width: usize) -> f64 {
+    let n = x.len();
+    let mut a = vec![0.5; n * width + n];
+    let mut s = 0.0;
+    for i in 0..n {
+        for j in 0..n {
+            let e = (x[i] * x[j]).exp();
+            a[i * width + j] = e;
+            s += e * x[j];
+        }
+    }
+    for i in 0..a.len() {
+        s += a[i] * a[i];
+    }
+    s
+}
+
+/// The same where the rows cannot overlap, with the diagonal stored apart, and the table then changed in place.
+#[differentiable]
+fn eliminated(x: &[f64]) -> f64 {
+    let n = x.len();
+    let mut a = vec![0.0; n * n];
+    for i in 0..n {
+        for j in 0..i {
+            a[i * n + j] = (x[i] - x[j]).cos() / 4.0;
+        }
+        a[i * n + i] = 3.0 + x[i].sin();
+    }
+    // L D Lᵀ in place.
+    let mut s = 0.0;
+    for j in 0..n {
+        let mut d = a[j * n + j];
+        for k in 0..j {
+            d -= a[j * n + k] * a[j * n + k] * a[k * n + k];
+        }
+        a[j * n + j] = d;
+        s += d.ln();
+        for i in j + 1..n {
+            let mut t = a[i * n + j];
+            for k in 0..j {
+                t -= a[i * n + k] * a[j * n + k] * a[k * n + k];
+            }
+            a[i * n + j] = t / d;
+        }
+    }
+    s
+}
+
+#[test]
+fn values_read_back() {
+    let of_duals = |x: &[H], width: usize| {
+        let n = x.len();
+        let mut a = vec![H::from(0.5); n * width + n];
+        let mut s = H::from(0.0);
+        for i in 0..n {
+            for j in 0..n {
+                let e = (x[i] * x[j]).exp();
+                a[i * width + j] = e;
+                s += e * x[j];
+            }
+        }
+        a.iter().fold(s, |s, a| s + *a * *a)
+    };
+    for width in [0, 1, 3, 4, 6] {
+        check(
+            &format!("rows {width} apart"),
+            &[0.3, -0.2, 0.5, 0.4],
+            &|x| table(x, width),
+            &|x, g| table_grad(x, width, g),
+            [&|x, v, h| table_hvp(x, width, v, h), &|x, v, h| table_hvp_rev(x, width, v, h)],
+            &|x| of_duals(x, width),
+        );
+    }
+}
+
+#[test]
+fn factors_in_place() {
+    let of_duals = |x: &[H]| {
+        let n = x.len();
+        let mut a = vec![vec![H::from(0.0); n]; n];
+        for i in 0..n {
+            for j in 0..i {
+                a[i][j] = (x[i] - x[j]).cos() / 4.0;
+            }
+            a[i][i] = x[i].sin() + 3.0;
+        }
+        let mut s = H::from(0.0);
+        for j in 0..n {
+            let row = a[j].clone();
+            let d = (0..j).fold(row[j], |d, k| d - row[k] * row[k] * a[k][k]);
+            a[j][j] = d;
+            s += d.ln();
+            for i in j + 1..n {
+                let t = (0..j).fold(a[i][j], |t, k| t - a[i][k] * row[k] * a[k][k]);
+                a[i][j] = t / d;
+            }
+        }
+        s
+    };
+    for n in [0, 1, 2, 5, 11] {
+        let all: [&dyn Fn(&[f64], &[f64], &mut [f64]); 2] = [&eliminated_hvp, &eliminated_hvp_rev];
+        check(&format!("of {n}"), &wave(n, 0.2), &eliminated, &eliminated_grad, all, &of_duals);
+    }
+}
+
+/// Products of two parts of one vector that may be the same part, or overlap.
+#[differentiable(wrt(x))]
+fn correlation(x: &[f64], starts: &[(usize, usize)], n: usize) -> f64 {
+    let mut s = 0.0;
+    for &(p, q) in starts {
+        let mut t = 1.0;
+        for k in 0..n {
+            t += x[p + k] * x[q + k];
+        }
+        s += t * t * t;
+    }
+    s
+}
+
+#[test]
+fn two_parts_of_one_vector() {
+    let starts = [(0, 5), (2, 2), (3, 1), (7, 0)];
+    for n in [0, 1, 3, 8, 20] {
+        check(
+            &format!("parts of {n}"),
+            &wave(n + 8, 0.3),
+            &|x| correlation(x, &starts, n),
+            &|x, g| correlation_grad(x, &starts, n, g),
+            [&|x, v, h| correlation_hvp(x, &starts, n, v, h), &|x, v, h| {
+                correlation_hvp_rev(x, &starts, n, v, h);
+            }],
+            &|x| {
+                starts.iter().fold(H::from(0.0), |s, (p, q)| {
+                    s + (0..n).fold(H::from(1.0), |t, k| t + x[p + k] * x[q + k]).powi(3)
+                })
+            },
+        );
+    }
+}
+
+/// The reversal rewrites the vector of the weights, and sums it.
+#[differentiable]
+fn log_sum_exp(x: &[f64]) -> f64 {
+    let largest = x.iter().fold(f64::MIN, |a, b| a.max(*b));
+    let mut s = 0.0;
+    for v in x {
+        s += (v - largest).exp();
+    }
+    largest + s.ln()
+}
+
+#[test]
+fn sums_beside_a_vector_that_is_rewritten() {
+    let of_duals = |x: &[H]| x.iter().fold(H::from(0.0), |s, x| s + x.exp()).ln();
+    for n in 1..42 {
+        let all: [&dyn Fn(&[f64], &[f64], &mut [f64]); 2] = [&log_sum_exp_hvp, &log_sum_exp_hvp_rev];
+        check(&format!("of {n}"), &wave(n, 0.1), &log_sum_exp, &log_sum_exp_grad, all, &of_duals);
+    }
+}
