@@ -8,6 +8,7 @@ mod analysis;
 mod backend;
 mod below;
 mod blocks;
+mod derivatives;
 mod diagnostics;
 mod dump;
 mod file;
@@ -28,6 +29,7 @@ mod transform;
 /// See `ad_runtime::differentiable`, where users meet it.
 #[proc_macro_attribute]
 pub fn differentiable(attributes: TokenStream, item: TokenStream) -> TokenStream {
+    let _keeping = ir::Keeping;
     pipeline::expand(attributes.into(), item.into()).into()
 }
 

@@ -16,31 +16,22 @@
 //! ── optimise ── backend ──> tokens
 //! ```
 
-use std::borrow::Cow;
-use std::cell::OnceCell;
-
 use proc_macro2::TokenStream;
 use quote::quote;
-use rustc_hash::FxHashMap as HashMap;
 
 use crate::backend::{self, Part, Reach};
 use crate::blocks::Owner;
+use crate::derivatives::{Derivatives, Wanted};
 use crate::diagnostics::Diagnostics;
 use crate::dump::Dump;
 use crate::file::Around;
 use crate::frontend;
 use crate::frontend::signature::{Ret, Signature, is_helper};
 use crate::ir::verify::verify;
-use crate::ir::{Binding, CallMode, Func, InstKind, Mark, Role, Source, Storage};
-use crate::optimize::{bring_together, finish, finish_shaped, optimize, prepare, shape};
+use crate::ir::{CallMode, Func, InstKind};
+use crate::optimize::{optimize, prepare};
 use crate::options::{self, Options};
 use crate::transform::checkpoint::in_segments;
-use crate::transform::forward::forward;
-use crate::transform::lanes::widen;
-use crate::transform::outputs::{bind_seed, keep_outputs, merge_params, without_effects};
-use crate::transform::pattern::{is_universal, pattern};
-use crate::transform::reverse::reverse;
-use crate::transform::split::{Split, split};
 
 /// A function generated for the user.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -293,50 +284,47 @@ pub(crate) fn of_function(
 
     let mut out = TokenStream::new();
     let derivatives = Derivatives::of(&primal);
-    let mut made: HashMap<Product, Func> = HashMap::default();
     let reach = match stands {
         Stands::Free => Reach::Name,
         Stands::In(_) => Reach::OfSelf,
         Stands::Unknown if sig.receiver.is_some() => Reach::OfSelf,
         Stands::Unknown => Reach::No,
     };
-    for product in chosen(&sig, &options, diagnostics) {
-        if matches!(product, Product::Hessian | Product::Linearize | Product::Sparsity) {
-            let tokens = operator(product, &sig, &derivatives, (&made, reach), &options, diagnostics);
-            dump.rust(&tokens);
-            out.extend(tokens);
-            continue;
-        }
-        let func = match product {
-            Product::HvpBlock => {
-                let Some(func) = derivatives.block(&backend::lanes_name(&sig, &primal)) else {
-                    no_block(&sig, &options, diagnostics);
-                    continue;
-                };
-                func
-            }
-            _ => derivatives.product(product),
-        };
-        dump.stage(product.suffix(), &func);
-        let tokens = backend::emit(&sig, product, &func);
-        made.insert(product, func);
-        dump.rust(&tokens);
-        out.extend(tokens);
-    }
-    if options.only.as_ref().is_none_or(|only| only.calls)
+    let chosen = chosen(&sig, &options, diagnostics);
+    let has_companions = options.only.as_ref().is_none_or(|only| only.calls)
         && (sig.opening.is_none() || of.is_some_and(|owner| owner.asked) && !sig.params[0].active)
         && is_scalar(&sig)
-        && backend::can_be_called(&sig)
-    {
-        for mode in [CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::JvpJvp] {
-            let func = match mode {
-                CallMode::Jvp => made.remove(&Product::Jvp),
-                _ => None,
+        && backend::can_be_called(&sig);
+    let lanes = backend::lanes_name(&sig, &primal);
+    let wanted = wanted(&sig, &chosen, has_companions, &lanes);
+    derivatives.ahead(&wanted, || {
+        for product in &chosen {
+            let tokens = match product {
+                Product::Hessian | Product::Linearize | Product::Sparsity => {
+                    operator(*product, &sig, &derivatives, (&chosen, &lanes, reach), &options, diagnostics)
+                }
+                _ => {
+                    let func = match product {
+                        Product::HvpBlock => derivatives.block(&lanes),
+                        _ => Some(derivatives.product(*product)),
+                    };
+                    let Some(func) = func else {
+                        no_block(&sig, &options, diagnostics);
+                        continue;
+                    };
+                    dump.stage(product.suffix(), func);
+                    backend::emit(&sig, *product, func)
+                }
             };
-            let func = func.unwrap_or_else(|| derivatives.companion(mode));
-            out.extend(backend::emit_companion(&sig, mode, &func));
+            dump.rust(&tokens);
+            out.extend(tokens);
         }
-    }
+        if has_companions {
+            for mode in COMPANIONS {
+                out.extend(backend::emit_companion(&sig, mode, derivatives.companion(mode)));
+            }
+        }
+    });
     out.extend(backend::checks(&sig, &options, diagnostics));
     out.extend(backend::guards(&sig, &options, assumptions));
     if options.partials.is_none() && sig.receiver.is_none() && of.is_none() {
@@ -369,10 +357,41 @@ pub(crate) fn companions(
     }
     let primal = prepare(optimized("primal", func));
     let derivatives = Derivatives::of(&primal);
-    let made = [CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::JvpJvp]
-        .map(|mode| backend::emit_companion(&sig, mode, &derivatives.companion(mode)));
+    let wanted = COMPANIONS.map(Wanted::Companion);
+    let made: TokenStream = derivatives.ahead(&wanted, || {
+        COMPANIONS
+            .iter()
+            .map(|mode| backend::emit_companion(&sig, *mode, derivatives.companion(*mode)))
+            .collect()
+    });
     assumptions.push(aliases);
-    Some((made.into_iter().collect(), backend::guards(&sig, options, assumptions)))
+    Some((made, backend::guards(&sig, options, assumptions)))
+}
+
+/// What callers of a function call.
+const COMPANIONS: [CallMode; 4] = [CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::JvpJvp];
+
+/// What these products, and companions, are made of, in the order in which they are printed.
+fn wanted(sig: &Signature, chosen: &[Product], has_companions: bool, lanes: &str) -> Vec<Wanted> {
+    let has_operators = backend::Operators::new(sig).is_some();
+    let mut wanted = Vec::new();
+    for product in chosen {
+        match product {
+            Product::HvpBlock => wanted.push(Wanted::Block(lanes.to_string())),
+            Product::Hessian | Product::Linearize | Product::Sparsity if !has_operators => {}
+            Product::Hessian => {
+                wanted.extend([Product::Hvp, Product::Grad].map(Wanted::Product));
+                wanted.push(Wanted::Block(lanes.to_string()));
+            }
+            Product::Linearize => wanted.push(Wanted::Halves),
+            Product::Sparsity => wanted.push(Wanted::Sets),
+            _ => wanted.push(Wanted::Product(*product)),
+        }
+    }
+    if has_companions {
+        wanted.extend(COMPANIONS.map(Wanted::Companion));
+    }
+    wanted
 }
 
 /// Whether a function calls others that the macro has not seen: rustc would miss their derivatives, where nobody may have asked
@@ -381,7 +400,7 @@ fn calls_strangers(func: &Func, diagnostics: &mut Diagnostics) -> bool {
     let mut found = None;
     func.body.visit(&mut |inst| {
         if let InstKind::Call(call) = &inst.kind {
-            let name = call.callee.clone().into_iter().last().map(|t| t.to_string()).unwrap_or_default();
+            let name = call.callee.tokens().into_iter().last().map(|t| t.to_string()).unwrap_or_default();
             if crate::functions::find(&name).is_none_or(|known| !known.can_be_called) {
                 found.get_or_insert(name);
             }
@@ -447,33 +466,27 @@ fn operator(
     product: Product,
     sig: &Signature,
     derivatives: &Derivatives<'_>,
-    (made, reach): (&HashMap<Product, Func>, Reach),
+    (chosen, lanes, reach): (&[Product], &str, Reach),
     options: &Options,
     diagnostics: &mut Diagnostics,
 ) -> TokenStream {
     let made = backend::Operators::new(sig).and_then(|operators| match product {
         Product::Hessian => {
             let part = |p: Product| -> Option<Part<'_>> {
-                if let Some(func) = made.get(&p) {
-                    let beside = operators.beside(p, reach);
-                    return Some(
-                        beside.map_or_else(|| Part::Brought(Box::new(Cow::Borrowed(func))), Part::Beside),
-                    );
-                }
                 let func = match p {
-                    Product::HvpBlock => derivatives.block(&backend::lanes_name(sig, derivatives.f))?,
+                    Product::HvpBlock => derivatives.block(&lanes)?,
                     _ => derivatives.product(p),
                 };
-                Some(Part::Brought(Box::new(Cow::Owned(func))))
+                let beside = chosen.contains(&p).then(|| operators.beside(p, reach)).flatten();
+                Some(beside.map_or(Part::Brought(func), Part::Beside))
             };
             let block = part(Product::HvpBlock);
             Some(operators.hessian(&part(Product::Hvp)?, block.as_ref(), &part(Product::Grad)?))
         }
-        Product::Linearize => Some(operators.linearize(&derivatives.linearize()?)),
+        Product::Linearize => Some(operators.linearize(derivatives.halves()?)),
         _ => {
-            let sets = optimized("pattern", pattern(&without_effects(derivatives.f.clone())));
-            let universal = is_universal(&sets);
-            Some(operators.sparsity(&finish(sets), universal))
+            let (sets, universal) = derivatives.sets();
+            Some(operators.sparsity(sets, universal))
         }
     });
     if let (None, Some(only)) = (&made, &options.only)
@@ -520,151 +533,14 @@ fn chosen(sig: &Signature, options: &Options, diagnostics: &mut Diagnostics) -> 
     all.iter().copied().filter(|p| only.products.iter().any(|(q, _)| p == q)).collect()
 }
 
-/// A function and what several of its products begin with, each made once.
-pub(crate) struct Derivatives<'f> {
-    f: &'f Func,
-    gradient: OnceCell<Func>,
-    tangent: OnceCell<Func>,
-    second: OnceCell<Func>,
-    adjoint: OnceCell<Func>,
-    hvp: OnceCell<Func>,
-}
-
-impl<'f> Derivatives<'f> {
-    pub(crate) fn of(f: &'f Func) -> Derivatives<'f> {
-        Derivatives {
-            f,
-            gradient: OnceCell::new(),
-            tangent: OnceCell::new(),
-            second: OnceCell::new(),
-            adjoint: OnceCell::new(),
-            hvp: OnceCell::new(),
-        }
-    }
-
-    /// reverse(f), its seed one
-    fn gradient(&self) -> &Func {
-        self.gradient.get_or_init(|| {
-            let seed = Role::primal(Source::Result(0)).marked(Mark::Bar);
-            bring_together(optimized("reverse", bind_seed(reverse(self.f, false), &seed, 1.0)))
-        })
-    }
-
-    /// forward(f)
-    fn tangent(&self) -> &Func {
-        self.tangent.get_or_init(|| optimized("forward", forward(self.f)))
-    }
-
-    /// forward(reverse(f)): value, gradient and product
-    fn second(&self) -> &Func {
-        self.second.get_or_init(|| {
-            optimized("grad_hvp", keep_outputs(forward(self.gradient()), |role| role.marks != [Mark::Dot]))
-        })
-    }
-
-    /// forward(reverse(f)): the product alone
-    fn hvp(&self) -> &Func {
-        self.hvp.get_or_init(|| {
-            let second = self.second().clone();
-            optimized("hvp", keep_outputs(second, |role| role.marks == [Mark::Bar, Mark::Dot]))
-        })
-    }
-
-    /// `f_hvp_block`: the product for `count` directions at once, if it can be widened.
-    pub(crate) fn block(&self, count: &str) -> Option<Func> {
-        let wide = widen(&shape(self.hvp().clone()), count)?;
-        verified("hvp_block", &wide);
-        Some(finish_shaped(wide))
-    }
-
-    /// reverse(f) alone, its seeds given, as callers want it
-    fn adjoint(&self) -> &Func {
-        self.adjoint.get_or_init(|| {
-            let adjoint = keep_outputs(reverse(self.f, true), |role| role.marks.contains(&Mark::Bar));
-            bring_together(optimized("reverse", adjoint))
-        })
-    }
-
-    /// The transforms behind each product.
-    pub(crate) fn product(&self, product: Product) -> Func {
-        let f = self.f;
-        let func = match product {
-            Product::Grad => self.gradient().clone(),
-            Product::Jvp => self.tangent().clone(),
-            Product::GradHvp => self.second().clone(),
-            Product::Vjp => {
-                let vjp = keep_outputs(reverse(f, false), |role| role.marks == [Mark::Bar]);
-                bring_together(optimized("vjp", vjp))
-            }
-            Product::Hvp => self.hvp().clone(),
-            Product::HvpRev => {
-                let slope = Role::primal(Source::Result(0)).marked(Mark::Dot);
-                let jvp = optimized("forward", keep_outputs(forward(f), |role| *role == slope));
-                let hvp = reverse(&directions_inactive(jvp), false);
-                let hvp = bind_seed(hvp, &slope.marked(Mark::Bar), 1.0);
-                bring_together(optimized("hvp_rev", keep_outputs(hvp, |role| role.marks == [Mark::Bar])))
-            }
-            Product::Curvature => {
-                let jvp = directions_inactive(self.tangent().clone());
-                let mut second = forward(&jvp);
-                // The slope is the tangent of the value twice over; the first is kept.
-                let mut seen = Vec::new();
-                second.outputs.retain(|o| {
-                    let new = !seen.contains(&o.role);
-                    seen.push(o.role.clone());
-                    new
-                });
-                let directions: Vec<Role> =
-                    f.params.iter().filter(|p| p.active).map(|p| p.role.marked(Mark::Dot)).collect();
-                optimized("curvature", directions.iter().fold(second, merge_params))
-            }
-            Product::HvpBlock | Product::Hessian | Product::Linearize | Product::Sparsity => {
-                unreachable!("made of other products")
-            }
-        };
-        finish(func)
-    }
-
-    /// `f_linearize`: forward(reverse(f)) in two, what does not depend on the direction and what does.
-    pub(crate) fn linearize(&self) -> Option<Split> {
-        let Split { fixed, varying } = split(self.second())?;
-        let fixed = finish(optimized("linearize, fixed", fixed));
-        let varying = finish(optimized("linearize, varying", varying));
-        Some(Split { fixed, varying })
-    }
-
-    /// The transforms behind a companion.
-    pub(crate) fn companion(&self, mode: CallMode) -> Func {
-        finish(match mode {
-            CallMode::Primal => self.f.clone(),
-            CallMode::Jvp => self.tangent().clone(),
-            CallMode::JvpJvp => optimized("companion", forward(self.tangent())),
-            CallMode::Vjp => self.adjoint().clone(),
-            CallMode::VjpJvp => optimized("companion", forward(self.adjoint())),
-        })
-    }
-}
-
-/// Directions are not differentiated with respect to.
-fn directions_inactive(mut func: Func) -> Func {
-    for p in &mut func.params {
-        let is_output =
-            matches!(p.binding, Binding::Buffer(b) if func.buffers[b.0 as usize].storage == Storage::Output);
-        if !p.role.marks.is_empty() && !is_output {
-            p.active = false;
-        }
-    }
-    func
-}
-
 /// Verifies and optimises.
-fn optimized(stage: &str, func: Func) -> Func {
+pub(crate) fn optimized(stage: &str, func: Func) -> Func {
     verified(stage, &func);
     optimize(func)
 }
 
 /// Verifies, where that is on.
-fn verified(stage: &str, func: &Func) {
+pub(crate) fn verified(stage: &str, func: &Func) {
     if crate::ir::verify::is_on()
         && let Err(e) = verify(func)
     {

@@ -10,8 +10,11 @@ mod harness;
 mod mixed {
     use super::harness;
 
+    mod almgren_chriss;
+    mod data_of_any_float;
     mod discrete_shell;
     mod hanging_rod;
+    mod logit_panel;
     mod mixed_reml;
     mod nbody_fit;
     mod nt_xent;

@@ -67,7 +67,7 @@ impl<'a> Defs<'a> {
             Op::Int(text) => text.to_string(),
             // With operands, the same text may be another number.
             Op::Verbatim(verbatim) if verbatim.buffers.is_empty() && args.is_empty() => {
-                verbatim.tokens.to_string()
+                verbatim.code.to_string()
             }
             _ => return None,
         };

@@ -498,7 +498,7 @@ impl<'a> Body<'a> {
         for (j, b) in v.buffers.iter().enumerate() {
             holes.insert(Verbatim::buffer_hole(j), self.buffer_name(*b).into_token_stream());
         }
-        verbatim::fill(v.tokens.clone(), &|name| holes.get(name).cloned())
+        verbatim::fill(v.code.tokens(), &|name| holes.get(name).cloned())
     }
 
     /// Names a result of a call.
@@ -522,11 +522,11 @@ impl<'a> Body<'a> {
 /// Takes all names that the user's own code in a function says.
 pub(super) fn reserve_verbatim(func: &Func, names: &mut Names) {
     func.body.visit(&mut |inst| match &inst.kind {
-        InstKind::Pure(Op::Verbatim(v), _) | InstKind::Effect(v, _) => names.reserve_all(v.tokens.clone()),
-        InstKind::Call(call) => names.reserve_all(call.callee.clone()),
+        InstKind::Pure(Op::Verbatim(v), _) | InstKind::Effect(v, _) => names.reserve_all(v.code.tokens()),
+        InstKind::Call(call) => names.reserve_all(call.callee.tokens()),
         InstKind::Pure(Op::Custom(custom), _) => {
-            names.reserve_all(custom.callee.clone());
-            custom.partials.iter().for_each(|p| names.reserve_all(p.clone()));
+            names.reserve_all(custom.callee.tokens());
+            custom.partials.iter().for_each(|p| names.reserve_all(p.tokens()));
         }
         _ => {}
     });

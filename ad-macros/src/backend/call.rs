@@ -75,7 +75,7 @@ pub(super) fn call(body: &mut Body<'_>, call: &Call, results: &[Value], out: &mu
             "()".to_string()
         });
     }
-    let path = body.pieces.add(path(&call.callee, call.mode));
+    let path = body.pieces.add(path(&call.callee.tokens(), call.mode));
     let pattern = pattern(body, call, results);
     out.push_str(&format!("let {pattern} = {path}({});\n", args.join(", ")));
     out.push_str(&after);

@@ -103,7 +103,7 @@ impl Body<'_> {
                 })
             }
             Op::Custom(custom) => {
-                let callee = self.pieces.add(custom.callee.clone());
+                let callee = self.pieces.add(custom.callee.tokens());
                 let args: Vec<String> = args.iter().map(|a| self.argument(*a)).collect();
                 Expr::atom(format!("{callee}({})", args.join(", ")))
             }

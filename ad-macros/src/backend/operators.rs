@@ -5,8 +5,6 @@
 //! functions: whether the user's function stands in a module or in an `impl` block need not show (but where it says `self` or
 //! `Self`, which inner functions cannot; then what they call stands beside them).
 
-use std::borrow::Cow;
-
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
@@ -56,7 +54,7 @@ pub(crate) enum Part<'f> {
     /// A function that is there anyway, by its path.
     Beside(TokenStream),
     /// One that the operator brings along.
-    Brought(Box<Cow<'f, Func>>),
+    Brought(&'f Func),
 }
 
 /// What the functions know of the user's.
@@ -150,7 +148,7 @@ impl<'s> Operators<'s> {
         let brought: Vec<_> = parts
             .iter()
             .filter_map(|(name, part)| match part {
-                Part::Brought(func) => Some((*name, &***func)),
+                Part::Brought(func) => Some((*name, *func)),
                 Part::Beside(_) => None,
             })
             .collect();

@@ -113,7 +113,7 @@ fn moves(v: &Verbatim, k: usize) -> bool {
             _ => false,
         })
     }
-    search(v.tokens.clone(), &Verbatim::buffer_hole(k))
+    search(v.code.tokens(), &Verbatim::buffer_hole(k))
 }
 
 impl Body<'_> {

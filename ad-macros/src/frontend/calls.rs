@@ -538,7 +538,7 @@ impl Lower<'_> {
         }
         let ty = kind.unwrap_or_else(|| Type::Float(self.sig.floats.default()));
         let call = Call {
-            callee: callee.to_token_stream(),
+            callee: callee.to_token_stream().into(),
             mode: CallMode::Primal,
             args,
             dots: Vec::new(),

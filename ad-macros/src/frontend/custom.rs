@@ -1,7 +1,7 @@
 //! Functions whose derivatives the user gives, `partials(..)`: one operation that names them. The body is not looked
 //! into.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -38,9 +38,9 @@ pub(super) fn function(sig: &Signature, partials: &Partials, diagnostics: &mut D
         b.func.params.push(Param { role, binding: Binding::Value(v), active: p.active });
         args.push(v);
     }
-    let op = Op::Custom(Rc::new(Custom {
-        callee: callee(sig, partials),
-        partials: partials.paths.iter().map(ToTokens::to_token_stream).collect(),
+    let op = Op::Custom(Arc::new(Custom {
+        callee: callee(sig, partials).into(),
+        partials: partials.paths.iter().map(|path| path.to_token_stream().into()).collect(),
         active: sig.params.iter().map(|p| p.active).collect(),
     }));
     let value = b.op_typed(op, &args, Type::Float(kind?));

@@ -1,6 +1,7 @@
 //! Expressions.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use proc_macro2::Span;
 use quote::ToTokens;
@@ -149,12 +150,16 @@ impl Lower<'_> {
             syn::Expr::Macro(m) if let Some(val) = self.joining_macro(&m.mac) => val,
             syn::Expr::Macro(m) => {
                 let name = m.mac.path.to_token_stream().to_string();
-                self.verbatim(
+                let val = self.verbatim(
                     e.to_token_stream(),
                     m.mac.path.span(),
                     &format!("the macro does not know what `{name}!` does with an active value"),
                     "write the code out, or move it into a `#[differentiable]` function",
-                )
+                );
+                if let (Val::Scalar(v), "s") = (&val, name.rsplit(' ').next().unwrap_or_default()) {
+                    self.slicing(&m.mac, *v);
+                }
+                val
             }
             other => self.refuse(other),
         }
@@ -495,7 +500,7 @@ impl Lower<'_> {
         {
             return Val::Scalar(v);
         }
-        let text: Rc<str> = to.to_token_stream().to_string().into();
+        let text: Arc<str> = to.to_token_stream().to_string().into();
         let cast = self.op(Op::Cast(text.clone()), &[v]);
         if *self.s.b.func.ty(cast) == Type::Int && *text != *"_" {
             self.s.ints.insert(cast, text);

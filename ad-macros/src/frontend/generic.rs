@@ -1,7 +1,7 @@
 //! Generic floats: type parameters bound by `num_traits::Float` or `Real`, and what code over them has in the place
 //! of literals (`T::from(2.0).unwrap()`, `T::zero()`) and of methods (`T::sin(x)`, `Float::sin(x)`).
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use proc_macro2::Span;
 use quote::quote;
@@ -15,7 +15,7 @@ use crate::ir::{FloatKind, Op, Type, Verbatim};
 
 /// The type parameters of a function that are floats.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Floats(Vec<Rc<str>>);
+pub(crate) struct Floats(Vec<Arc<str>>);
 
 impl Floats {
     /// Those with a bound whose last segment is `Float` or `Real`, or a trait of the same file that asks for one of these,

@@ -1,6 +1,6 @@
 //! Where control flow joins: what becomes of variables that the sides have changed.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use proc_macro2::Span;
 use rustc_hash::FxHashSet as HashSet;
@@ -570,9 +570,9 @@ struct Join {
     /// Values and buffers from these numbers on are made in the branches.
     first_new: (u32, u32),
     types: Vec<Type>,
-    names: Vec<Option<Rc<str>>>,
+    names: Vec<Option<Arc<str>>>,
     taints: Vec<bool>,
-    ints: Vec<Option<Rc<str>>>,
+    ints: Vec<Option<Arc<str>>>,
     /// Which results are references to something foreign.
     refs: Vec<bool>,
     /// References that are read where a side ends.

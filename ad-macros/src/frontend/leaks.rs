@@ -3,7 +3,6 @@
 
 use proc_macro2::Span;
 use rustc_hash::FxHashSet as HashSet;
-use syn::spanned::Spanned;
 
 use crate::ir::{Arg, Binding, Block, Buffer, Func, Inst, InstKind, Op, Storage, Type, Value, Verbatim};
 
@@ -88,7 +87,7 @@ fn used_as_floats(func: &Func) -> HashSet<Value> {
 
 /// `constant(x)`, which is there to hold a value fixed.
 fn is_constant(verbatim: &Verbatim) -> bool {
-    verbatim.tokens.to_string().starts_with(":: ad_runtime :: constant")
+    verbatim.code.text().starts_with(":: ad_runtime :: constant")
 }
 
 struct Reached<'a> {
@@ -153,7 +152,7 @@ impl Reached<'_> {
                         && (self.func.is_float(result) || self.floats.contains(&result))
                         && !self.leaks.iter().any(|(v, _)| *v == result)
                     {
-                        self.leaks.push((result, v.tokens.span()));
+                        self.leaks.push((result, v.code.span()));
                     }
                 }
             }

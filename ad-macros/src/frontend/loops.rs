@@ -473,23 +473,29 @@ impl Lower<'_> {
 
     pub(super) fn while_expr(&mut self, e: &syn::ExprWhile) -> (Val, Flow) {
         self.here = e.while_token.span;
-        if let syn::Expr::Let(l) = &*e.cond {
-            if let Some(all) = self.until_it_ends(e, l) {
-                return all;
-            }
+        if let syn::Expr::Let(l) = &*e.cond
+            && let Some(all) = self.until_it_ends(e, l)
+        {
+            return all;
+        }
+        if super::control::has_let(&e.cond) || self.changes_something(&e.cond) {
             let body = &e.body;
-            // `while let p = v { .. }` is `loop { if let p = v { .. } else { break } }`.
+            // `while c { .. }` is `loop { if c { .. } else { break } }`: what the condition binds or changes, it does in a round.
             return self.any_loop(
                 e.label.as_ref(),
                 &mut |this, context| {
                     let skipped = this.start_round(context);
                     let broken = context.broken;
-                    let (_, flow) =
-                        this.if_let(l, &mut |this| this.block(&super::stmt::round_of(body)), &mut |this| {
+                    let (_, flow) = this.if_chain(
+                        &e.cond,
+                        e.while_token.span,
+                        &mut |this| this.block(&super::stmt::round_of(body)),
+                        &mut |this| {
                             let yes = this.s.b.boolean(true);
                             this.set(broken, Val::Scalar(yes));
                             (Val::Never, Flow::Never)
-                        });
+                        },
+                    );
                     this.s.vars[context.skipped].val = skipped;
                     flow
                 },
@@ -502,6 +508,23 @@ impl Lower<'_> {
             &mut |this, context| this.plain_round(&e.body, context),
             Some(&mut test),
         )
+    }
+
+    /// Whether evaluating a condition changes variables, or what they hold: `while { k += 1; k < n } { .. }`.
+    fn changes_something(&mut self, cond: &syn::Expr) -> bool {
+        let mark = self.diagnostics.mark();
+        let changes = self.trial(|this| {
+            let before: Vec<Val> = this.s.vars.iter().map(|v| v.val.clone()).collect();
+            let outside = this.s.b.func.buffers.len();
+            this.s.b.open(Vec::new());
+            this.condition(cond);
+            let block = this.s.b.close(Vec::new());
+            block.writes().iter().any(|b| (b.0 as usize) < outside)
+                || this.s.vars.iter().zip(&before).any(|(var, old)| var.val != *old)
+        });
+        // Errors come again where it is lowered.
+        self.diagnostics.back_to(mark);
+        changes
     }
 
     /// `while let Some(p) = it.next() { .. }`, with no other look at `it`, is `for p in it { .. }`. What is left of `it` after a

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
@@ -20,7 +21,7 @@ use super::value::{Val, View};
 use crate::diagnostics::Diagnostics;
 use crate::ir::{
     Binding, Buffer, BufferData, Builder, Dim, FloatKind, Func, Inst, InstKind, Layout, Op, Output, Param,
-    Role, Source, Storage, StoreMode, Type, Value, Verbatim,
+    Role, Snippet, Source, Storage, StoreMode, Type, Value, Verbatim,
 };
 
 /// How a piece of code ends.
@@ -36,11 +37,11 @@ pub(super) enum Flow {
 
 #[derive(Clone)]
 pub(super) struct Variable {
-    pub(super) name: Rc<str>,
+    pub(super) name: Arc<str>,
     pub(super) mutable: bool,
     pub(super) val: Val,
     /// Where its name stands, if it may be an array that the macro does not look into.
-    pub(super) origin: Option<Rc<str>>,
+    pub(super) origin: Option<Arc<str>>,
 }
 
 /// Index of a variable.
@@ -72,10 +73,12 @@ pub(super) struct State {
     /// Of these, those that are values in the user's function: code that is passed through gets what they lead to.
     pub(super) held: HashSet<Value>,
     /// Which integer an integer is, where the macro knows.
-    pub(super) ints: HashMap<Value, Rc<str>>,
+    pub(super) ints: HashMap<Value, Arc<str>>,
     /// Buffers that are vectors and matrices of `nalgebra`, for which `*` is their product; behind how many axes of slices
     /// or vectors of them.
     pub(super) linear: HashMap<Buffer, usize>,
+    /// What is kept of `s![..]`: index or range, and step, of each axis.
+    pub(super) slicings: HashMap<Value, Rc<[(syn::Expr, Option<syn::Expr>)]>>,
     /// Maps and sets, which have no numbered elements.
     pub(super) keyed: HashSet<Value>,
     /// Data as a statement has left it that changes it.
@@ -87,7 +90,7 @@ pub(super) struct State {
     /// Buffers that are arrays of `ndarray`.
     pub(super) arrays: HashSet<Buffer>,
     /// The types of parameters that the macro does not look into.
-    pub(super) types: HashMap<Value, Rc<str>>,
+    pub(super) types: HashMap<Value, Arc<str>>,
     /// The whole types of what the macro does not look into, as far as declarations tell.
     pub(super) declared: HashMap<Value, syn::Type>,
     /// Data that rustc has checked to be of the type that it is declared to be.
@@ -234,6 +237,7 @@ fn attempt(
         elements: HashMap::default(),
         homes: HashSet::default(),
         copied_in: HashSet::default(),
+        slicings: HashMap::default(),
         keyed: HashSet::default(),
         built: HashSet::default(),
         counted: HashSet::default(),
@@ -297,7 +301,7 @@ impl Lower<'_> {
     fn params(&mut self) {
         let sig = self.sig;
         for (i, p) in sig.params.iter().enumerate() {
-            let name: Rc<str> = p.ident.to_string().into();
+            let name: Arc<str> = p.ident.to_string().into();
             let role = Role::primal(Source::Param(i));
             let referent = match &p.ty {
                 syn::Type::Reference(r) => Some(&*r.elem),
@@ -438,7 +442,7 @@ impl Lower<'_> {
             name.push('_');
             name.push_str(&quote::quote!(#member).to_string());
         }
-        let name: Rc<str> = name.into();
+        let name: Arc<str> = name.into();
         let kind = self.float_kind(&leaf.ty).map(Type::Float);
         let array = super::arrays::types::foreign(&leaf.ty, &self.sig.floats);
         let (mut dims, elem) = match (kind, shape(&leaf.ty, &self.sig.floats)) {
@@ -606,8 +610,8 @@ impl Lower<'_> {
             None => Type::Float(FloatKind::F64),
         };
         let name = self.s.b.func.value(v).name.clone();
-        let tokens = Verbatim::hole(0).parse().unwrap_or_default();
-        let out = self.s.b.op_typed(Op::Verbatim(Verbatim::new(tokens, Vec::new())), &[v], kind);
+        let code = Snippet::written(Verbatim::hole(0));
+        let out = self.s.b.op_typed(Op::Verbatim(Verbatim::new(code, Vec::new())), &[v], kind);
         if let Some(name) = name {
             self.s.b.name(out, || name);
         }
@@ -717,7 +721,7 @@ impl Lower<'_> {
     }
 
     /// Which integer an integer is, where the macro knows it.
-    pub(super) fn int_type(&self, v: Value) -> Option<Rc<str>> {
+    pub(super) fn int_type(&self, v: Value) -> Option<Arc<str>> {
         if let Some(ty) = self.s.ints.get(&v) {
             return Some(ty.clone());
         }

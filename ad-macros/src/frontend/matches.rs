@@ -108,7 +108,7 @@ impl Lower<'_> {
                     return None;
                 }
                 let found = self.verbatim_operands(tokens.clone(), pat.span())?;
-                let inner = &found.verbatim.tokens;
+                let inner = &found.verbatim.code;
                 let pat = super::patterns::without_names(pat);
                 let tokens = quote!(::core::matches!(#inner, #pat));
                 let verbatim = Verbatim::new(tokens, found.verbatim.buffers);
@@ -141,7 +141,7 @@ impl Lower<'_> {
                 // Inside a pattern it says that what is around it is matched by value.
                 let by_value = matches!(pat, syn::Pat::Reference(_) | syn::Pat::Ident(_))
                     || super::patterns::has_reference(pat);
-                let inner = &found.verbatim.tokens;
+                let inner = &found.verbatim.code;
                 let tokens = if by_value { quote!(#inner) } else { quote!(&(#inner)) };
                 let verbatim = Verbatim::new(tokens, found.verbatim.buffers);
                 let v = self.s.b.op(Op::Verbatim(verbatim), &found.args);

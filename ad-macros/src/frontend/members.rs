@@ -196,9 +196,9 @@ impl Lower<'_> {
         // What a call gives lives on in a variable.
         let is_place = is_place(receiver);
         let tokens = if is_place {
-            exactly(&path, &found.verbatim.tokens, span)
+            exactly(&path, &found.verbatim.code.tokens(), span)
         } else {
-            let value = &found.verbatim.tokens;
+            let value = &found.verbatim.code;
             let checked = exactly(&path, &quote::quote!(value), span);
             quote::quote!({
                 let value = #value;

@@ -271,8 +271,8 @@ impl Lower<'_> {
                     return self.unknown_method(e);
                 }
                 // The receiver is operand 0: the others move up by one.
-                let shifted = shift_holes(found.verbatim.tokens, found.args.len());
-                found.verbatim.tokens = quote::quote!(#hole.#method #turbofish (#shifted));
+                let shifted = shift_holes(found.verbatim.code.tokens(), found.args.len());
+                found.verbatim.code = quote::quote!(#hole.#method #turbofish (#shifted)).into();
                 found.args.insert(0, v);
                 let result = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
                 self.integer_result(v, &name, Val::Scalar(result))
@@ -543,7 +543,7 @@ impl Lower<'_> {
         if *self.s.b.func.ty(v) == Type::Float(to.clone()) {
             return v;
         }
-        let name: std::rc::Rc<str> = match to {
+        let name: std::sync::Arc<str> = match to {
             FloatKind::F32 => "f32".into(),
             FloatKind::Param(name) => name.clone(),
             _ => "f64".into(),

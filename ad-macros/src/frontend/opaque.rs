@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use quote::ToTokens;
 use rustc_hash::FxHashMap as HashMap;
@@ -16,13 +17,13 @@ use super::value::{Fields, Val, View};
 use crate::ir::{Dim, FloatKind, StoreMode, Type, Value};
 
 /// A part of a binding: where the name stands, and which part of its value.
-pub(super) type Origin = (Rc<str>, Vec<usize>);
+pub(super) type Origin = (Arc<str>, Vec<usize>);
 
 /// What is known of something made by other code.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Found {
     /// An array: its axes (those of a length in their type with it), and what its elements are.
-    Array { axes: Vec<Option<Rc<str>>>, elem: Type },
+    Array { axes: Vec<Option<Arc<str>>>, elem: Type },
     /// A struct: its fields that are read or written here.
     Fields(BTreeSet<String>),
 }
@@ -45,7 +46,7 @@ pub(super) fn learn(known: &mut HashMap<Origin, Found>, mut wanted: HashMap<Orig
 
 impl Lower<'_> {
     /// The value of a new name: what is known to be an array becomes one.
-    pub(super) fn opened(&mut self, origin: &Rc<str>, path: &mut Vec<usize>, val: Val, name: &str) -> Val {
+    pub(super) fn opened(&mut self, origin: &Arc<str>, path: &mut Vec<usize>, val: Val, name: &str) -> Val {
         match val {
             Val::Scalar(v) if self.is_opaque(v) => {
                 match self.known.get(&(origin.clone(), path.clone())).cloned() {
@@ -373,7 +374,7 @@ impl Lower<'_> {
     }
 
     /// The axes of a view, with the lengths that types tell.
-    fn axes_of(&self, view: &View) -> Vec<Option<Rc<str>>> {
+    fn axes_of(&self, view: &View) -> Vec<Option<Arc<str>>> {
         let dims = &self.s.b.func.buffer(view.buffer).dims[view.prefix.len()..];
         let fixed = |(k, dim): (usize, &Dim)| match dim {
             Dim::Fixed(n) if k > 0 || view.range.is_none() => Some(n.clone()),
@@ -387,7 +388,7 @@ impl Lower<'_> {
         &mut self,
         var: VarId,
         path: &[usize],
-        axes: Vec<Option<Rc<str>>>,
+        axes: Vec<Option<Arc<str>>>,
         elem: Option<Type>,
     ) {
         let Some(origin) = self.s.vars[var].origin.clone() else { return };
@@ -438,7 +439,7 @@ impl Lower<'_> {
     }
 
     /// The elements of something opaque in a buffer of its own. Rows must be of one length.
-    fn copy_in(&mut self, v: Value, axes: &[Option<Rc<str>>], elem: &Type, name: &str) -> View {
+    fn copy_in(&mut self, v: Value, axes: &[Option<Arc<str>>], elem: &Type, name: &str) -> View {
         let hole = |k: usize| syn::Ident::new(&crate::ir::Verbatim::hole(k), proc_macro2::Span::call_site());
         let first = hole(0);
         let (mut dims, mut shape) = (Vec::new(), Vec::new());
@@ -522,11 +523,11 @@ pub(super) fn changes(method: &str) -> bool {
 }
 
 /// Where a name stands, as a key that lowering again finds.
-pub(super) fn origin(ident: &syn::Ident) -> Rc<str> {
+pub(super) fn origin(ident: &syn::Ident) -> Arc<str> {
     format!("{ident} {:?}", ident.span()).into()
 }
 
 /// As [`origin`], for `..rest`.
-pub(super) fn origin_of_rest(rest: &syn::Expr) -> Rc<str> {
+pub(super) fn origin_of_rest(rest: &syn::Expr) -> Arc<str> {
     format!("..{:?}", syn::spanned::Spanned::span(rest)).into()
 }

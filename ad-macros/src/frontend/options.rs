@@ -229,7 +229,7 @@ impl Lower<'_> {
             && !super::iterators::is_chain(&e.expr)
             && !matches!(&*e.expr, syn::Expr::MethodCall(m) if !self.is_foreign(&m.receiver))
         {
-            let inner = found.verbatim.tokens.clone();
+            let inner = found.verbatim.code.tokens();
             // What a `parse` gives, the annotation of the `let` tells.
             let ty = self.expected.as_ref().map(|ty| quote!(: #ty));
             let effect = Verbatim::new(quote!({ let _ #ty = (#inner)?; }), found.verbatim.buffers.clone());
@@ -325,8 +325,8 @@ impl Lower<'_> {
                 };
                 // The old error is one operand more.
                 let hole = syn::Ident::new(&Verbatim::hole(found.args.len()), Span::call_site());
-                let f = &found.verbatim.tokens;
-                found.verbatim.tokens = quote!((#hole).map(#f));
+                let f = &found.verbatim.code;
+                found.verbatim.code = quote!((#hole).map(#f)).into();
                 found.args.push(*old);
                 let error = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
                 Val::Maybe(vec![Val::Scalar(some), value, Val::Scalar(error)])

@@ -463,8 +463,8 @@ impl Lower<'_> {
         if n.parse::<u64>().is_ok() {
             return self.s.b.int(n);
         }
-        let tokens = n.parse().unwrap_or_default();
-        self.s.b.op_typed(Op::Verbatim(Verbatim::new(tokens, Vec::new())), &[], Type::Int)
+        let code = crate::ir::Snippet::written(n);
+        self.s.b.op_typed(Op::Verbatim(Verbatim::new(code, Vec::new())), &[], Type::Int)
     }
 
     // ---------------------------------------------------------------------------------------- arrays

@@ -38,12 +38,13 @@ impl Lower<'_> {
         let args = &e.args;
         let mut found = self.verbatim_operands(quote!(#args), e.span())?;
         let hole = Ident::new(&Verbatim::hole(found.args.len()), Span::call_site());
-        let (method, tokens) = (&e.method, found.verbatim.tokens);
-        found.verbatim.tokens = quote!({
+        let (method, arguments) = (&e.method, found.verbatim.code);
+        let sorted = quote!({
             let mut list = ::core::clone::Clone::clone(&#hole);
-            list.#method(#tokens);
+            list.#method(#arguments);
             list
         });
+        found.verbatim.code = sorted.into();
         found.args.push(v);
         let sorted = self.s.b.op_typed(Op::Verbatim(found.verbatim), &found.args, Type::Opaque);
         self.set_at(var, &path, Val::Scalar(sorted));
@@ -69,7 +70,7 @@ impl Lower<'_> {
         let element = |index: &Ident| renumbered(&element, first, index);
         let (i, j) = (format_ident!("__ad_i"), format_ident!("__ad_j"));
         let (a, b) = (element(&i), element(&j));
-        let compare = found.verbatim.tokens;
+        let compare = found.verbatim.code;
         let sorting = match e.method.to_string().as_str() {
             "sort" | "sort_unstable" => quote!(order.sort_by(|&#i, &#j| ::core::cmp::Ord::cmp(&#a, &#b));),
             name if name.ends_with("key") => quote!(order.sort_by_key(|&#i| (#compare)(&#a));),

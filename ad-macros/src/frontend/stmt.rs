@@ -354,7 +354,7 @@ impl Lower<'_> {
             }
         }
         if is_integer(ty) && self.s.counted.contains(&v) {
-            let to: std::rc::Rc<str> = quote::quote!(#ty).to_string().into();
+            let to: std::sync::Arc<str> = quote::quote!(#ty).to_string().into();
             let cast = self.op(Op::Cast(to.clone()), &[v]);
             self.s.ints.insert(cast, to);
             return cast;

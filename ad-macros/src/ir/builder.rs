@@ -1,6 +1,6 @@
 //! Emits instructions into nested blocks of a function under construction.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::func::{BufferData, Func};
 use super::ops::{Binary, Block, Cmp, Inst, InstKind, Op, StoreMode, Unary};
@@ -187,7 +187,7 @@ impl Builder {
     }
 
     /// Names a value, unless it has a name.
-    pub(crate) fn name(&mut self, v: Value, name: impl FnOnce() -> Rc<str>) {
+    pub(crate) fn name(&mut self, v: Value, name: impl FnOnce() -> Arc<str>) {
         let slot = &mut self.func.values[v.0 as usize].name;
         if slot.is_none() {
             *slot = Some(name());

@@ -4,11 +4,11 @@
 //! Verbatim Rust is understood as far as [`verbatim`] goes; a statement run for its effect is skipped. Calls find their
 //! callee in a [`Module`].
 
-use proc_macro2::TokenStream;
 use rustc_hash::FxHashMap as HashMap;
 
 use super::func::{Binding, Func, Mark, Role};
 use super::ops::{Block, CallMode, Cmp, ForLoop, Inst, InstKind, Op, StoreMode};
+use super::snippet::Snippet;
 use super::types::{Buffer, Dim, FloatKind, Stack, Storage, Type, Value};
 
 mod call;
@@ -149,7 +149,7 @@ impl Module {
     pub(crate) fn define(&mut self, path: &str, mode: CallMode, func: Func) {
         self.funcs.insert((path.into(), mode), func);
     }
-    fn find(&self, path: &TokenStream, mode: CallMode) -> Result<&Func, EvalError> {
+    fn find(&self, path: &Snippet, mode: CallMode) -> Result<&Func, EvalError> {
         match self.funcs.get(&(path.to_string(), mode)) {
             Some(func) => Ok(func),
             None => wrong(format!("no function {path} ({mode:?})")),

@@ -1,6 +1,6 @@
 //! Functions: parameters, outputs, and the tables of values, buffers and stacks.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::ops::Block;
 use super::types::{Buffer, Dim, Layout, Stack, Storage, Type, Value};
@@ -80,14 +80,14 @@ pub(crate) struct Output {
 pub(crate) struct ValueData {
     pub(crate) ty: Type,
     /// The name that a person would give it; `None` for a nameless intermediate.
-    pub(crate) name: Option<Rc<str>>,
+    pub(crate) name: Option<Arc<str>>,
     /// An intermediate of a derivative: its rounding is no promise, so what it sums up may be reordered.
     pub(crate) free: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct BufferData {
-    pub(crate) name: Rc<str>,
+    pub(crate) name: Arc<str>,
     pub(crate) elem: Type,
     pub(crate) dims: Vec<Dim>,
     pub(crate) storage: Storage,
@@ -95,14 +95,14 @@ pub(crate) struct BufferData {
     pub(crate) grows: bool,
     /// Of a parameter that is a slice of structs or tuples: the field that this buffer stands for (`.x`, `.0`). All
     /// buffers of one parameter share its variable.
-    pub(crate) field: Option<Rc<str>>,
+    pub(crate) field: Option<Arc<str>>,
     /// A local of the lengths of this buffer, whose rows may differ in length.
     pub(crate) like: Option<Buffer>,
     pub(crate) layout: Layout,
 }
 
 impl BufferData {
-    pub(crate) fn new(name: Rc<str>, elem: Type, dims: Vec<Dim>, storage: Storage) -> BufferData {
+    pub(crate) fn new(name: Arc<str>, elem: Type, dims: Vec<Dim>, storage: Storage) -> BufferData {
         BufferData {
             name,
             elem,
@@ -133,7 +133,7 @@ impl BufferData {
 
 #[derive(Clone, Debug)]
 pub(crate) struct StackData {
-    pub(crate) name: Rc<str>,
+    pub(crate) name: Arc<str>,
     /// Type of what is pushed; for whole buffers, of their elements.
     pub(crate) elem: Type,
     /// `Some` where whole contents are pushed: the buffer's axes.
@@ -144,7 +144,7 @@ pub(crate) struct StackData {
 /// what is returned is named by `outputs`.
 #[derive(Clone, Debug)]
 pub(crate) struct Func {
-    pub(crate) name: Rc<str>,
+    pub(crate) name: Arc<str>,
     pub(crate) params: Vec<Param>,
     pub(crate) body: Block,
     pub(crate) outputs: Vec<Output>,
@@ -152,7 +152,7 @@ pub(crate) struct Func {
     pub(crate) buffers: Vec<BufferData>,
     pub(crate) stacks: Vec<StackData>,
     /// For how many directions at once it is: the constant parameter that says so.
-    pub(crate) lanes: Option<Rc<str>>,
+    pub(crate) lanes: Option<Arc<str>>,
     /// What the function looked like, in a number, when it was optimised last.
     pub(crate) settled: Option<u64>,
 }
@@ -171,7 +171,7 @@ impl Func {
             settled: None,
         }
     }
-    pub(crate) fn new_value(&mut self, ty: Type, name: Option<Rc<str>>) -> Value {
+    pub(crate) fn new_value(&mut self, ty: Type, name: Option<Arc<str>>) -> Value {
         self.values.push(ValueData { ty, name, free: false });
         Value(u32::try_from(self.values.len() - 1).unwrap_or(u32::MAX))
     }

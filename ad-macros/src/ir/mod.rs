@@ -21,6 +21,7 @@ pub(crate) mod eval;
 pub(crate) mod func;
 pub(crate) mod ops;
 pub(crate) mod print;
+pub(crate) mod snippet;
 pub(crate) mod types;
 pub(crate) mod verify;
 pub(crate) mod walk;
@@ -32,4 +33,5 @@ pub(crate) use ops::{
     Arg, BarArg, Binary, Block, Call, CallMode, Cmp, Custom, Factor, ForLoop, Inst, InstKind, Op, Product,
     StoreMode, Unary, Verbatim,
 };
+pub(crate) use snippet::{Keeping, Snippet};
 pub(crate) use types::{Buffer, Dim, FloatKind, Layout, Stack, Storage, Type, Value};

@@ -1,9 +1,8 @@
 //! Instructions, blocks and operations.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
-use proc_macro2::TokenStream;
-
+use super::snippet::Snippet;
 use super::types::{Buffer, Stack, Type, Value};
 
 /// A pure operation with one result. Arithmetic works on operands of one type, float or integer.
@@ -12,7 +11,7 @@ pub(crate) enum Op {
     /// A float constant.
     Float(f64),
     /// An integer literal, as written (`3`, `10_i32`).
-    Int(Rc<str>),
+    Int(Arc<str>),
     Bool(bool),
     Add,
     Sub,
@@ -39,7 +38,7 @@ pub(crate) enum Op {
     /// `select(c, a, b)`: a where c, else b; both are evaluated.
     Select,
     /// `x as ty`; the result's [`Type`] tells whether it is a float.
-    Cast(Rc<str>),
+    Cast(Arc<str>),
     /// A question about a float with a bool for an answer: `is_nan`, `is_finite`, ...
     Test(&'static str),
     /// Length of an axis of a buffer (axis 0 is the outermost).
@@ -47,23 +46,23 @@ pub(crate) enum Op {
     /// Rust that is passed through: pure, never active.
     Verbatim(Verbatim),
     /// A function whose body nobody looks into; the user has given its partial derivatives.
-    Custom(Rc<Custom>),
+    Custom(Arc<Custom>),
 }
 
 /// A function of the user's by name, with its derivatives by name.
 #[derive(Debug)]
 pub(crate) struct Custom {
     /// Path of the function.
-    pub(crate) callee: TokenStream,
+    pub(crate) callee: Snippet,
     /// Paths of the partial derivatives: one for each active operand, of the same parameters.
-    pub(crate) partials: Vec<TokenStream>,
+    pub(crate) partials: Vec<Snippet>,
     /// Which operands are active.
     pub(crate) active: Vec<bool>,
 }
 
 impl Custom {
     /// The partial derivative with respect to operand `k`.
-    pub(crate) fn partial(&self, k: usize) -> Option<&TokenStream> {
+    pub(crate) fn partial(&self, k: usize) -> Option<&Snippet> {
         let before = self.active.get(..k)?.iter().filter(|a| **a).count();
         if *self.active.get(k)? { self.partials.get(before) } else { None }
     }
@@ -73,7 +72,7 @@ impl Custom {
 /// as [`Verbatim::buffer_hole`]`(j)`; all other identifiers mean what they mean in the user's function.
 #[derive(Clone, Debug)]
 pub(crate) struct Verbatim {
-    pub(crate) tokens: TokenStream,
+    pub(crate) code: Snippet,
     /// Buffers it reads (never writes).
     pub(crate) buffers: Vec<Buffer>,
     /// As an effect: it panics where something does not fit, and does nothing else. It may change places with what only
@@ -83,12 +82,12 @@ pub(crate) struct Verbatim {
 
 impl Verbatim {
     /// Rust as it is.
-    pub(crate) fn new(tokens: TokenStream, buffers: Vec<Buffer>) -> Verbatim {
-        Verbatim { tokens, buffers, check: false }
+    pub(crate) fn new(code: impl Into<Snippet>, buffers: Vec<Buffer>) -> Verbatim {
+        Verbatim { code: code.into(), buffers, check: false }
     }
     /// An assertion.
-    pub(crate) fn check(tokens: TokenStream, buffers: Vec<Buffer>) -> Verbatim {
-        Verbatim { tokens, buffers, check: true }
+    pub(crate) fn check(code: impl Into<Snippet>, buffers: Vec<Buffer>) -> Verbatim {
+        Verbatim { code: code.into(), buffers, check: true }
     }
     pub(crate) fn hole(operand: usize) -> String {
         format!("__ad_operand_{operand}")
@@ -364,7 +363,7 @@ pub(crate) enum Arg {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     /// Path of the primal function (`f`, `module::f`, `Self::f`); the companions' names derive from it.
-    pub(crate) callee: TokenStream,
+    pub(crate) callee: Snippet,
     pub(crate) mode: CallMode,
     pub(crate) args: Vec<Arg>,
     /// Directions: one group for `Jvp` and `VjpJvp`, three (d1, d2, d12) for `JvpJvp`.

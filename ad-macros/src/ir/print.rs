@@ -234,7 +234,7 @@ impl Printer<'_> {
             }
             InstKind::Call(call) => writeln!(out, "{}", self.call(call)),
             InstKind::Effect(v, args) => {
-                writeln!(out, "effect `{}` ({})", v.tokens, self.values(args))
+                writeln!(out, "effect `{}` ({})", v.code, self.values(args))
             }
         }
     }
@@ -274,7 +274,7 @@ impl Printer<'_> {
             Op::Test(name) => format!("{name} {args}"),
             Op::Len(b, 0) => format!("len {}", self.buffer(*b)),
             Op::Len(b, axis) => format!("len {} axis {axis}", self.buffer(*b)),
-            Op::Verbatim(v) => format!("rust `{}` ({args})", v.tokens),
+            Op::Verbatim(v) => format!("rust `{}` ({args})", v.code),
             Op::Custom(custom) => format!("custom {}({args})", custom.callee),
             other => format!("{} {args}", format!("{other:?}").to_lowercase()),
         }

@@ -1,7 +1,7 @@
 //! Entities (newtypes whose `Display` is the textual form) and the types of scalars and buffers.
 
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A scalar: defined once, by an instruction, a block argument or a parameter. Printed `%name.3`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,7 +54,7 @@ pub(crate) enum FloatKind {
     /// `f32`
     F32,
     /// A type parameter of the user's function, by name.
-    Param(Rc<str>),
+    Param(Arc<str>),
     /// Not known yet: an unsuffixed literal. The frontend resolves all of them before it hands a function on.
     Infer,
 }
@@ -80,7 +80,7 @@ impl Type {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Dim {
     /// An array axis: a constant expression as Rust text (`3`, `N`, `2 * N`).
-    Fixed(Rc<str>),
+    Fixed(Arc<str>),
     /// A heap vector of this length.
     Dyn(Value),
     /// A slice parameter: ask it (`Op::Len`).

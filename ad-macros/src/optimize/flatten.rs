@@ -6,7 +6,7 @@
 use rustc_hash::FxHashMap as HashMap;
 
 use crate::ir::{
-    Arg, BarArg, Binding, Block, Buffer, Dim, Factor, Func, Inst, InstKind, Layout, Op, Type, Value,
+    Arg, BarArg, Binding, Block, Buffer, Dim, Factor, Func, Inst, InstKind, Layout, Op, Snippet, Type, Value,
 };
 
 /// Runs the pass.
@@ -100,8 +100,8 @@ impl Pass<'_> {
                     self.op(Op::Int(format!("{n}_usize").into()), Vec::new(), out)
                 }
                 Dim::Fixed(n) => {
-                    let tokens = n.parse().unwrap_or_default();
-                    self.op(Op::Verbatim(crate::ir::Verbatim::new(tokens, Vec::new())), Vec::new(), out)
+                    let code = Snippet::written(n.clone());
+                    self.op(Op::Verbatim(crate::ir::Verbatim::new(code, Vec::new())), Vec::new(), out)
                 }
                 Dim::Slice => unreachable!("the verifier has seen a length for each axis"),
             });

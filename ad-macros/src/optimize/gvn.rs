@@ -10,7 +10,7 @@
 mod branches;
 
 use std::hash::{Hash, Hasher};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::{FxBuildHasher, FxHashMap as HashMap};
 
@@ -112,7 +112,7 @@ impl Key {
 enum Code {
     /// Which it is, and what it carries.
     Plain(u8, u64),
-    Text(u8, Rc<str>),
+    Text(u8, Arc<str>),
     Test(&'static str),
     Len(Buffer, usize),
 }

@@ -131,8 +131,8 @@ impl Choice {
         let int = func.ty(variable).clone();
         let float = func.ty(carried).clone();
         let name = func.value(carried).name.clone();
-        let at_name: Option<std::rc::Rc<str>> = name.as_deref().map(|n| format!("{n}_at").into());
-        let new = |func: &mut Func, ty: &Type, name: &Option<std::rc::Rc<str>>| {
+        let at_name: Option<std::sync::Arc<str>> = name.as_deref().map(|n| format!("{n}_at").into());
+        let new = |func: &mut Func, ty: &Type, name: &Option<std::sync::Arc<str>>| {
             func.new_value(ty.clone(), name.clone())
         };
 

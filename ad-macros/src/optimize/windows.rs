@@ -439,7 +439,7 @@ impl Pass<'_> {
         match (&self.func.buffer(b).dims[0], defined) {
             (Dim::Slice, Some(Op::Len(of, 0))) => *of == b,
             (Dim::Fixed(n), Some(Op::Int(text))) => n == text,
-            (Dim::Fixed(n), Some(Op::Verbatim(verbatim))) => verbatim.tokens.to_string() == **n,
+            (Dim::Fixed(n), Some(Op::Verbatim(verbatim))) => verbatim.code.text() == &**n,
             _ => false,
         }
     }

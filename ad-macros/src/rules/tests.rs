@@ -1,17 +1,18 @@
 //! Every rule against hyper-dual numbers, whose partial derivatives are written independently: first and second
 //! order, forward, reverse and both mixtures, at ordinary points and at special ones.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::tangent;
+use crate::derivatives::Derivatives;
 use crate::ir::eval::{Hyper, Item, eval};
 use crate::ir::verify::verify;
 use crate::ir::{
-    Arg, Binary, Binding, Builder, CallMode, Custom, Func, InstKind, Mark, Op, Output, Param, Role, Source,
-    Type, Unary, Value,
+    Arg, Binary, Binding, Builder, CallMode, Custom, Func, InstKind, Mark, Op, Output, Param, Role, Snippet,
+    Source, Type, Unary, Value,
 };
 use crate::optimize::optimize;
-use crate::pipeline::{Derivatives, Product};
+use crate::pipeline::Product;
 
 const F64: Type = Type::Float(crate::ir::FloatKind::F64);
 
@@ -402,10 +403,10 @@ fn the_table_is_closed() {
 /// The rule of a custom operation is a call of the user's own function, which has derivatives of its own.
 #[test]
 fn custom_rules_call_the_partial() {
-    let path = |name: &str| name.parse::<proc_macro2::TokenStream>().expect("a path");
+    let path = |name: &str| Snippet::written(name);
     let custom = || {
         let partials = vec![path("by_x"), path("by_y")];
-        Op::Custom(Rc::new(Custom { callee: path("f"), partials, active: vec![true, false, true] }))
+        Op::Custom(Arc::new(Custom { callee: path("f"), partials, active: vec![true, false, true] }))
     };
     let func = function(3, |b, x| {
         let y = b.op_typed(custom(), x, F64);

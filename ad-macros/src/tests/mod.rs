@@ -13,6 +13,7 @@ use proptest::test_runner::TestCaseError;
 
 use self::program::{CALLEE, Program, Unfit, interpret};
 use crate::analysis::activity;
+use crate::derivatives::Derivatives;
 use crate::diagnostics::Diagnostics;
 use crate::frontend;
 use crate::ir::eval::{EvalError, Hyper, Item, Module, Outcome, eval_in};
@@ -23,7 +24,7 @@ use crate::optimize::{
     optimize, parked, prepare, selection, unflip,
 };
 use crate::options;
-use crate::pipeline::{Derivatives, Product};
+use crate::pipeline::Product;
 use crate::transform::forward::{forward, forward_with};
 use crate::transform::products::as_loops;
 use crate::transform::reverse::{reverse, reverse_with};
@@ -57,7 +58,7 @@ fn callees() -> Module {
     let g = optimize(lower(CALLEE, "").expect("lowers"));
     let mut module = Module::default();
     for mode in [CallMode::Primal, CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::JvpJvp] {
-        module.define("g", mode, Derivatives::of(&g).companion(mode));
+        module.define("g", mode, Derivatives::of(&g).companion(mode).clone());
     }
     module
 }
@@ -174,11 +175,12 @@ impl Check<'_> {
 
     /// What users get: outputs by their marks, and nothing left on stacks.
     fn product(&self, product: Product, f: &Func, wanted: &[(&[Mark], &[f64])]) -> Checked<()> {
-        let func = Derivatives::of(f).product(product);
+        let derivatives = Derivatives::of(f);
+        let func = derivatives.product(product);
         let what = product.suffix();
-        let outcome = self.run(what, &func)?;
+        let outcome = self.run(what, func)?;
         for (marks, wanted) in wanted {
-            self.agree(what, &func, &in_order(&outcome, marks), wanted)?;
+            self.agree(what, func, &in_order(&outcome, marks), wanted)?;
         }
         if outcome.left > 0 {
             return fail(format!("{what}: {} left on stacks\n{}\n{func}", outcome.left, self.text));
@@ -189,14 +191,15 @@ impl Check<'_> {
     /// Each lane of the product for several directions is the product with that direction: lane 0 with this point's, and
     /// the product is linear in it.
     fn lanes(&self, f: &Func, product: &[f64]) -> Checked<()> {
-        let Some(func) = Derivatives::of(f).block("3") else {
+        let derivatives = Derivatives::of(f);
+        let Some(func) = derivatives.block("3") else {
             // Arrays of a library have no lanes.
             if f.buffers.iter().any(|b| b.layout == crate::ir::Layout::Ndarray) {
                 return Ok(());
             }
             return fail(format!("not widened\n{}", self.text));
         };
-        if let Err(e) = verify(&func) {
+        if let Err(e) = verify(func) {
             return fail(format!("hvp_block: {e}\n{}\n{func}", self.text));
         }
         const FACTORS: [f64; 3] = [1.0, -2.0, 0.5];
@@ -205,19 +208,19 @@ impl Check<'_> {
             .params
             .iter()
             .map(|p| {
-                let single = self.point.arg(&func, p, &mut seen, &self.seed);
+                let single = self.point.arg(func, p, &mut seen, &self.seed);
                 if p.role.marks.is_empty() {
                     return single;
                 }
                 single.widened(&FACTORS)
             })
             .collect();
-        let outcome = match eval_in(self.module, &func, &args) {
+        let outcome = match eval_in(self.module, func, &args) {
             Ok(outcome) => outcome,
             Err(e) => return fail(format!("hvp_block: {e:?}\n{}\n{func}", self.text)),
         };
         let wanted: Vec<f64> = product.iter().flat_map(|x| FACTORS.map(|c| c * x)).collect();
-        self.agree("hvp_block", &func, &in_order(&outcome, &[Mark::Bar, Mark::Dot]), &wanted)?;
+        self.agree("hvp_block", func, &in_order(&outcome, &[Mark::Bar, Mark::Dot]), &wanted)?;
         if outcome.left > 0 {
             return fail(format!("hvp_block: {} left on stacks\n{}\n{func}", outcome.left, self.text));
         }
@@ -226,7 +229,8 @@ impl Check<'_> {
 
     /// Both halves of the product: what the first gives, and what the second makes of what it has saved.
     fn linearized(&self, f: &Func, wanted: &[(&[Mark], &[f64])], product: &[f64]) -> Checked<()> {
-        let Some(split) = Derivatives::of(f).linearize() else {
+        let derivatives = Derivatives::of(f);
+        let Some(split) = derivatives.halves() else {
             return fail(format!("not split\n{}", self.text));
         };
         let first = self.run("the first half", &split.fixed)?;

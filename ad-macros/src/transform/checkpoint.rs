@@ -10,9 +10,7 @@
 //! for one more run of the forward loop. (The scheme of two levels; Griewank and Walther, *Evaluating Derivatives* (2008),
 //! ch. 12, has schedules of more.)
 
-use quote::{format_ident, quote};
-
-use crate::ir::{Block, ForLoop, Func, Inst, InstKind, Op, Type, Value, Verbatim};
+use crate::ir::{Block, ForLoop, Func, Inst, InstKind, Op, Snippet, Type, Value, Verbatim};
 
 /// How many rounds a segment has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,22 +72,22 @@ fn cut(func: &mut Func, l: ForLoop, results: &[Value], every: Every, out: &mut V
             .collect()
     };
     let (lo, hi) = (l.lo, l.hi);
-    let [a, b, c] = [0, 1, 2].map(|k| format_ident!("{}", Verbatim::hole(k)));
+    let [a, b, c] = [0, 1, 2].map(Verbatim::hole);
     let step = match every {
         Every::Rounds(n) => Inst {
             results: vec![func.new_value(Type::Int, None)],
             kind: InstKind::Pure(Op::Int(format!("{n}_usize").into()), Vec::new()),
         },
         Every::Root => {
-            let tokens = quote!((#a..#b).size_hint().0.isqrt().max(1));
-            verbatim(func, tokens, vec![lo, hi], "segment")
+            let rounds = format!("({a}..{b}).size_hint().0.isqrt().max(1)");
+            verbatim(func, rounds, vec![lo, hi], "segment")
         }
     };
     let n = step.results[0];
     let start = func.new_value(Type::Int, Some("start".into()));
     let (args, last) = (copies(func), copies(func));
     // Of any integer type, without overflow.
-    let end = verbatim(func, quote!((#a..#b).nth(#c).unwrap_or(#b)), vec![start, hi, n], "end");
+    let end = verbatim(func, format!("({a}..{b}).nth({c}).unwrap_or({b})"), vec![start, hi, n], "end");
     let inner = plain(start, end.results[0], args.clone(), l.body);
     let inner = Inst { results: last.clone(), kind: InstKind::For(inner) };
     let args = std::iter::once(start).chain(args).collect();
@@ -99,9 +97,9 @@ fn cut(func: &mut Func, l: ForLoop, results: &[Value], every: Every, out: &mut V
     out.push(Inst { results: results.to_vec(), kind: InstKind::For(outer) });
 }
 
-fn verbatim(func: &mut Func, tokens: proc_macro2::TokenStream, args: Vec<Value>, name: &str) -> Inst {
+fn verbatim(func: &mut Func, code: String, args: Vec<Value>, name: &str) -> Inst {
     let result = func.new_value(Type::Int, Some(name.into()));
-    let op = Op::Verbatim(Verbatim::new(tokens, Vec::new()));
+    let op = Op::Verbatim(Verbatim::new(Snippet::written(code), Vec::new()));
     Inst { results: vec![result], kind: InstKind::Pure(op, args) }
 }
 

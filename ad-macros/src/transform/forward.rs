@@ -10,7 +10,7 @@
 //! Method: Wengert 1964; Griewank and Walther, *Evaluating Derivatives* (2008), ch. 3. Run over an adjoint it is
 //! Pearlmutter's R-operator (1994).
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap as HashMap;
 
@@ -194,6 +194,21 @@ impl<'a, C: Carried> Forward<'a, C> {
         }
     }
 
+    /// As [`Forward::dot_or_zero`], where a value of another type may stand: code that nobody looks into does not tell which
+    /// float it gives, but what gets it does.
+    fn dot_as(&mut self, ty: &Type, v: Value) -> Value {
+        match self.dot(v) {
+            Some(dot) => dot,
+            None => self.carried.zero(&mut self.b, ty),
+        }
+    }
+
+    /// What a buffer's shadow gets where the buffer gets this value.
+    fn dot_for(&mut self, buffer: Buffer, v: Value) -> Value {
+        let src = self.src;
+        self.dot_as(&src.buffer(buffer).elem, v)
+    }
+
     /// The shadow of a buffer that varies.
     fn shadow(&self, b: Buffer) -> Option<Buffer> {
         if self.active.buffer(b) { self.buffers.get(&b).copied() } else { None }
@@ -239,8 +254,9 @@ impl<'a, C: Carried> Forward<'a, C> {
         self.b.current().diverges = block.diverges;
     }
 
-    /// Emits a nested block; its arguments, and what it yields, are followed by the tangents of those at `which`.
-    fn nested(&mut self, block: &Block, first: usize, which: &[usize]) -> Block {
+    /// Emits a nested block; its arguments, and what it yields for `results`, are followed by the tangents of those at `which`.
+    fn nested(&mut self, block: &Block, first: usize, results: &[Value], which: &[usize]) -> Block {
+        let src = self.src;
         let mut args = block.args.clone();
         if !args.is_empty() {
             args.extend(which.iter().map(|k| block.args[first + k]).map(|a| self.new_dot(a)));
@@ -251,7 +267,7 @@ impl<'a, C: Carried> Forward<'a, C> {
         if !block.diverges {
             for k in which {
                 if let Some(y) = block.yields.get(*k) {
-                    yields.push(self.dot_or_zero(*y));
+                    yields.push(self.dot_as(src.ty(results[*k]), *y));
                 }
             }
         }
@@ -266,34 +282,35 @@ impl<'a, C: Carried> Forward<'a, C> {
     }
 
     fn inst(&mut self, inst: &Inst) {
+        let src = self.src;
         match &inst.kind {
             InstKind::If { cond, then_block, else_block } => {
                 let which: Vec<usize> =
                     (0..inst.results.len()).filter(|k| self.active.value(inst.results[*k])).collect();
-                let then_block = self.nested(then_block, 0, &which);
-                let else_block = self.nested(else_block, 0, &which);
+                let then_block = self.nested(then_block, 0, &inst.results, &which);
+                let else_block = self.nested(else_block, 0, &inst.results, &which);
                 self.with_dots(inst, &which, InstKind::If { cond: *cond, then_block, else_block });
             }
             InstKind::For(l) => {
                 let which: Vec<usize> =
                     (0..l.inits.len()).filter(|k| self.active.value(l.body.args[k + 1])).collect();
                 let mut inits = l.inits.clone();
-                inits.extend(which.iter().map(|k| l.inits[*k]).map(|v| self.dot_or_zero(v)));
-                let body = self.nested(&l.body, 1, &which);
+                inits.extend(which.iter().map(|k| self.dot_as(src.ty(inst.results[*k]), l.inits[*k])));
+                let body = self.nested(&l.body, 1, &inst.results, &which);
                 self.with_dots(inst, &which, InstKind::For(crate::ir::ForLoop { inits, body, ..*l }));
             }
             InstKind::While { inits, cond_block, body } => {
                 let which: Vec<usize> =
                     (0..inits.len()).filter(|k| self.active.value(body.args[*k])).collect();
                 let mut all = inits.clone();
-                all.extend(which.iter().map(|k| inits[*k]).map(|v| self.dot_or_zero(v)));
+                all.extend(which.iter().map(|k| self.dot_as(src.ty(inst.results[*k]), inits[*k])));
                 // The condition is a bool: tangents only pass through its arguments.
                 let mut cond_block = cond_block.clone();
                 for k in &which {
                     let dot = self.new_dot(cond_block.args[*k]);
                     cond_block.args.push(dot);
                 }
-                let body = self.nested(body, 0, &which);
+                let body = self.nested(body, 0, &inst.results, &which);
                 self.with_dots(inst, &which, InstKind::While { inits: all, cond_block, body });
             }
             InstKind::Call(call) => self.call(inst, call),
@@ -318,7 +335,7 @@ impl<'a, C: Carried> Forward<'a, C> {
                 if let Some(shadow) = self.shadow(*buffer) {
                     if let (None, StoreMode::Add) = (self.dot(*value), mode) {
                     } else {
-                        let dot = self.dot_or_zero(*value);
+                        let dot = self.dot_for(*buffer, *value);
                         self.store(shadow, index, dot, *mode);
                     }
                 }
@@ -327,7 +344,7 @@ impl<'a, C: Carried> Forward<'a, C> {
                 // Also where nothing varies: the adjoint of a linear function starts with a fill, and so must its
                 // tangent, which is a parameter.
                 if let Some(shadow) = self.buffers.get(buffer).copied() {
-                    let value = self.dot_or_zero(*value);
+                    let value = self.dot_for(*buffer, *value);
                     self.b.effect(InstKind::Fill { buffer: shadow, value });
                 }
             }
@@ -349,7 +366,7 @@ impl<'a, C: Carried> Forward<'a, C> {
             }
             InstKind::Alloc { buffer, fill } => {
                 if self.active.buffer(*buffer) {
-                    let fill = self.dot_or_zero(*fill);
+                    let fill = self.dot_for(*buffer, *fill);
                     self.declare(*buffer, fill);
                 }
             }
@@ -500,6 +517,6 @@ impl<'a, C: Carried> Forward<'a, C> {
     }
 }
 
-fn dot_name(name: &str) -> Rc<str> {
+fn dot_name(name: &str) -> Arc<str> {
     format!("{name}_dot").into()
 }

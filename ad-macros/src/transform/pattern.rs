@@ -9,15 +9,12 @@
 //! `max` are recorded, of an `if` the side that is taken: if no control flow depends on active inputs, the pattern holds
 //! for all inputs.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote;
-
 use super::forward::{Carried, Forward};
 use super::products;
 use crate::analysis::activity::varied;
 use crate::ir::{
-    Arg, Binary, Binding, Buffer, BufferData, Builder, Dim, Func, InstKind, Op, Param, Role, Source, Storage,
-    Type, Unary, Value, Verbatim,
+    Arg, Binary, Binding, Buffer, BufferData, Builder, Dim, Func, InstKind, Op, Param, Role, Snippet, Source,
+    Storage, Type, Unary, Value, Verbatim,
 };
 
 /// The name of the recorder in generated code.
@@ -114,24 +111,22 @@ pub(crate) fn is_universal(pattern: &Func) -> bool {
 struct Sets;
 
 fn recorded(b: &mut Builder, method: &str, sets: &[Value]) -> Value {
-    let recorder = Ident::new(RECORDER, Span::call_site());
-    let method = Ident::new(method, Span::call_site());
-    let holes = (0..sets.len()).map(|k| Ident::new(&Verbatim::hole(k), Span::call_site()));
-    let tokens: TokenStream = quote!(#recorder.#method(#(#holes),*));
-    b.op_typed(Op::Verbatim(Verbatim::new(tokens, Vec::new())), sets, Type::Int)
+    b.op_typed(Op::Verbatim(noted(method, sets.len())), sets, Type::Int)
 }
 
 /// As [`recorded`], for what it marks: it stays though nobody may ask for its set.
 fn marked(b: &mut Builder, method: &str, sets: &[Value]) -> Value {
-    let recorder = Ident::new(RECORDER, Span::call_site());
-    let name = Ident::new(method, Span::call_site());
-    let holes = (0..sets.len()).map(|k| Ident::new(&Verbatim::hole(k), Span::call_site()));
-    let tokens: TokenStream = quote!(#recorder.#name(#(#holes),*));
-    b.effect(InstKind::Effect(Verbatim::new(tokens, Vec::new()), sets.to_vec()));
+    b.effect(InstKind::Effect(noted(method, sets.len()), sets.to_vec()));
     match sets {
         [a] => *a,
         _ => recorded(b, "union", sets),
     }
+}
+
+/// A call of the recorder with this many sets.
+fn noted(method: &str, sets: usize) -> Verbatim {
+    let holes: Vec<String> = (0..sets).map(Verbatim::hole).collect();
+    Verbatim::new(Snippet::written(format!("{RECORDER}.{method}({})", holes.join(", "))), Vec::new())
 }
 
 impl Carried for Sets {
@@ -204,19 +199,16 @@ impl Carried for Sets {
                 Arg::Value(v) => *v,
                 Arg::Buffer { buffer, prefix, range, .. } => {
                     let mut args = prefix.clone();
-                    let hole = |k: usize| Ident::new(&Verbatim::hole(k), Span::call_site());
-                    let index = (0..prefix.len()).map(hole);
-                    let range = range.map(|(start, len)| {
+                    let index: String =
+                        (0..prefix.len()).map(|k| format!("[{}]", Verbatim::hole(k))).collect();
+                    let range = range.map_or_else(String::new, |(start, len)| {
                         args.extend([start, len]);
-                        let (s, n) = (hole(prefix.len()), hole(prefix.len() + 1));
-                        quote!([#s..][..#n])
+                        let [start, len] = [0, 1].map(|k| Verbatim::hole(prefix.len() + k));
+                        format!("[{start}..][..{len}]")
                     });
-                    let (name, recorder) = (
-                        Ident::new(&Verbatim::buffer_hole(0), Span::call_site()),
-                        Ident::new(RECORDER, Span::call_site()),
-                    );
-                    let tokens = quote!(#recorder.union_all(&#name #([#index])* #range));
-                    b.op_typed(Op::Verbatim(Verbatim::new(tokens, vec![*buffer])), &args, Type::Int)
+                    let name = Verbatim::buffer_hole(0);
+                    let code = Snippet::written(format!("{RECORDER}.union_all(&{name}{index}{range})"));
+                    b.op_typed(Op::Verbatim(Verbatim::new(code, vec![*buffer])), &args, Type::Int)
                 }
             };
             all = recorded(b, "union", &[all, set]);

@@ -200,9 +200,7 @@ impl<'f> Choice<'f> {
             }
             // A constant of the user's: `K`, `self.k`.
             (Some((Op::Verbatim(code), args)), _)
-                if args.is_empty()
-                    && code.buffers.is_empty()
-                    && code.tokens.clone().into_iter().count() <= 4 => {}
+                if args.is_empty() && code.buffers.is_empty() && code.code.length() <= 4 => {}
             (_, Some(buffer)) if matches!(self.func.buffer(*buffer).storage, Storage::Shared) => {}
             // A parameter.
             _ if !self.block_of.contains_key(&v) => {}

@@ -282,7 +282,12 @@ fn parts_of_arrays() {
         made.slice_mut(s![.., 3]).scaled_add(2.0, &right.column(1));
         made.column_mut(0).assign(&block.column(0));
         made.slice_mut(s![1.., ..]).mapv_inplace(|v| v * v);
-        made.mapv(f64::sin).sum() * last + inner * right.sum()
+        // The bounds are those of where it is made.
+        let mut from = 1;
+        let part = s![.., from..-1];
+        from += 1;
+        let kept = (&a.slice(part) + &made.slice(&part)).sum() * from as f64;
+        made.mapv(f64::sin).sum() * last + inner * right.sum() + kept * kept
     }
     check_matrix!(f, f_grad, f_hvp);
 }

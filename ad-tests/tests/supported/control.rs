@@ -4,6 +4,7 @@
     clippy::explicit_counter_loop,
     clippy::manual_range_patterns,
     clippy::never_loop,
+    clippy::blocks_in_conditions,
     clippy::while_let_loop
 )]
 
@@ -269,4 +270,54 @@ fn nested_loops() {
         e
     }
     check_slice!(vec![0.7, -1.3, 0.4, 1.2]);
+}
+
+#[test]
+fn conditions_that_change_something() {
+    {
+        #[differentiable]
+        fn f(x: &[f64]) -> f64 {
+            let mut k = 0;
+            let mut b = vec![0.0; 3];
+            while {
+                b[k] += x[k];
+                k += 1;
+                k < 3
+            } {
+                b[0] *= 2.0;
+            }
+            k as f64 * b[0] * b[0] + b[2] * b[1]
+        }
+        check_slice!(vec![0.7, 1.3, 0.4]);
+    }
+    {
+        #[differentiable]
+        fn f(x: &[f64]) -> f64 {
+            let mut s: f64 = 0.0;
+            let mut rest = Some(0);
+            let mut n = 0;
+            while n < 5
+                && let Some(k) = rest
+            {
+                s += x[k] * s.cos();
+                rest = if k + 1 < x.len() { Some(k + 1) } else { None };
+                n += 1;
+            }
+            let mut stack = vec![x[0], x[1], x[2]];
+            let mut t = x[2];
+            while {
+                t *= x[1];
+                t < 3.0
+            } && stack.pop().is_some()
+            {
+                s = s * t + x[0];
+                if s > 10.0 {
+                    break;
+                }
+            }
+            s * t + stack.len() as f64
+        }
+        check_slice!(vec![0.7, 1.3, 0.4]);
+        check_slice!(vec![0.7, 1.9, 1.4]);
+    }
 }

@@ -439,6 +439,17 @@ fn references_to_data_sorted_and_grouped() {
     let at = |time, x| Subject { time, x };
     let cohort = [at(1.0, 0.3), at(3.0, -0.6), at(1.0, 0.8), at(2.0, 0.1)];
     check_slice!([0.7, 1.3], &cohort);
+    {
+        #[differentiable(wrt(x))]
+        fn f(x: &[f64], cohort: &[Subject]) -> f64 {
+            cohort
+                .chunk_by(|a, b| a.time == b.time)
+                .map(|tied| tied.iter().map(|s| (x[0] * s.x).exp()).sum::<f64>().powf(x[1]))
+                .sum()
+        }
+        let cohort = [at(1.0, 0.3), at(1.0, 0.8), at(2.0, 0.1), at(3.0, -0.6), at(3.0, 0.4)];
+        check_slice!([0.7, 1.3], &cohort);
+    }
 }
 
 #[derive(Clone, Default, Differentiable)]

@@ -178,7 +178,7 @@ impl Lower<'_> {
                 return None;
             };
             match args.as_slice() {
-                [] => return super::methods::axis_number(&syn::parse2(verbatim.tokens.clone()).ok()?),
+                [] => return super::methods::axis_number(&syn::parse2(verbatim.code.tokens()).ok()?),
                 // With its type written out.
                 [inner] => v = *inner,
                 _ => return None,

@@ -29,12 +29,19 @@ enum Part {
 impl Lower<'_> {
     /// `a.slice(s![1.., j])`
     pub(super) fn sliced(&mut self, view: &View, s: &syn::Expr, changed: bool) -> Option<Val> {
-        let syn::Expr::Macro(m) = s else { return None };
-        let list = match parts_of(&m.mac) {
-            Ok(list) => list,
-            Err(e) => {
-                self.diagnostics.push(e);
-                return Some(Val::Never);
+        let list = match s {
+            syn::Expr::Macro(m) => match parts_of(&m.mac) {
+                Ok(list) => list,
+                Err(e) => {
+                    self.diagnostics.push(e);
+                    return Some(Val::Never);
+                }
+            },
+            // `let span = s![.., lo..hi];` stands before.
+            _ => {
+                let val = self.expr(super::super::calls::reached(s)).0;
+                let Val::Scalar(v) = val else { return None };
+                self.s.slicings.get(&v)?.to_vec()
             }
         };
         let rank = self.rank(view);
@@ -86,6 +93,30 @@ impl Lower<'_> {
                 column => column,
             },
         })
+    }
+
+    /// `s![.., lo..hi]` that is kept in a variable: its bounds are what they are here.
+    pub(in super::super) fn slicing(&mut self, mac: &syn::Macro, v: Value) {
+        let Ok(mut list) = parts_of(mac) else { return };
+        for (part, step) in &mut list {
+            let bounds: Vec<&mut syn::Expr> = match part {
+                syn::Expr::Range(r) => r.start.iter_mut().chain(&mut r.end).map(|e| &mut **e).collect(),
+                other => vec![other],
+            };
+            for bound in bounds.into_iter().chain(step.as_mut()) {
+                let bound = match bound {
+                    syn::Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), expr, .. }) => &mut **expr,
+                    other => other,
+                };
+                let val = self.expr(bound).0;
+                let name = format!("__ad_bound_{}", self.s.vars.len());
+                let var = self.new_var(&name, false, val);
+                self.declare(&name, var);
+                let name = syn::Ident::new(&name, bound.span());
+                *bound = syn::parse_quote!(#name);
+            }
+        }
+        self.s.slicings.insert(v, list.into());
     }
 
     /// What one axis of `s![..]` says.

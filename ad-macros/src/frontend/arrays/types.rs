@@ -1,7 +1,5 @@
 //! The types of `ndarray` and `nalgebra`, by their names.
 
-use std::rc::Rc;
-
 use crate::frontend::generic::Floats;
 use crate::frontend::signature::float_kind;
 use crate::ir::{Dim, FloatKind, Layout};
@@ -42,7 +40,7 @@ pub(crate) fn foreign(ty: &syn::Type, floats: &Floats) -> Option<Foreign> {
     let elem = float_kind(types.next()?, floats)?;
     let name = last.ident.to_string();
     let slices = |n: usize| vec![Dim::Slice; n];
-    let fixed = |list: &[&str]| -> Vec<Dim> { list.iter().map(|n| Dim::Fixed(Rc::from(*n))).collect() };
+    let fixed = |list: &[&str]| -> Vec<Dim> { list.iter().map(|n| Dim::Fixed((*n).into())).collect() };
     // The lengths that a type names: `SVector<f64, 3>`, `SMatrix<f64, R, C>`.
     let lengths: Vec<Dim> =
         args.args.iter().skip(1).map(|a| Dim::Fixed(quote::quote!(#a).to_string().into())).collect();

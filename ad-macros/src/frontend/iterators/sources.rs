@@ -12,8 +12,11 @@ use super::{Callee, Iter};
 use crate::ir::{Op, Value, Verbatim};
 
 /// Methods that begin a chain.
-const SOURCES: [&str; 18] = [
+const SOURCES: [&str; 21] = [
     "chunk_by",
+    "rchunks",
+    "rchunks_exact",
+    "array_windows",
     "iter",
     "iter_mut",
     "into_iter",
@@ -112,6 +115,13 @@ impl Lower<'_> {
                 },
                 _ => return None,
             },
+            // Of elements that the macro does not look into: `records.chunk_by(..)`.
+            _ if SOURCES.contains(&name.as_str())
+                && matches!(receiver, Val::View(view) if !self.s.tainted_buffers.contains(&view.buffer)
+                    && self.s.b.func.buffer(view.buffer).elem == crate::ir::Type::Opaque) =>
+            {
+                return self.foreign_source(e);
+            }
             _ => return None,
         };
         Some(Val::Iter(Rc::new(it)))

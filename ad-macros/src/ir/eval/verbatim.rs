@@ -13,10 +13,10 @@ struct Holes<'a, N> {
 impl<N: Num> Machine<'_, N> {
     pub(super) fn verbatim(&self, v: &Verbatim, operands: &[Scalar<N>]) -> Result<Scalar<N>, EvalError> {
         let buffers = v.buffers.iter().map(|b| self.tensor(*b)).collect::<Result<_, _>>()?;
-        let Ok(expr) = syn::parse2::<syn::Expr>(v.tokens.clone()) else { return unknown(&v.tokens) };
+        let Ok(expr) = syn::parse2::<syn::Expr>(v.code.tokens()) else { return unknown(&v.code) };
         match self.expr(&expr, &Holes { operands, buffers })? {
             Item::Scalar(s) => Ok(s),
-            Item::Tensor(_) => unknown(&v.tokens),
+            Item::Tensor(_) => unknown(&v.code),
         }
     }
 
@@ -113,7 +113,7 @@ impl<N: Num> Machine<'_, N> {
                 if quote::quote!(#path).to_string() == ":: core :: default :: Default :: default" {
                     return Ok(Item::float(N::constant(f64::NAN)));
                 }
-                let callee = self.module.find(&quote::quote!(#path), CallMode::Primal)?;
+                let callee = self.module.find(&quote::quote!(#path).into(), CallMode::Primal)?;
                 let args = call.args.iter().map(|a| self.expr(a, holes)).collect::<Result<Vec<_>, _>>()?;
                 return Ok(eval_in(self.module, callee, &args)?.outputs.remove(0).1);
             }

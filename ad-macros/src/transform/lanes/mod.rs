@@ -18,7 +18,7 @@
 mod calls;
 mod products;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap as HashMap;
 
@@ -147,7 +147,7 @@ struct Widen<'a> {
     src: &'a Func,
     b: Builder,
     varies: Activity,
-    count: Rc<str>,
+    count: Arc<str>,
     /// The arrays of values that outlive their lane loops.
     arrays: HashMap<Value, Buffer>,
     /// For the other values: the variable of the lane loop that makes them.

@@ -3,7 +3,8 @@
 
 use super::{Widen, effect, for_range};
 use crate::ir::{
-    Block, Buffer, BufferData, Dim, Inst, InstKind, Op, Product, Storage, StoreMode, Type, Value, Verbatim,
+    Block, Buffer, BufferData, Dim, Inst, InstKind, Op, Product, Snippet, Storage, StoreMode, Type, Value,
+    Verbatim,
 };
 
 impl Widen<'_> {
@@ -57,8 +58,8 @@ impl Widen<'_> {
             Dim::Dyn(v) => *v,
             Dim::Fixed(n) if n.chars().all(|c| c.is_ascii_digit()) => self.b.int(&format!("{n}_usize")),
             Dim::Fixed(n) => {
-                let tokens = n.parse().unwrap_or_default();
-                self.b.op_typed(Op::Verbatim(Verbatim::new(tokens, Vec::new())), &[], Type::Int)
+                let code = Snippet::written(n.clone());
+                self.b.op_typed(Op::Verbatim(Verbatim::new(code, Vec::new())), &[], Type::Int)
             }
             Dim::Slice => self.b.op(Op::Len(buffer, axis), &[]),
         }

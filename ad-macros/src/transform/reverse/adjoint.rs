@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashSet as HashSet;
 
 use crate::ir::{
-    Arg, BarArg, Binding, Block, Buffer, Call, CallMode, ForLoop, Inst, InstKind, Op, Product, Storage,
-    StoreMode, Type, Value, Verbatim,
+    Arg, BarArg, Binding, Block, Buffer, Call, CallMode, ForLoop, Inst, InstKind, Op, Product, Snippet,
+    Storage, StoreMode, Type, Value, Verbatim,
 };
 use crate::rules;
 use crate::transform::products;
@@ -286,8 +286,8 @@ impl Reverse<'_> {
 
     /// Ends the open block by leaving the function.
     fn exit(&mut self) {
-        let tokens = "::core::unreachable!()".parse().unwrap_or_default();
-        self.b.effect(InstKind::Effect(Verbatim::new(tokens, Vec::new()), Vec::new()));
+        let code = Snippet::written("::core::unreachable!()");
+        self.b.effect(InstKind::Effect(Verbatim::new(code, Vec::new()), Vec::new()));
         self.b.current().diverges = true;
     }
 

@@ -15,7 +15,7 @@ mod adjoint;
 mod scope;
 mod sweep;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
@@ -309,7 +309,7 @@ impl Reverse<'_> {
 
     // ---------------------------------------------------------------------------------------- names and look-ups
 
-    fn bar_name(&self, name: &str) -> Rc<str> {
+    fn bar_name(&self, name: &str) -> Arc<str> {
         format!("{name}_bar").into()
     }
 
@@ -384,7 +384,7 @@ impl Reverse<'_> {
     }
 
     /// Declares a zeroed local buffer of the shape of `b`.
-    fn new_local_like(&mut self, b: Buffer, name: Rc<str>) -> Buffer {
+    fn new_local_like(&mut self, b: Buffer, name: Arc<str>) -> Buffer {
         let dims = self.local_dims(b);
         let elem = self.src.buffer(b).elem.clone();
         let grows = self.src.buffer(b).grows;
