@@ -76,3 +76,23 @@ pub(crate) fn moves(l: &ForLoop, v: Value) -> Option<bool> {
         _ => None,
     }
 }
+
+/// By how much an index grows from round to round, if by the same in all of them. `defs` are those of the whole function.
+pub(crate) fn pace(defs: &Definitions, l: &ForLoop, v: Value) -> Option<u64> {
+    if l.body.args.contains(&v) {
+        return (v == l.body.args[0]).then_some(1);
+    }
+    if !l.body.insts.iter().any(|i| i.results.contains(&v)) {
+        return Some(0);
+    }
+    let (op, args) = defs.get(&v)?;
+    let paces: Vec<u64> = args.iter().map(|a| pace(defs, l, *a)).collect::<Option<_>>()?;
+    match (op, paces.as_slice()) {
+        (_, paces) if paces.iter().all(|n| *n == 0) => Some(0),
+        (Op::Add, [a, b]) => a.checked_add(*b),
+        (Op::Sub, [a, 0]) => Some(*a),
+        (Op::Mul, [a, 0]) => a.checked_mul(literal(defs, args[1])?),
+        (Op::Mul, [0, b]) => b.checked_mul(literal(defs, args[0])?),
+        _ => None,
+    }
+}

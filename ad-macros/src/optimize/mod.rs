@@ -7,6 +7,7 @@ pub(crate) mod collect;
 pub(crate) mod congruent;
 pub(crate) mod copies;
 pub(crate) mod dce;
+mod doublings;
 pub(crate) mod first_store;
 pub(crate) mod fission;
 pub(crate) mod flatten;
@@ -125,6 +126,7 @@ pub(crate) fn finish(func: Func) -> Func {
 /// The first of the last passes: how loops run, sum and store.
 pub(crate) fn shape(func: Func) -> Func {
     let func = checked(&Pass { name: "quotients", run: quotients::quotients }, func);
+    let func = checked(&Pass { name: "doublings", run: doublings::doublings }, func);
     if !has_loops(&func) {
         let func = checked(&Pass { name: "gvn", run: gvn::gvn }, func);
         return checked(&Pass { name: "first_store", run: first_store::first_store }, func);

@@ -286,7 +286,7 @@ fn parts_of_arrays() {
         let mut from = 1;
         let part = s![.., from..-1];
         from += 1;
-        let kept = (&a.slice(part) + &made.slice(&part)).sum() * from as f64;
+        let kept = (&a.slice(part) * &a.slice(&part)).sum() * from as f64;
         made.mapv(f64::sin).sum() * last + inner * right.sum() + kept * kept
     }
     check_matrix!(f, f_grad, f_hvp);

@@ -26,8 +26,9 @@ mod sums;
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-use self::plan::{Plan, Term, adds_to_primal};
+use self::plan::{Plan, adds_to_primal};
 use crate::analysis::activity::{self, Activity};
+use crate::analysis::definitions::{Definitions, definitions};
 use crate::ir::{
     Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type, Value,
 };
@@ -49,13 +50,22 @@ pub(crate) fn lanes(func: Func) -> Func {
 /// Runs the pass, as if loops of so many float operations were heavy, and those of fewer worth being split from `fewest`
 /// rounds on.
 pub(crate) fn lanes_from(mut func: Func, heavy: usize, fewest: usize) -> Func {
-    let primal = activity::promised(&func);
+    let (primal, defs) = (activity::promised(&func), definitions(&func));
     let mut body = std::mem::take(&mut func.body);
     let mut arrays = Vec::new();
-    in_block(&mut func, &mut body, (heavy, fewest), &primal, &HashSet::default(), &mut arrays);
+    let known = Known { primal, defs, heavy, fewest };
+    in_block(&mut func, &mut body, &known, &HashSet::default(), &mut arrays);
     body.insts.splice(0..0, arrays);
     func.body = body;
     func
+}
+
+/// What is known of a function before any of its loops is changed, and from what on loops are.
+struct Known {
+    primal: Activity,
+    defs: Definitions,
+    heavy: usize,
+    fewest: usize,
 }
 
 /// `around`: what is defined in the loop around the block. `arrays`: gets the declarations of what the lanes lie in, which
@@ -63,8 +73,7 @@ pub(crate) fn lanes_from(mut func: Func, heavy: usize, fewest: usize) -> Func {
 fn in_block(
     func: &mut Func,
     block: &mut Block,
-    (heavy, fewest): (usize, usize),
-    primal: &Activity,
+    known: &Known,
     around: &HashSet<Value>,
     arrays: &mut Vec<Inst>,
 ) {
@@ -77,20 +86,20 @@ fn in_block(
                 inside.extend(&nested.args);
                 nested.visit(&mut |inst| inside.extend(&inst.results));
             }
-            in_block(func, nested, (heavy, fewest), primal, if is_loop { &inside } else { around }, arrays);
+            in_block(func, nested, known, if is_loop { &inside } else { around }, arrays);
         }
         if let InstKind::For(l) = &inst.kind
-            && !adds_to_primal(l, primal)
-            && let Some(plan) = Plan::of(func, l, &inst.results, primal)
+            && !adds_to_primal(l, &known.primal)
+            && let Some(plan) = Plan::of(func, &known.defs, l, &inst.results, &known.primal)
         {
-            let is_heavy = plan.flops >= heavy;
+            let is_heavy = plan.flops >= known.heavy;
             let count = func.new_value(Type::Int, Some("count".into()));
             let widened = Widen { func, l, plan, count, arrays };
             if is_heavy && !widened.plan.rewrites {
                 insts.extend(widened.run(&inst.results));
             } else if !is_heavy && widened.is_light_sum() && ![l.lo, l.hi].iter().any(|v| around.contains(v))
             {
-                insts.extend(widened.split_sums(&inst.results, fewest));
+                insts.extend(widened.split_sums(&inst.results, known.fewest));
             } else {
                 insts.push(inst);
             }
@@ -113,6 +122,12 @@ struct Widen<'a> {
 impl Widen<'_> {
     fn value(&mut self, ty: Type, name: Option<&str>) -> Value {
         self.func.new_value(ty, name.map(Into::into))
+    }
+
+    /// A new value of the type and name of another.
+    fn like(&mut self, v: Value) -> Value {
+        let data = self.func.value(v).clone();
+        self.func.new_value(data.ty, data.name)
     }
 
     fn op(&mut self, op: Op, args: Vec<Value>, ty: Type, out: &mut Vec<Inst>) -> Value {
@@ -169,32 +184,6 @@ impl Widen<'_> {
         out.push(for_range(lo, self.count, Block { args: vec![lane], insts, ..Block::default() }));
     }
 
-    /// A loop over the lanes that adds terms to a sum, which comes as `sum` and leaves as `end`; `values` emits what the
-    /// terms are made of.
-    fn in_order(
-        &mut self,
-        sum: Value,
-        end: Value,
-        terms: &[Term],
-        values: &dyn Fn(&mut Self, Value, &mut Vec<Inst>) -> HashMap<Value, Value>,
-        out: &mut Vec<Inst>,
-    ) {
-        let (lo, hi) = (self.int(0, out), self.count);
-        let lane = self.value(Type::Int, Some("lane"));
-        let data = self.func.value(sum).clone();
-        let so_far = self.func.new_value(data.ty.clone(), data.name);
-        let mut insts = Vec::new();
-        let map = values(self, lane, &mut insts);
-        let mut at = so_far;
-        for term in terms {
-            let value = *map.get(&term.value).unwrap_or(&term.value);
-            at = self.op(term.op.clone(), vec![at, value], data.ty.clone(), &mut insts);
-        }
-        let body = Block { args: vec![lane, so_far], insts, yields: vec![at], ..Block::default() };
-        let l = ForLoop { inits: vec![sum], ..plain_loop(lo, hi, body) };
-        out.push(Inst { results: vec![end], kind: InstKind::For(l) });
-    }
-
     /// Clones instructions with new results under `map`.
     fn clone_insts(&mut self, which: &[usize], map: &mut HashMap<Value, Value>, out: &mut Vec<Inst>) {
         for at in which {
@@ -237,15 +226,15 @@ impl Widen<'_> {
         self.closure(gather, wanted)
     }
 
-    /// Of the gathering, what stores take.
-    fn needed(&self, gather: &[usize], stores: &[usize]) -> Vec<usize> {
-        let mut wanted = HashSet::default();
+    /// Of these instructions, what stores take, and what such values come from.
+    fn needed(&self, among: &[usize], stores: &[usize], values: &[Value]) -> Vec<usize> {
+        let mut wanted: HashSet<Value> = values.iter().copied().collect();
         for store in stores {
             self.l.body.insts[*store].kind.each_operand(|v| {
                 wanted.insert(v);
             });
         }
-        self.closure(gather, wanted)
+        self.closure(among, wanted)
     }
 
     /// The instructions among these that values come from.
@@ -274,8 +263,9 @@ impl Widen<'_> {
         self.clone_insts(&fixed, &mut map, &mut insts);
 
         // What lies side by side is read where it is.
+        let in_place = self.plan.direct.iter().chain(&self.plan.strided);
         let direct: HashSet<Value> =
-            self.plan.direct.iter().filter_map(|at| l.body.insts[*at].results.first().copied()).collect();
+            in_place.filter_map(|at| l.body.insts[*at].results.first().copied()).collect();
 
         // What the arithmetic takes from the gathering, and what the stores and sums take from it.
         let produced: HashSet<Value> =
@@ -298,21 +288,19 @@ impl Widen<'_> {
             constants.into_iter().chain(taken.iter().copied().filter(|v| direct.contains(v))).collect();
         let again = self.again(&lane_gather, &taken, &here);
         taken.retain(|v| !here.contains(v) && (self.func.is_float(*v) || *self.func.ty(*v) == Type::Bool));
-        let computed: HashSet<Value> =
-            self.plan.compute.iter().flat_map(|at| l.body.insts[*at].results.iter().copied()).collect();
+        // What is done beside the stores: of the gathering, and signs.
+        let mut side: Vec<usize> = lane_gather.iter().chain(&self.plan.late).copied().collect();
+        side.sort_unstable();
+        let terms: Vec<Value> = ordered.iter().flatten().flatten().map(|term| term.value).collect();
         let stored: Vec<Value> = {
-            let mut list = Vec::new();
-            let stores = self.plan.scatter.iter().filter_map(|at| match &l.body.insts[*at].kind {
-                InstKind::Store { value, .. } => Some(*value),
-                _ => None,
-            });
-            let terms = ordered.iter().flatten().flatten().map(|term| term.value);
-            for value in stores.chain(terms) {
-                if computed.contains(&value) && !list.contains(&value) {
-                    list.push(value);
-                }
+            let mut wanted: HashSet<Value> = terms.iter().copied().collect();
+            for at in self.plan.scatter.iter().chain(&self.plan.late) {
+                l.body.insts[*at].kind.each_operand(|v| {
+                    wanted.insert(v);
+                });
             }
-            list
+            let all = self.plan.compute.iter().flat_map(|at| l.body.insts[*at].results.iter().copied());
+            all.filter(|v| wanted.contains(v)).collect()
         };
 
         let name_of = |func: &Func, v: Value, other: &str| {
@@ -392,61 +380,67 @@ impl Widen<'_> {
                 }
             }
         });
-        // Lanes that go to neighbouring places are added all at once: a loop for each such store, and one for the others.
-        let (mut loops, mut others) = (Vec::new(), Vec::new());
-        for store in &scatter {
-            if self.plan.direct.contains(store) { loops.push(vec![*store]) } else { others.push(*store) }
-        }
-        loops.extend((!others.is_empty()).then_some(others));
-        for stores in loops {
-            self.for_lanes(&mut in_block, &mut |this, lane, out| {
+        // Lanes that go to neighbouring places are added all at once: a loop for each such store. Then one for the other stores,
+        // and for the sums that are added up lane after lane.
+        let beside =
+            |this: &mut Self, lane: Value, stores: &[usize], terms: &[Value], out: &mut Vec<Inst>| {
                 let mut map = map.clone();
                 let i = this.op(Op::Add, vec![start, lane], Type::Int, out);
                 map.insert(l.body.args[0], i);
-                let needed = this.needed(&lane_gather, &stores);
-                this.clone_insts(&needed, &mut map, out);
-                for store in &stores {
-                    if let InstKind::Store { value, .. } = &l.body.insts[*store].kind
-                        && let Some(array) = arrays.get(value).filter(|_| stored.contains(value))
-                    {
-                        let loaded = this.load(*array, lane, *value, out);
-                        map.insert(*value, loaded);
-                    }
-                    this.clone_insts(&[*store], &mut map, out);
+                let needed = this.needed(&side, stores, terms);
+                let mut wanted: HashSet<Value> = terms.iter().copied().collect();
+                for at in needed.iter().chain(stores) {
+                    l.body.insts[*at].kind.each_operand(|v| {
+                        wanted.insert(v);
+                    });
                 }
+                for v in stored.iter().filter(|v| wanted.contains(v)) {
+                    let loaded = this.load(arrays[v], lane, *v, out);
+                    map.insert(*v, loaded);
+                }
+                this.clone_insts(&needed, &mut map, out);
+                this.clone_insts(stores, &mut map, out);
+                map
+            };
+        let (direct, others): (Vec<usize>, Vec<usize>) =
+            scatter.iter().partition(|store| self.plan.direct.contains(store));
+        for store in direct {
+            self.for_lanes(&mut in_block, &mut |this, lane, out| {
+                beside(this, lane, &[store], &[], out);
             });
         }
-        // Sums whose order matters: lane after lane.
         let (mut args, mut inits, mut yields, mut values) = (vec![block], Vec::new(), Vec::new(), Vec::new());
         for (k, terms) in ordered.iter().enumerate() {
-            let Some(terms) = terms else {
+            let Some(_) = terms else {
                 values.push(None);
                 continue;
             };
-            let [sum, end, total] = [(); 3].map(|()| {
-                let data = self.func.value(l.body.args[k + 1]).clone();
-                self.func.new_value(data.ty, data.name)
-            });
-            let wanted = terms.iter().map(|t| t.value).collect();
-            let needed = self.closure(&lane_gather, wanted);
-            let values_of = |this: &mut Self, lane: Value, out: &mut Vec<Inst>| {
-                let mut map = map.clone();
-                let i = this.op(Op::Add, vec![start, lane], Type::Int, out);
-                map.insert(l.body.args[0], i);
-                this.clone_insts(&needed, &mut map, out);
-                for v in &stored {
-                    if terms.iter().any(|t| t.value == *v) {
-                        let loaded = this.load(arrays[v], lane, *v, out);
-                        map.insert(*v, loaded);
-                    }
-                }
-                map
-            };
-            self.in_order(sum, end, terms, &values_of, &mut in_block);
+            let [sum, end, total] = [(); 3].map(|()| self.like(l.body.args[k + 1]));
             args.push(sum);
             inits.push(l.inits[k]);
             yields.push(end);
             values.push(Some(total));
+        }
+        if !others.is_empty() || !yields.is_empty() {
+            let (lo, hi) = (self.int(0, &mut in_block), self.count);
+            let lane = self.value(Type::Int, Some("lane"));
+            let so_far: Vec<Value> = args[1..].iter().map(|sum| self.like(*sum)).collect();
+            let mut insts = Vec::new();
+            let map = beside(&mut self, lane, &others, &terms, &mut insts);
+            let mut ends = Vec::new();
+            for (terms, so_far) in ordered.iter().flatten().zip(&so_far) {
+                let mut at = *so_far;
+                for term in terms {
+                    let value = *map.get(&term.value).unwrap_or(&term.value);
+                    let ty = self.func.ty(*so_far).clone();
+                    at = self.op(term.op.clone(), vec![at, value], ty, &mut insts);
+                }
+                ends.push(at);
+            }
+            let lanes = std::iter::once(lane).chain(so_far).collect();
+            let body = Block { args: lanes, insts, yields: ends, ..Block::default() };
+            let each = ForLoop { inits: args[1..].to_vec(), ..plain_loop(lo, hi, body) };
+            in_block.push(Inst { results: yields.clone(), kind: InstKind::For(each) });
         }
         let totals_in_order: Vec<Value> = values.iter().flatten().copied().collect();
         let blocks_loop = ForLoop {
@@ -496,8 +490,7 @@ impl Widen<'_> {
     }
 
     fn load(&mut self, buffer: Buffer, lane: Value, like: Value, out: &mut Vec<Inst>) -> Value {
-        let data = self.func.value(like).clone();
-        let v = self.func.new_value(data.ty, data.name);
+        let v = self.like(like);
         out.push(Inst { results: vec![v], kind: InstKind::Load { buffer, index: vec![lane] } });
         v
     }

@@ -4,8 +4,13 @@
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::analysis::activity::Activity;
-use crate::analysis::definitions::moves;
+use crate::analysis::definitions::{Definitions, moves, pace};
 use crate::ir::{Buffer, ForLoop, Func, InstKind, Layout, Op, StoreMode, Type, Value};
+
+/// Loads of every so many elements are still read where they are.
+const STRIDE: u64 = 4;
+/// So many sums are added up lane after lane, beside stores that go there anyway.
+const BESIDE: usize = 6;
 
 /// Whether a loop adds to memory that the primal value is made of: the order of such sums is the user's.
 pub(super) fn adds_to_primal(l: &ForLoop, primal: &Activity) -> bool {
@@ -20,11 +25,16 @@ pub(super) struct Plan {
     pub(super) gather: Vec<usize>,
     /// Those of the loads and stores whose elements lie side by side.
     pub(super) direct: Vec<usize>,
+    /// Those of the loads that take every so many elements.
+    pub(super) strided: Vec<usize>,
     /// Float arithmetic: all lanes at once.
     pub(super) compute: Vec<usize>,
+    /// Signs of what is stored or added: with the stores, which subtract then.
+    pub(super) late: Vec<usize>,
     /// Stores.
     pub(super) scatter: Vec<usize>,
-    /// For each carried scalar: the terms that are added to it, where their order matters.
+    /// For each carried scalar: the terms that are added to it lane after lane, where their order matters, or where that
+    /// costs least.
     pub(super) ordered: Vec<Option<Vec<Term>>>,
     /// Float operations of the arithmetic.
     pub(super) flops: usize,
@@ -39,7 +49,13 @@ pub(super) struct Term {
 }
 
 impl Plan {
-    pub(super) fn of(func: &Func, l: &ForLoop, results: &[Value], primal: &Activity) -> Option<Plan> {
+    pub(super) fn of(
+        func: &Func,
+        defs: &Definitions,
+        l: &ForLoop,
+        results: &[Value],
+        primal: &Activity,
+    ) -> Option<Plan> {
         if l.step.is_some() || l.inclusive || l.rev != l.flipped || l.body.diverges {
             return None;
         }
@@ -90,30 +106,79 @@ impl Plan {
         if !indexes(l) {
             return None;
         }
+        let moved = gather.iter().chain(&scatter).copied();
+        let direct: Vec<usize> = moved.filter(|at| is_side_by_side(func, l, *at)).collect();
+        let strided = gather.iter().copied().filter(|at| is_strided(func, defs, l, *at)).collect();
+
         // Sums only: each carried scalar is used once, in the chain that ends in its yield.
         let mut uses: HashMap<Value, usize> = HashMap::default();
         l.body.each_use(&mut |v| *uses.entry(v).or_default() += 1);
+        let mut chains = Vec::new();
+        for (arg, y) in l.body.args[1..].iter().zip(&l.body.yields) {
+            chains.push(sum_chain(l, *arg, *y, &uses)?);
+        }
+        let flops = compute.iter().filter(|at| func.is_float(l.body.insts[**at].results[0])).count();
+
+        let stored = |at: &usize| match &l.body.insts[*at].kind {
+            InstKind::Store { value, .. } => Some(*value),
+            _ => None,
+        };
+        let terms = |chain: &[usize]| -> Vec<Term> {
+            let of = |at: &usize| match &l.body.insts[*at].kind {
+                InstKind::Pure(op, args) => Some(Term { op: op.clone(), value: args[1] }),
+                _ => None,
+            };
+            chain.iter().filter_map(of).collect()
+        };
+        // What only stores and sums take.
+        let mut taken: HashMap<Value, usize> = HashMap::default();
+        let values = scatter.iter().filter_map(stored);
+        for v in values.chain(chains.iter().flat_map(|chain| terms(chain)).map(|term| term.value)) {
+            *taken.entry(v).or_default() += 1;
+        }
+        let sign = |at: &usize| match &l.body.insts[*at].kind {
+            InstKind::Pure(Op::Neg, args) if func.is_float(args[0]) && computed.contains(&args[0]) => {
+                Some(args[0])
+            }
+            _ => None,
+        };
+        let result = |at: &usize| l.body.insts[*at].results[0];
+        let is_late = |at: &usize| sign(at).is_some() && taken.get(&result(at)) == uses.get(&result(at));
+        let late: Vec<usize> = compute.iter().copied().filter(is_late).collect();
+        compute.retain(|at| !late.contains(at));
+
+        // What stores take lane after lane can be added up there too.
+        let mut at_hand: HashSet<Value> = HashSet::default();
+        for at in scatter.iter().filter(|at| !direct.contains(at)) {
+            at_hand.extend(stored(at));
+        }
+        let unsigned: Vec<Value> =
+            late.iter().filter(|at| at_hand.contains(&result(at))).filter_map(sign).collect();
+        at_hand.extend(unsigned);
+        let beside = chains.len() <= BESIDE;
         let mut ordered = Vec::new();
-        for ((arg, y), result) in l.body.args[1..].iter().zip(&l.body.yields).zip(results) {
-            let chain = sum_chain(l, *arg, *y, &uses)?;
-            if !primal.value(*result) {
+        for (chain, sum) in chains.iter().zip(results) {
+            let terms = terms(chain);
+            if !primal.value(*sum) && !(beside && terms.iter().all(|t| at_hand.contains(&t.value))) {
                 ordered.push(None);
                 continue;
             }
-            let mut terms = Vec::new();
-            for at in chain {
-                compute.retain(|c| *c != at);
-                if let InstKind::Pure(op, args) = &l.body.insts[at].kind {
-                    terms.push(Term { op: op.clone(), value: args[1] });
-                }
-            }
+            compute.retain(|at| !chain.contains(at));
             ordered.push(Some(terms));
         }
-        let flops = compute.iter().filter(|at| func.is_float(l.body.insts[**at].results[0])).count();
-        let moved = gather.iter().chain(&scatter).copied();
-        let direct = moved.filter(|at| is_side_by_side(func, l, *at)).collect();
-        Some(Plan { gather, direct, compute, scatter, ordered, flops, rewrites })
+        Some(Plan { gather, direct, strided, compute, late, scatter, ordered, flops, rewrites })
     }
+}
+
+/// Whether an instruction loads every so many elements, in the order of the rounds.
+fn is_strided(func: &Func, defs: &Definitions, l: &ForLoop, at: usize) -> bool {
+    let InstKind::Load { buffer, index } = &l.body.insts[at].kind else { return false };
+    let Some((last, others)) = index.split_last() else { return false };
+    let data = func.buffer(*buffer);
+    data.field.is_none()
+        && pace(defs, l, *last).is_some_and(|n| (2..=STRIDE).contains(&n))
+        && others.iter().all(|i| moves(l, *i) == Some(false))
+        && matches!(data.layout, Layout::Nested | Layout::Flat)
 }
 
 /// Whether an instruction loads from or stores to the place beside the one of the round before.

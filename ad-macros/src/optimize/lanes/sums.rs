@@ -132,7 +132,9 @@ impl Widen<'_> {
             here.insert(*arg, loaded);
         }
         self.clone_insts(varying, &mut here, out);
-        let (compute, stores) = (self.plan.compute.clone(), self.plan.scatter.clone());
+        let mut compute: Vec<usize> = self.plan.compute.iter().chain(&self.plan.late).copied().collect();
+        compute.sort_unstable();
+        let stores = self.plan.scatter.clone();
         self.clone_insts(&compute, &mut here, out);
         self.clone_insts(&stores, &mut here, out);
         for (y, sum) in l.body.yields.iter().zip(sums) {
