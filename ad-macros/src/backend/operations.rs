@@ -74,6 +74,11 @@ impl Body<'_> {
                     let args: Vec<String> = args.iter().map(|a| self.take(*a).text).collect();
                     return expr::generic_function(kind, name, &args);
                 }
+                // A method of an integer would want its type to be known.
+                if let (Op::Binary(crate::ir::Binary::Min), Type::Int) = (op, self.func.ty(args[0])) {
+                    let args: Vec<String> = args.iter().map(|a| self.take(*a).text).collect();
+                    return Expr::atom(format!("::core::cmp::min({})", args.join(", ")));
+                }
                 let receiver = self.receiver(args[0]);
                 let rest: Vec<String> = args[1..].iter().map(|a| self.take(*a).text).collect();
                 receiver.method(name, &rest)

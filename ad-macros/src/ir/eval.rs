@@ -7,7 +7,7 @@
 use rustc_hash::FxHashMap as HashMap;
 
 use super::func::{Binding, Func, Mark, Role};
-use super::ops::{Block, CallMode, Cmp, ForLoop, Inst, InstKind, Op, StoreMode};
+use super::ops::{Binary, Block, CallMode, Cmp, ForLoop, Inst, InstKind, Op, StoreMode};
 use super::snippet::Snippet;
 use super::types::{Buffer, Dim, FloatKind, Stack, Storage, Type, Value};
 
@@ -500,6 +500,7 @@ impl<N: Num> Machine<'_, N> {
             (Op::Neg, [I(a)]) => I(-a),
             (Op::Unary(f), [F(x)]) => F(N::unary(*f, *x)),
             (Op::Binary(f), [F(x), F(y)]) => F(N::binary(*f, *x, *y)),
+            (Op::Binary(Binary::Min), [I(a), I(b)]) => I(*a.min(b)),
             (Op::Powi, [F(x), I(n)]) => match i32::try_from(*n) {
                 Ok(n) => F(x.powi(n)),
                 Err(_) => return wrong(format!("the exponent {n} is no i32")),

@@ -30,7 +30,7 @@ use self::plan::{Plan, adds_to_primal};
 use crate::analysis::activity::{self, Activity};
 use crate::analysis::definitions::{Definitions, definitions};
 use crate::ir::{
-    Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type, Value,
+    Binary, Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type, Value,
 };
 
 /// From how many float operations on a round is worth the arrays.
@@ -338,8 +338,7 @@ impl Widen<'_> {
         let offset = self.op(Op::Mul, vec![block, width], Type::Int, &mut in_block);
         let start = self.op(Op::Add, vec![l.lo, offset], Type::Int, &mut in_block);
         let left = self.op(Op::Sub, vec![l.hi, start], Type::Int, &mut in_block);
-        let fewer = self.op(Op::Cmp(Cmp::Lt), vec![left, width], Type::Bool, &mut in_block);
-        let kind = InstKind::Pure(Op::Select, vec![fewer, left, width]);
+        let kind = InstKind::Pure(Op::Binary(Binary::Min), vec![left, width]);
         in_block.push(Inst { results: vec![self.count], kind });
         let (gather, compute, scatter) =
             (lane_gather.clone(), self.plan.compute.clone(), self.plan.scatter.clone());
