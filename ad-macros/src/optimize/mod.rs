@@ -41,6 +41,9 @@ pub(crate) struct Pass {
     pub(crate) run: fn(Func) -> Func,
 }
 
+/// Those of the cheap passes that write sums and products anew. They cost most, and what they leave to do, they see at once.
+const ALGEBRA: [&str; 2] = ["collect", "powers"];
+
 /// The cheap passes, in order; run until nothing shrinks any more.
 pub(crate) const PASSES: &[Pass] = &[
     Pass { name: "fold", run: fold::fold },
@@ -55,18 +58,34 @@ pub(crate) const PASSES: &[Pass] = &[
 ];
 
 /// Optimises a function.
-pub(crate) fn optimize(mut func: Func) -> Func {
+pub(crate) fn optimize(func: Func) -> Func {
+    run_passes(func, true)
+}
+
+/// As [`optimize`], after changes to where things are and how loops run: sums and products are what they were.
+fn tidy(func: Func) -> Func {
+    run_passes(func, false)
+}
+
+fn run_passes(mut func: Func, mut algebra: bool) -> Func {
     if func.settled.is_some_and(|settled| settled == settled::summary(&func)) {
         return func;
     }
     func.settled = None;
     // Each round enables the next; three see to nearly everything, and the bound keeps compile time in check. Once each pass has
     // run on a function that none of the others changed, there is nothing left to do.
-    let (mut before, mut idle) = (size(&func), 0);
-    for pass in PASSES.iter().cycle().take(4 * PASSES.len()) {
-        func = checked(pass, func);
+    let (mut before, mut idle, mut rewritten) = (size(&func), 0, false);
+    for (k, pass) in PASSES.iter().cycle().take(4 * PASSES.len()).enumerate() {
+        if k > 0 && k % PASSES.len() == 0 {
+            algebra = std::mem::take(&mut rewritten);
+        }
+        let is_algebra = ALGEBRA.contains(&pass.name);
+        if !is_algebra || algebra {
+            func = checked(pass, func);
+        }
         let now = size(&func);
         idle = if now == before { idle + 1 } else { 0 };
+        rewritten |= is_algebra && now != before;
         before = now;
         if idle == PASSES.len() {
             break;
@@ -140,7 +159,7 @@ pub(crate) fn shape(func: Func) -> Func {
 pub(crate) fn finish_shaped(func: Func) -> Func {
     let func = checked(&Pass { name: "flatten", run: flatten::flatten }, func);
     let func = checked(&Pass { name: "slices", run: slices::slices }, func);
-    let func = checked(&Pass { name: "fission", run: fission::fission }, optimize(func));
+    let func = checked(&Pass { name: "fission", run: fission::fission }, tidy(func));
     let func = checked(&Pass { name: "windows", run: windows::windows }, func);
     checked(&Pass { name: "dce", run: dce::dce }, func)
 }

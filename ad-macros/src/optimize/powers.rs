@@ -71,8 +71,29 @@ struct Bounds {
 /// A set that has all the factors, more than one of which may have the same bit; and a power.
 #[derive(Clone, Copy)]
 struct Bound {
-    factors: u64,
+    factors: Factors,
     power: u32,
+}
+
+/// A set of values, by their numbers' last eight bits.
+#[derive(Clone, Copy, Default)]
+struct Factors([u64; 4]);
+
+impl Factors {
+    fn with(mut self, v: Value) -> Factors {
+        self.0[v.0 as usize / 64 % 4] |= 1 << (v.0 % 64);
+        self
+    }
+
+    fn and(self, other: Factors) -> Factors {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        Factors([a | e, b | f, c | g, d | h])
+    }
+
+    fn share_some(self, other: Factors) -> bool {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        (a & e) | (b & f) | (c & g) | (d & h) != 0
+    }
 }
 
 impl Bounds {
@@ -87,16 +108,16 @@ impl Bounds {
             let bound = match &inst.kind {
                 InstKind::Pure(Op::Mul, args) => {
                     let (a, b) = (self.of(func, constants, args[0]), self.of(func, constants, args[1]));
-                    let power = if a.factors & b.factors == 0 {
-                        a.power.max(b.power)
-                    } else {
+                    let power = if a.factors.share_some(b.factors) {
                         a.power.saturating_add(b.power)
+                    } else {
+                        a.power.max(b.power)
                     };
-                    Bound { factors: a.factors | b.factors, power }
+                    Bound { factors: a.factors.and(b.factors), power }
                 }
                 InstKind::Pure(Op::Add | Op::Sub, args) => {
                     let (a, b) = (self.of(func, constants, args[0]), self.of(func, constants, args[1]));
-                    Bound { factors: a.factors | b.factors, power: a.power.max(b.power) }
+                    Bound { factors: a.factors.and(b.factors), power: a.power.max(b.power) }
                 }
                 InstKind::Pure(Op::Neg, args) => self.of(func, constants, args[0]),
                 _ => continue,
@@ -105,7 +126,7 @@ impl Bounds {
             if func.is_float(v) {
                 // It may be a factor itself.
                 self.list[v.0 as usize] =
-                    Some(Bound { factors: bound.factors | bit(v), power: bound.power.max(1) });
+                    Some(Bound { factors: bound.factors.with(v), power: bound.power.max(1) });
                 if func.value(v).free {
                     self.highest = self.highest.max(bound.power);
                 }
@@ -115,14 +136,10 @@ impl Bounds {
 
     fn of(&self, func: &Func, constants: &ValueMap<f64>, v: Value) -> Bound {
         if number(func, constants, v).is_some() {
-            return Bound { factors: 0, power: 0 };
+            return Bound { factors: Factors::default(), power: 0 };
         }
-        self.list[v.0 as usize].unwrap_or(Bound { factors: bit(v), power: 1 })
+        self.list[v.0 as usize].unwrap_or(Bound { factors: Factors::default().with(v), power: 1 })
     }
-}
-
-fn bit(v: Value) -> u64 {
-    1 << (v.0 % 64)
 }
 
 /// A constant, if it may take part.

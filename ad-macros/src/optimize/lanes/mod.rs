@@ -22,6 +22,7 @@
 //! one `=` to a place that moves with the round; indices that depend on no float; at least [`HEAVY`] float operations a round.
 
 mod plan;
+mod rows;
 mod sums;
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
@@ -30,7 +31,8 @@ use self::plan::{Plan, adds_to_primal};
 use crate::analysis::activity::{self, Activity};
 use crate::analysis::definitions::{Definitions, definitions};
 use crate::ir::{
-    Binary, Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type, Value,
+    Binary, Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type,
+    Value,
 };
 
 /// From how many float operations on a round is worth the arrays.
@@ -50,10 +52,11 @@ pub(crate) fn lanes(func: Func) -> Func {
 /// Runs the pass, as if loops of so many float operations were heavy, and those of fewer worth being split from `fewest`
 /// rounds on.
 pub(crate) fn lanes_from(mut func: Func, heavy: usize, fewest: usize) -> Func {
+    let together = rows::rows(&mut func);
     let (primal, defs) = (activity::promised(&func), definitions(&func));
     let mut body = std::mem::take(&mut func.body);
     let mut arrays = Vec::new();
-    let known = Known { primal, defs, heavy, fewest };
+    let known = Known { together, primal, defs, heavy, fewest };
     in_block(&mut func, &mut body, &known, &HashSet::default(), &mut arrays);
     body.insts.splice(0..0, arrays);
     func.body = body;
@@ -64,6 +67,8 @@ pub(crate) fn lanes_from(mut func: Func, heavy: usize, fewest: usize) -> Func {
 struct Known {
     primal: Activity,
     defs: Definitions,
+    /// The variables of loops that run for several rows already.
+    together: HashSet<Value>,
     heavy: usize,
     fewest: usize,
 }
@@ -89,6 +94,7 @@ fn in_block(
             in_block(func, nested, known, if is_loop { &inside } else { around }, arrays);
         }
         if let InstKind::For(l) = &inst.kind
+            && !known.together.contains(&l.body.args[0])
             && !adds_to_primal(l, &known.primal)
             && let Some(plan) = Plan::of(func, &known.defs, l, &inst.results, &known.primal)
         {
