@@ -1,5 +1,5 @@
 //! What the optimiser writes anew, against hyper-dual numbers: powers, divisions by one value, branches of one condition, values that
-//! are read back where they were stored, additions to two parts of one vector, sums beside a vector that is rewritten.
+//! are read back where they were stored, additions to two parts of one vector, sums beside a vector that is rewritten, sums over rows.
 //!
 //! Each function is one that a pass of `ad-macros/src/optimize` changes, or only just must not.
 #![allow(clippy::needless_range_loop, missing_docs)]
@@ -385,5 +385,126 @@ fn sums_beside_a_vector_that_is_rewritten() {
     for n in 1..42 {
         let all: [&dyn Fn(&[f64], &[f64], &mut [f64]); 2] = [&log_sum_exp_hvp, &log_sum_exp_hvp_rev];
         check(&format!("of {n}"), &wave(n, 0.1), &log_sum_exp, &log_sum_exp_grad, all, &of_duals);
+    }
+}
+
+/// Rows from some row on, with two sums each that the value is made of, one of which begins with the other's row; a branch on one.
+#[differentiable(wrt(w))]
+fn rows(w: &[f64], table: &[f64], first: usize, last: usize) -> f64 {
+    let n = w.len();
+    let mut loss = 0.3;
+    for i in first..last {
+        let mut z = 0.25;
+        for j in 0..n {
+            z += table[i * n + j] * w[j];
+        }
+        let mut square = w[i % n];
+        for j in (1..n).rev() {
+            square = square * 0.5 + w[j] * w[j - 1] * table[i * n + j];
+        }
+        loss = if z > 0.0 { loss + z * square.sin() } else { loss * (1.0 + 0.1 * z * z) };
+    }
+    loss
+}
+
+#[test]
+fn sums_over_rows() {
+    for (n, first, last) in
+        [(9, 0, 1), (9, 1, 4), (9, 2, 6), (12, 0, 4), (12, 3, 12), (11, 5, 2), (8, 0, 0), (20, 1, 8)]
+    {
+        let table = wave(n * 12, 0.4);
+        let of_duals = |w: &[H]| {
+            (first..last).fold(H::from(0.3), |loss, i| {
+                let row = &table[i * n..][..n];
+                let z = w.iter().zip(row).fold(H::from(0.25), |z, (w, x)| z + *w * *x);
+                let step = |s: H, j: usize| s * 0.5 + w[j] * w[j - 1] * row[j];
+                let square = (1..n).rev().fold(w[i % n], step);
+                if z.re > 0.0 { loss + z * square.sin() } else { loss * ((z * z) * 0.1 + 1.0) }
+            })
+        };
+        check(
+            &format!("{n} columns, {first}..{last}"),
+            &wave(n, 0.7),
+            &|w| rows(w, &table, first, last),
+            &|w, g| rows_grad(w, &table, first, last, g),
+            [&|w, v, h| rows_hvp(w, &table, first, last, v, h), &|w, v, h| {
+                rows_hvp_rev(w, &table, first, last, v, h)
+            }],
+            &of_duals,
+        );
+    }
+}
+
+/// Rows that need what rows before them have made: they do not run at once.
+#[differentiable]
+fn filled(x: &[f64]) -> f64 {
+    let n = x.len();
+    let mut made = vec![0.1; n];
+    let mut last = 0.0;
+    for i in 0..n {
+        let mut s = x[i];
+        for j in 0..n {
+            s += made[j] * x[j];
+        }
+        let mut t = last;
+        for j in 0..n {
+            t += 0.01 * x[j] * s;
+        }
+        made[i] = s.sin();
+        last = t;
+    }
+    last * made[n / 2]
+}
+
+#[test]
+fn rows_made_of_each_other() {
+    for n in [8, 9, 13] {
+        let of_duals = |x: &[H]| {
+            let (mut made, mut last) = (vec![H::from(0.1); n], H::from(0.0));
+            for i in 0..n {
+                let s = (0..n).fold(x[i], |s, j| s + made[j] * x[j]);
+                last = (0..n).fold(last, |t, j| t + x[j] * s * 0.01);
+                made[i] = s.sin();
+            }
+            last * made[n / 2]
+        };
+        let all: [&dyn Fn(&[f64], &[f64], &mut [f64]); 2] = [&filled_hvp, &filled_hvp_rev];
+        check(&format!("of {n}"), &wave(n, 0.3), &filled, &filled_grad, all, &of_duals);
+    }
+}
+
+/// Pairs of points, three coordinates each: strided loads, and signs and sums beside the stores; squares with factors in common.
+#[differentiable]
+fn pairs(q: &[f64]) -> f64 {
+    let mut e = 0.0;
+    for i in 0..q.len() / 3 {
+        for j in i + 1..q.len() / 3 {
+            let d = [q[3 * i] - q[3 * j], q[3 * i + 1] - q[3 * j + 1], q[3 * i + 2] - q[3 * j + 2]];
+            let s = 0.3 + d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
+            let u = 1.0 / s.sqrt();
+            let u4 = u * u * u * u;
+            e += 4.0 * (u4 * u4 - u4) + 0.5 * d[0] * u;
+        }
+    }
+    e
+}
+
+#[test]
+fn sums_beside_strided_stores() {
+    for points in [2, 7, 12, 45] {
+        let n = 3 * points;
+        let of_duals = |q: &[H]| {
+            let mut e = H::from(0.0);
+            for i in 0..points {
+                for j in i + 1..points {
+                    let d = [0, 1, 2].map(|k| q[3 * i + k] - q[3 * j + k]);
+                    let u = (d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + 0.3).sqrt().recip();
+                    e += (u.powi(8) - u.powi(4)) * 4.0 + d[0] * u * 0.5;
+                }
+            }
+            e
+        };
+        let all: [&dyn Fn(&[f64], &[f64], &mut [f64]); 2] = [&pairs_hvp, &pairs_hvp_rev];
+        check(&format!("of {points}"), &wave(n, 0.6), &pairs, &pairs_grad, all, &of_duals);
     }
 }
