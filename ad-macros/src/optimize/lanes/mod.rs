@@ -1,4 +1,5 @@
-//! Runs up to 32 rounds of a heavy loop side by side, so that LLVM makes vector code of them.
+//! Runs up to 32 rounds of a heavy loop side by side, so that LLVM makes vector code of them; splits sums of derivatives ([`sums`]); and
+//! before all that, runs sums over rows four rows at a time ([`rows`]).
 //!
 //! A loop whose body is a long chain of float arithmetic between loads and `+=` stores waits for its own latency: few
 //! rounds fit into the processor at once. Sums in rounding order keep LLVM from doing anything about it. Where the order
@@ -9,8 +10,9 @@
 //! ```
 //!
 //! becomes blocks of up to [`WIDTH`] rounds: gather the loads into arrays, do the arithmetic in a loop over the lanes of
-//! the arrays, scatter the stores; in the end the lanes of each sum are added up. What lies side by side in memory is not
-//! gathered but read where it is. A loop of fewer than [`FEWEST`] rounds runs as it was.
+//! the arrays, scatter the stores; in the end the lanes of each sum are added up. What lies side by side in memory, or every so many
+//! elements, is not gathered but read where it is. Sums of what is stored lane after lane are added up there. A loop of fewer than
+//! [`FEWEST`] rounds runs as it was.
 //!
 //! The blocks are that wide because a processor cannot hand a wide load what narrow stores have just written, before these
 //! have reached its cache: the arithmetic on the first lanes must come long after their gathering.
