@@ -11,10 +11,13 @@ mod mixed {
     use super::harness;
 
     mod almgren_chriss;
+    mod buck_converter;
     mod data_of_any_float;
     mod discrete_shell;
     mod hanging_rod;
+    mod hartmann6;
     mod logit_panel;
+    mod loop_shaping;
     mod mixed_reml;
     mod nbody_fit;
     mod nt_xent;

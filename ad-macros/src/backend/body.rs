@@ -354,6 +354,11 @@ impl<'a> Body<'a> {
     pub(super) fn inst(&mut self, inst: &Inst, out: &mut String) {
         match &inst.kind {
             InstKind::Pure(op, args) => {
+                if let Op::Verbatim(v) = op
+                    && *self.func.ty(inst.results[0]) == Type::Opaque
+                {
+                    self.outlive(v, args, out);
+                }
                 let before = self.waiting(args);
                 let reads = inst.kind.reads();
                 let expr = self.op(op, args, inst.results[0]);
@@ -476,6 +481,18 @@ impl<'a> Body<'a> {
                 self.flush(None, out);
                 let tokens = self.verbatim(v, args);
                 out.push_str(&format!("{};\n", self.pieces.add(tokens)));
+            }
+        }
+    }
+
+    /// What code makes here may hold a reference to what it borrows: new values that wait for it get variables.
+    fn outlive(&mut self, v: &Verbatim, args: &[Value], out: &mut String) {
+        for (k, arg) in args.iter().enumerate() {
+            let Some(at) = self.pending.iter().position(|(p, _)| p == arg) else { continue };
+            let tokens = self.pieces.lex(&self.pending[at].1.expr.text);
+            if verbatim::borrows(v.code.tokens(), &Verbatim::hole(k)) && verbatim::is_temporary(tokens) {
+                let (arg, pending) = self.pending.remove(at);
+                self.bind(arg, &pending.expr, out);
             }
         }
     }

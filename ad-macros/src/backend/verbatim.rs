@@ -1,6 +1,37 @@
-//! Verbatim Rust with its holes filled, also in the captures of format strings.
+//! Verbatim Rust with its holes filled, also in the captures of format strings; what of it borrows what fills them.
 
 use proc_macro2::{Group, Literal, TokenStream, TokenTree};
+
+/// Whether code has `&` in front of a name, with `mut` or without.
+pub(super) fn borrows(tokens: TokenStream, name: &str) -> bool {
+    let mut behind_and = false;
+    tokens.into_iter().any(|token| {
+        let (found, next) = match token {
+            TokenTree::Group(group) => (borrows(group.stream(), name), false),
+            TokenTree::Ident(ident) => (behind_and && ident == name, behind_and && ident == "mut"),
+            TokenTree::Punct(p) => (false, p.as_char() == '&'),
+            TokenTree::Literal(_) => (false, false),
+        };
+        behind_and = next;
+        found
+    })
+}
+
+/// Whether an expression makes a new value, which lives to the end of the statement that it stands in.
+pub(super) fn is_temporary(tokens: TokenStream) -> bool {
+    let Ok(expr) = syn::parse2::<syn::Expr>(tokens) else { return false };
+    matches!(
+        expr,
+        syn::Expr::Call(_)
+            | syn::Expr::MethodCall(_)
+            | syn::Expr::Macro(_)
+            | syn::Expr::Struct(_)
+            | syn::Expr::Block(_)
+            | syn::Expr::If(_)
+            | syn::Expr::Match(_)
+            | syn::Expr::Binary(_)
+    )
+}
 
 /// Replaces identifiers that `hole` knows; in string literals, `{hole}` and `{hole:..}`.
 pub(super) fn fill(tokens: TokenStream, hole: &dyn Fn(&str) -> Option<TokenStream>) -> TokenStream {

@@ -111,7 +111,7 @@ impl Lower<'_> {
     }
 
     /// A name for a value.
-    fn named_here(&mut self, val: Val) -> Ident {
+    pub(super) fn named_here(&mut self, val: Val) -> Ident {
         let name = format!("__ad_built_{}", self.s.vars.len());
         let var = self.new_var(&name, false, val);
         self.declare(&name, var);
@@ -120,6 +120,9 @@ impl Lower<'_> {
 
     /// An expression that changes data: the variables are what they are afterwards. Its own value, if that is wanted.
     fn building(&mut self, e: &syn::Expr, wanted: bool) -> Option<Val> {
+        let is_method = matches!(e, syn::Expr::MethodCall(_));
+        let handed = is_method.then(|| self.with_data_arguments(e)).flatten();
+        let e = handed.as_ref().unwrap_or(e);
         let mut seen = Changes::default();
         if !wanted {
             seen.discarded(e);

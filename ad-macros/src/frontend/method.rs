@@ -263,7 +263,8 @@ impl Lower<'_> {
                 }
                 let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), proc_macro2::Span::call_site());
                 let method = &e.method;
-                let (turbofish, args) = (&e.turbofish, &e.args);
+                let handed = if self.is_tainted(v) { None } else { self.data_arguments(&e.args) };
+                let (turbofish, args) = (&e.turbofish, handed.as_ref().unwrap_or(&e.args));
                 let Some(mut found) = self.verbatim_operands(quote::quote!(#args), e.span()) else {
                     return Val::Never;
                 };
@@ -415,6 +416,13 @@ impl Lower<'_> {
     }
 
     fn foreign_call(&mut self, e: &syn::ExprMethodCall) -> Val {
+        if !self.is_passive(e.to_token_stream())
+            && self.is_passive(e.receiver.to_token_stream())
+            && let Some(args) = self.data_arguments(&e.args)
+        {
+            let handed = syn::ExprMethodCall { args, ..e.clone() };
+            return self.verbatim(handed.to_token_stream(), e.method.span(), "", "");
+        }
         if ["partition_point", "binary_search_by"].iter().any(|name| e.method == name) && e.args.len() == 1 {
             return self.searched(e).unwrap_or(Val::Never);
         }

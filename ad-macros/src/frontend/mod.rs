@@ -8,7 +8,7 @@
 //! - [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
 //! - [`generic`]: what stands for constants and functions of generic floats;
 //! - [`written`]: functions that are written out where they are called;
-//! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`built`]: other data that changes; [`custom`]: functions whose derivatives the user gives;
+//! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`built`]: other data that changes; [`handed`]: arguments for such code that are data; [`custom`]: functions whose derivatives the user gives;
 //! - [`infer`]: which float each float is; [`leaks`]: that no derivative gets lost on the way.
 //!
 //! Rust's mutable variables become SSA here, `break`, `continue` and `return` become structured control flow, iterators
@@ -24,6 +24,7 @@ mod declared;
 mod exits;
 mod expr;
 mod generic;
+mod handed;
 mod homes;
 mod infer;
 mod instances;

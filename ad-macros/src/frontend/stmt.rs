@@ -179,6 +179,8 @@ impl Lower<'_> {
         if let Some(block) = self.hoisted(e) {
             return self.block(&block).1;
         }
+        let handed = self.with_data_arguments(e);
+        let e = handed.as_ref().unwrap_or(e);
         match e {
             syn::Expr::Macro(m) => self.macro_stmt(&m.mac),
             // A call for its effect.
@@ -238,7 +240,7 @@ impl Lower<'_> {
         }
     }
 
-    fn is_inlined(&self, call: &syn::ExprCall) -> bool {
+    pub(super) fn is_inlined(&self, call: &syn::ExprCall) -> bool {
         let syn::Expr::Path(p) = &*call.func else { return false };
         let var = p.path.get_ident().and_then(|i| self.lookup(&i.to_string()));
         var.is_some_and(|var| matches!(self.s.vars[var].val, Val::Closure(_)))

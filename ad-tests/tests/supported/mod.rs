@@ -85,6 +85,7 @@ mod functions;
 mod helpers;
 mod iterators;
 mod methods;
+mod passing;
 mod results;
 mod shapes;
 mod values;

@@ -148,7 +148,11 @@ impl Lower<'_> {
             ("iter", 0) => (quote!(&#receiver), false),
             ("into_iter", 0) => (quote!(&#receiver), true),
             ("iter_mut", _) => return None,
-            _ => (quote!((#e).collect::<::ad_runtime::__private::Vec<_>>()), true),
+            // `rows` of `ndarray` gives what can be run over, and is no iterator itself.
+            _ => (
+                quote!(::core::iter::IntoIterator::into_iter(#e).collect::<::ad_runtime::__private::Vec<_>>()),
+                true,
+            ),
         };
         // What the method gives by value, its elements may still be references: `clone` copies either.
         let found = self.verbatim_operands(tokens, e.span())?;

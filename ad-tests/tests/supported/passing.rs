@@ -1,0 +1,198 @@
+//! What data and active values hand each other: data made in the middle of an expression, decisions by active values that other
+//! code gets.
+
+use ad_runtime::{Differentiable, differentiable};
+use ndarray::{Array1, Array2, array};
+use std::cell::Cell;
+
+const X: [f64; 4] = [0.7, -0.4, 1.3, 0.2];
+
+#[derive(Clone, Copy, Differentiable)]
+struct Phasor {
+    re: f64,
+    im: f64,
+}
+
+#[differentiable]
+impl std::ops::Mul for Phasor {
+    type Output = Phasor;
+    fn mul(self, o: Phasor) -> Phasor {
+        Phasor { re: self.re * o.re - self.im * o.im, im: self.re * o.im + self.im * o.re }
+    }
+}
+
+/// Data whose code the macro has not seen.
+struct Line(Vec<f64>);
+
+impl Line {
+    fn at(&self, k: usize) -> Phasor {
+        Phasor { re: self.0[k], im: 1.0 - self.0[k] }
+    }
+}
+
+#[test]
+fn data_made_in_the_middle_of_an_expression() {
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], line: &Line) -> f64 {
+        let mut s = 0.0;
+        for (k, v) in x.iter().enumerate() {
+            let z = Phasor { re: *v, im: v * v } * line.at(k) * line.at(k + 1);
+            s += z.re * z.im;
+        }
+        s
+    }
+    let line = Line(vec![0.3, 0.9, -0.2, 1.4, 0.6]);
+    fn plain(x: &[f64], w: &[f64]) -> f64 {
+        let times = |a: (f64, f64), b: (f64, f64)| (a.0 * b.0 - a.1 * b.1, a.0 * b.1 + a.1 * b.0);
+        let at = |k: usize| (w[k], 1.0 - w[k]);
+        x.iter()
+            .enumerate()
+            .map(|(k, v)| times(times((*v, v * v), at(k)), at(k + 1)))
+            .map(|(re, im)| re * im)
+            .sum()
+    }
+    assert!((f(&X, &line) - plain(&X, &line.0)).abs() < 1e-14);
+    check_slice!(X.to_vec(), &line);
+}
+
+#[test]
+fn rows_of_arrays_that_are_data() {
+    struct Bumps {
+        heights: Array1<f64>,
+        at: Array2<f64>,
+        steep: Vec<Array2<f64>>,
+    }
+    #[differentiable(wrt(x))]
+    fn f(x: &Array1<f64>, bumps: &Bumps) -> f64 {
+        let s = bumps
+            .heights
+            .iter()
+            .zip(bumps.at.rows())
+            .map(|(h, p)| {
+                let d = x - &p;
+                h * (-(&d * &d).sum()).exp()
+            })
+            .sum::<f64>();
+        let t: f64 = bumps.steep[0].rows().into_iter().map(|row| x.dot(&row).sin()).sum();
+        s + t
+    }
+    let bumps = Bumps {
+        heights: array![0.5, -1.2],
+        at: array![[0.1, 0.2, -0.3, 0.4], [1.0, 0.0, 0.5, -0.6]],
+        steep: vec![array![[0.3, -0.2, 0.6, 1.1]]],
+    };
+    let x = Array1::from_vec(X.to_vec());
+    let plain = |x: &[f64]| {
+        let bump = |k: usize| {
+            let r2: f64 = (0..4).map(|i| (x[i] - bumps.at[[k, i]]).powi(2)).sum();
+            bumps.heights[k] * (-r2).exp()
+        };
+        bump(0) + bump(1) + (0..4).map(|i| x[i] * bumps.steep[0][[0, i]]).sum::<f64>().sin()
+    };
+    assert!((f(&x, &bumps) - plain(&X)).abs() < 1e-14);
+    let mut g = Array1::zeros(4);
+    f_grad(&x, &bumps, &mut g);
+    let v = array![0.3, -0.8, 0.5, 1.0];
+    let along = super::difference(&X, v.as_slice().unwrap(), |p| vec![plain(p)]);
+    super::close("gradient", &[g.dot(&v)], &along, 1e-9);
+    let mut hv = Array1::zeros(4);
+    f_hvp(&x, &bumps, &v, &mut hv);
+    let bend = super::difference(&X, v.as_slice().unwrap(), |p| {
+        let mut g = Array1::zeros(4);
+        f_grad(&Array1::from_vec(p.to_vec()), &bumps, &mut g);
+        g.to_vec()
+    });
+    super::close("products", hv.as_slice().unwrap(), &bend, 1e-8);
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gear {
+    Low,
+    High,
+}
+
+impl Gear {
+    fn next(self, step: usize, fast: bool) -> Gear {
+        match self {
+            Gear::Low if fast && step > 0 => Gear::High,
+            Gear::High if !fast => Gear::Low,
+            same => same,
+        }
+    }
+    fn ratio(self, doubled: bool) -> f64 {
+        match self {
+            Gear::Low => 0.5,
+            Gear::High if doubled => 4.0,
+            Gear::High => 2.0,
+        }
+    }
+}
+
+/// How often something held.
+#[derive(Clone)]
+struct Counter {
+    held: u32,
+}
+
+impl Counter {
+    fn from_one() -> Counter {
+        Counter { held: 1 }
+    }
+    fn note(&mut self, holds: bool) {
+        self.held += u32::from(holds);
+    }
+    fn share(&self, of: usize) -> f64 {
+        f64::from(self.held) / of as f64
+    }
+}
+
+fn weight(count: usize, positive: bool) -> f64 {
+    if positive { count as f64 } else { 0.5 }
+}
+
+fn told(seen: &Cell<u32>, holds: bool) {
+    seen.set(seen.get() + u32::from(holds));
+}
+
+#[test]
+fn decisions_handed_to_other_code() {
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], seen: &Cell<u32>) -> f64 {
+        let mut gear = Gear::Low;
+        let mut counter = Counter::from_one();
+        let mut speed = 0.4;
+        for (k, v) in x.iter().enumerate() {
+            gear = gear.next(k, speed > 0.5 && *v < 1.0);
+            speed += v * v * gear.ratio(speed > 0.8) * weight(x.len(), v * speed > 0.0);
+            told(seen, speed > 1.0);
+        }
+        counter.note(speed > 1.0);
+        counter.note(x[1] > 0.0);
+        speed * speed * counter.share(x.len()) * gear.ratio(!(speed < 0.0))
+    }
+    fn plain(x: &[f64]) -> (f64, u32) {
+        let (mut gear, mut speed, mut seen) = (Gear::Low, 0.4, 0);
+        for (k, v) in x.iter().enumerate() {
+            gear = gear.next(k, speed > 0.5 && *v < 1.0);
+            let ratio = gear.ratio(speed > 0.8);
+            speed += v * v * ratio * if v * speed > 0.0 { 4.0 } else { 0.5 };
+            seen += u32::from(speed > 1.0);
+        }
+        let held = 1 + u32::from(speed > 1.0) + u32::from(x[1] > 0.0);
+        (speed * speed * f64::from(held) / 4.0 * gear.ratio(true), seen)
+    }
+    for x in [X, [0.1, 0.9, -0.8, 0.6], [1.5, 0.3, 0.2, -0.9]] {
+        let seen = Cell::new(0);
+        let (value, count) = plain(&x);
+        assert!((f(&x, &seen) - value).abs() < 1e-14);
+        seen.set(0);
+        let (with_gradient, _) = f_grad_at(&x, &seen);
+        assert!((with_gradient - value).abs() < 1e-14);
+        assert_eq!(seen.get(), count, "what a statement does is done once");
+        check_slice!(x.to_vec(), &seen);
+    }
+    fn f_grad_at(x: &[f64], seen: &Cell<u32>) -> (f64, Vec<f64>) {
+        let mut g = vec![0.0; x.len()];
+        (f_grad(x, seen, &mut g), g)
+    }
+}
