@@ -83,6 +83,13 @@ pub(crate) fn conversions(ty: &str) -> Vec<(String, String)> {
     functions.keys().filter_map(|key| Some((key.strip_prefix(&prefix)?.to_string(), key.clone()))).collect()
 }
 
+/// The types that a type is indexed by (`operator`: `index`, `index_mut`): each, and the name its code is kept by.
+pub(crate) fn indices(ty: &str, operator: &str) -> Vec<(String, String)> {
+    let functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let prefix = format!("{ty}::{operator}::");
+    functions.keys().filter_map(|key| Some((key.strip_prefix(&prefix)?.to_string(), key.clone()))).collect()
+}
+
 impl Known {
     /// Its code, as if it stood at the call: errors in it are shown there.
     pub(crate) fn item(&self, at: Span) -> Option<syn::ItemFn> {
@@ -264,7 +271,7 @@ pub(crate) fn members(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> V
         block.trait_.as_ref().and_then(|(path, _)| path.segments.last()).filter(|s| has_other(&s.ident));
     let other = operator.map(|segment| match &segment.arguments {
         syn::PathArguments::AngleBracketed(args) => args.args.iter().find_map(|a| match a {
-            syn::GenericArgument::Type(t) if segment.ident == "From" => {
+            syn::GenericArgument::Type(t) if segment.ident == "From" || is_index(&segment.ident) => {
                 Some(type_name(t).unwrap_or_else(|| t.to_token_stream().to_string().replace(' ', "")))
             }
             syn::GenericArgument::Type(t) => type_name(t),
@@ -348,9 +355,13 @@ pub(crate) fn joined(block: &syn::Generics, own: &syn::Generics) -> syn::Generic
     all
 }
 
-/// Operators of two sides, and conversions: there is one for each type on the other side.
+fn is_index(name: &Ident) -> bool {
+    name == "Index" || name == "IndexMut"
+}
+
+/// Operators of two sides, indices and conversions: there is one for each type on the other side.
 fn has_other(name: &Ident) -> bool {
-    if name == "From" {
+    if name == "From" || is_index(name) {
         return true;
     }
     ["Add", "Sub", "Mul", "Div", "Rem"].iter().any(|op| name == op || name == &format!("{op}Assign"))

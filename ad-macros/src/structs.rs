@@ -311,6 +311,35 @@ pub(crate) fn instance(path: &syn::Path) -> Option<syn::ItemStruct> {
     Some(item)
 }
 
+/// The types of a struct's fields where it is made: its parameters are those of the path, or of the type that is wanted. None of a
+/// field whose length is a parameter that neither tells.
+pub(crate) fn field_types(
+    path: &syn::Path,
+    wanted: Option<&syn::Type>,
+) -> Vec<(syn::Member, Option<syn::Type>)> {
+    let Some(last) = path.segments.last() else { return Vec::new() };
+    let wanted = match wanted {
+        Some(syn::Type::Path(p)) => {
+            Some(&p.path).filter(|p| p.segments.last().is_some_and(|s| s.ident == last.ident))
+        }
+        _ => None,
+    };
+    let told = [Some(path), wanted].into_iter().flatten().find(|p| {
+        p.segments.last().is_some_and(|s| matches!(s.arguments, syn::PathArguments::AngleBracketed(_)))
+    });
+    let Some(item) = instance(told.unwrap_or(path)) else { return Vec::new() };
+    let mut lengths = item.generics.clone();
+    lengths.params =
+        item.generics.params.iter().filter(|p| matches!(p, syn::GenericParam::Const(_))).cloned().collect();
+    fields_of(&item)
+        .into_iter()
+        .map(|f| {
+            let is_known = told.is_some() || !names_parameter(&f.ty, &lengths);
+            (f.member, Some(f.ty).filter(|_| is_known))
+        })
+        .collect()
+}
+
 /// The structs that derive `Differentiable` in a type.
 fn struct_paths<'t>(ty: &'t syn::Type, paths: &mut Vec<&'t syn::Path>) {
     match ty {

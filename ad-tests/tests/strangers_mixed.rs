@@ -18,6 +18,7 @@ mod mixed {
     mod hartmann6;
     mod logit_panel;
     mod loop_shaping;
+    mod mesh_moments;
     mod mixed_reml;
     mod nbody_fit;
     mod nt_xent;

@@ -251,7 +251,7 @@ impl Lower<'_> {
         all
     }
 
-    fn first_axis(&self, rows: &Val) -> Option<crate::ir::Dim> {
+    pub(super) fn first_axis(&self, rows: &Val) -> Option<crate::ir::Dim> {
         match rows {
             Val::View(view) if view.range.is_none() => {
                 Some(self.s.b.func.buffer(view.buffer).dims[view.prefix.len()].clone())
@@ -263,7 +263,7 @@ impl Lower<'_> {
     }
 
     /// Vectors that are as long as an array are arrays.
-    fn fix_axis(&mut self, rows: &mut Val, dim: &crate::ir::Dim) {
+    pub(super) fn fix_axis(&mut self, rows: &mut Val, dim: &crate::ir::Dim) {
         match rows {
             Val::View(view) if view.range.is_none() => {
                 self.s.b.func.buffers[view.buffer.0 as usize].dims[0] = dim.clone();
@@ -360,10 +360,16 @@ impl Lower<'_> {
             }
             _ if list.len() == 1 && name.starts_with(char::is_uppercase) => {
                 let mut parts = Vec::new();
-                for a in args {
+                // An array is as long as the field says.
+                let outer = self.expected.take();
+                let fields = crate::structs::field_types(path, outer.as_ref());
+                for (k, a) in args.into_iter().enumerate() {
+                    let field = fields.get(k).and_then(|(_, ty)| ty.clone());
+                    self.expected = field.filter(|_| takes_its_type(a));
                     let val = self.expr(a).0;
                     parts.push(self.own(val, false, "part"));
                 }
+                self.expected = outer;
                 let names = (0..parts.len()).map(|k| k.to_string()).collect();
                 let fields = super::value::Fields { path: path.clone(), names, opened: None };
                 Some(Val::Struct(Rc::new(fields), parts))

@@ -581,13 +581,11 @@ impl Lower<'_> {
         let mut parts = Vec::new();
         let item = s.path.segments.last().and_then(|name| crate::structs::find(&name.ident.to_string()));
         let outer = self.expected.take();
+        let types = crate::structs::field_types(&s.path, outer.as_ref());
         for field in &s.fields {
-            let of = |item: &syn::ItemStruct| {
-                let mut fields = super::records::fields_of(item).into_iter();
-                fields.find(|f| f.member == field.member).map(|f| f.ty)
-            };
             let typed = super::calls::takes_its_type(&field.expr);
-            self.expected = item.as_ref().filter(|_| typed).and_then(of);
+            let of = types.iter().find(|(member, _)| *member == field.member);
+            self.expected = of.and_then(|(_, ty)| ty.clone()).filter(|_| typed);
             let val = self.expr(&field.expr).0;
             if val == Val::Never {
                 self.expected = outer;
@@ -678,6 +676,7 @@ impl Lower<'_> {
                 self.read(place)
             }
             Val::Never => Val::Never,
+            whole @ Val::Struct(..) if self.is_indexed(&whole, "index") => self.own_index(&whole, i),
             _ => self.verbatim(
                 i.to_token_stream(),
                 i.span(),

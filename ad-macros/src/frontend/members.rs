@@ -26,7 +26,7 @@ impl Lower<'_> {
         self.written.insert(name, Rc::new(closure));
     }
 
-    fn member(&mut self, name: &str, args: &[Val], span: Span) -> Option<Rc<Closure>> {
+    pub(super) fn member(&mut self, name: &str, args: &[Val], span: Span) -> Option<Rc<Closure>> {
         if let Some(known) = self.written.get(name) {
             let known = known.clone();
             self.note_use(name);

@@ -2,7 +2,7 @@
 //!
 //! - [`signature`]: parameters, activity, results; [`records`]: parameters that consist of parts;
 //! - [`lower`]: the state of lowering: variables and scopes; [`value`]: what they can be; [`join`]: what becomes of them where control flow joins;
-//! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`], [`rows`]: code that runs from top to bottom;
+//! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`], [`indexing`], [`rows`]: code that runs from top to bottom;
 //! - [`exits`], [`control`], [`matches`], [`loops`], [`homes`], [`iterators`]: code that does not;
 //! - [`closures`], [`members`], [`patterns`], [`options`], [`slices`], [`shifts`], [`sorting`], [`vectors`]: what people write numbers in;
 //! - [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
@@ -26,6 +26,7 @@ mod expr;
 mod generic;
 mod handed;
 mod homes;
+mod indexing;
 mod infer;
 mod instances;
 mod iterators;

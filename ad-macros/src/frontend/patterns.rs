@@ -292,6 +292,8 @@ impl Lower<'_> {
                 return self.bind_foreign(&syn::Pat::Slice(list.clone()), *v);
             }
             Val::Never => return,
+            // An array of structs, tuples or vectors, which is kept in parts.
+            Val::Columns(_) | Val::Ragged(_) => return self.bind_rows(list, val),
             _ => return self.error(list.span(), "this is no array or slice", "bind a name"),
         };
         let n = list.elems.len();
@@ -303,9 +305,11 @@ impl Lower<'_> {
                     let total = self.len(&view);
                     let others = self.s.b.int(&(n - 1).to_string());
                     let len = self.op(Op::Sub, &[total, others]);
-                    let part = self.sub_view(&view, start, len);
                     if let syn::Pat::Ident(id) = pat {
-                        let var = self.new_var(&id.ident.to_string(), false, Val::View(part));
+                        let part = Val::View(self.sub_view(&view, start, len));
+                        // Of an array itself it is a copy: the array may change later.
+                        let part = if view.by_ref { part } else { self.duplicate(part, "rest") };
+                        let var = self.new_var(&id.ident.to_string(), id.mutability.is_some(), part);
                         self.declare(&id.ident.to_string(), var);
                     }
                     continue;
@@ -327,6 +331,45 @@ impl Lower<'_> {
                 place => self.read(place),
             };
             self.bind_pattern(pat, part, true);
+        }
+    }
+
+    /// `let [a, .., b] = rows;`
+    fn bind_rows(&mut self, list: &syn::PatSlice, rows: &Val) {
+        let n = list.elems.len();
+        let rest = list.elems.iter().position(is_rest);
+        for (i, pat) in list.elems.iter().enumerate() {
+            let index = match rest {
+                Some(at) if i == at => {
+                    if let syn::Pat::Ident(id) = pat {
+                        let (start, total) = (self.s.b.int(&at.to_string()), self.length_of(rows));
+                        let others = self.s.b.int(&(n - 1).to_string());
+                        let len = self.op(Op::Sub, &[total, others]);
+                        let part = self.sub_rows(rows, start, len);
+                        // What may change later is copied.
+                        let part = if self.is_shared(rows) { part } else { self.duplicate(part, "rest") };
+                        let var = self.new_var(&id.ident.to_string(), id.mutability.is_some(), part);
+                        self.declare(&id.ident.to_string(), var);
+                    }
+                    continue;
+                }
+                Some(at) if i > at => {
+                    let total = self.length_of(rows);
+                    let back = self.s.b.int(&(n - i).to_string());
+                    self.op(Op::Sub, &[total, back])
+                }
+                _ => self.s.b.int(&i.to_string()),
+            };
+            let part = self.part_at(rows, index, false);
+            self.bind_pattern(pat, super::rows::by_value(part), true);
+        }
+    }
+
+    /// Whether rows are those of a parameter that nothing changes.
+    fn is_shared(&self, rows: &Val) -> bool {
+        match rows {
+            Val::View(view) => self.s.b.func.buffer(view.buffer).storage == crate::ir::Storage::Shared,
+            other => other.parts().is_some_and(|parts| parts.iter().all(|part| self.is_shared(part))),
         }
     }
 
@@ -485,9 +528,9 @@ impl Lower<'_> {
                     .collect();
                 self.all_hold(pairs.into_iter())
             }
-            (syn::Pat::Slice(s), Val::View(view)) => {
+            (syn::Pat::Slice(s), Val::View(_) | Val::Columns(_) | Val::Ragged(_)) => {
                 let n = s.elems.len();
-                let total = self.len(view);
+                let total = self.length_of(val);
                 let has_rest = s.elems.iter().any(is_rest);
                 let wanted = self.s.b.int(&(n - usize::from(has_rest)).to_string());
                 let fits = match self.literal_int(total) {

@@ -205,6 +205,9 @@ impl Lower<'_> {
                         self.row_place(&columns, index)
                     }
                     Val::Never => None,
+                    whole @ Val::Struct(..) if self.is_indexed(&whole, "index_mut") => {
+                        self.own_index_place(&whole, i)
+                    }
                     _ => {
                         let elem = self.storing.clone();
                         self.want_indexed(e, elem);

@@ -76,18 +76,14 @@ impl Lower<'_> {
                     std::rc::Rc::new(super::iterators::Iter::Elements { view: view.clone(), mutable: false }),
                     f,
                 ));
-                let all = self.collect_vec(&it, "array", e.span());
+                let mut all = self.collect_vec(&it, "array", e.span());
                 if let Val::View(made) = &all
                     && self.s.copied_in.contains(&view.buffer)
                 {
                     self.s.copied_in.insert(made.buffer);
                 }
-                if let Val::View(made) = &all
-                    && let crate::ir::Dim::Fixed(n) =
-                        self.s.b.func.buffer(view.buffer).dims[view.prefix.len()].clone()
-                    && view.range.is_none()
-                {
-                    self.s.b.func.buffers[made.buffer.0 as usize].dims[0] = crate::ir::Dim::Fixed(n);
+                if let Some(dim @ crate::ir::Dim::Fixed(_)) = self.first_axis(&Val::View(view.clone())) {
+                    self.fix_axis(&mut all, &dim);
                 }
                 all
             }

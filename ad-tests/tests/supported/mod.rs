@@ -83,6 +83,7 @@ mod control;
 mod data;
 mod functions;
 mod helpers;
+mod indices;
 mod iterators;
 mod methods;
 mod passing;

@@ -304,7 +304,7 @@ impl<'a> Lower<'a> {
     }
 
     /// Rows `start .. start + len` of a vector that is kept in parts.
-    fn sub_rows(&mut self, rows: &Val, start: Value, len: Value) -> Val {
+    pub(in super::super) fn sub_rows(&mut self, rows: &Val, start: Value, len: Value) -> Val {
         match rows {
             Val::View(view) => Val::View(self.sub_view(view, start, len)),
             Val::Ragged(parts) => {
