@@ -14,6 +14,7 @@ mod mixed {
     mod buck_converter;
     mod data_of_any_float;
     mod discrete_shell;
+    mod gay_berne;
     mod hanging_rod;
     mod hartmann6;
     mod logit_panel;

@@ -483,6 +483,9 @@ impl Lower<'_> {
                 let data =
                     BufferData { field: Some(field.into()), ..BufferData::new(name, elem, dims, storage) };
                 let b = self.s.b.func.new_buffer(data);
+                if array.is_some_and(|array| array.layout == Layout::Nalgebra) {
+                    self.s.linear.insert(b, 1);
+                }
                 (Binding::Buffer(b), whole(b, true))
             }
         };

@@ -117,7 +117,8 @@ impl<'f> Reader<'f> {
     fn node(&mut self, ty: &syn::Type, path: &[Member], constant: bool) -> Option<Node> {
         if !constant {
             // The whole is a float or an array of floats: no record.
-            if is_leaf(ty, self.floats) || self.rows.is_none() && is_array(ty, self.floats) {
+            let is_array = is_array(ty, self.floats) && (self.rows.is_none() || is_vector(ty, self.floats));
+            if is_leaf(ty, self.floats) || is_array {
                 return (!path.is_empty()).then(|| self.leaf(ty, path, false));
             }
             if let Some(fields) = fields(ty) {
@@ -198,6 +199,12 @@ fn is_array(ty: &syn::Type, floats: &Floats) -> bool {
     let owned = |f: &Foreign| f.by == By::Value && f.layout != Layout::Nested;
     // `Array1` by itself is not passed by value, but a struct owns it.
     foreign(ty, floats).is_some_and(|f| owned(&f))
+}
+
+/// Whether such an array is a vector whose length is in its type: in rows it is indexed like an array.
+fn is_vector(ty: &syn::Type, floats: &Floats) -> bool {
+    foreign(ty, floats)
+        .is_some_and(|f| f.layout == Layout::Nalgebra && matches!(f.dims.as_slice(), [Dim::Fixed(_)]))
 }
 
 pub(crate) struct Field {

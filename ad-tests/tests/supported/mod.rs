@@ -88,6 +88,7 @@ mod iterators;
 mod methods;
 mod passing;
 mod results;
+mod rows;
 mod shapes;
 mod values;
 

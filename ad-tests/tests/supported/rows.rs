@@ -1,0 +1,127 @@
+//! Slices and vectors of structs whose fields are vectors of `nalgebra`.
+
+use ad_runtime::{Differentiable, differentiable};
+use nalgebra::{SVector, Vector2, Vector3};
+
+#[derive(Clone, Debug, Differentiable)]
+struct Rod {
+    at: Vector3<f64>,
+    along: SVector<f64, 3>,
+    #[constant]
+    wind: Vector3<f64>,
+    mass: f64,
+    label: u8,
+}
+#[derive(Clone, Debug, Differentiable)]
+struct Frame {
+    rods: Vec<Rod>,
+    bend: Vector2<f64>,
+}
+
+#[differentiable]
+fn pair(a: &Rod, b: &Rod) -> f64 {
+    let d = a.at - b.at;
+    let n = a.along.normalize();
+    d.norm() * n.dot(&b.along) + d.cross(&n).dot(&a.wind) * b.mass
+}
+#[differentiable(wrt(rods))]
+fn cluster(rods: &[Rod], scale: f64) -> f64 {
+    let mut e = 0.0;
+    for (i, a) in rods.iter().enumerate() {
+        for b in &rods[i + 1..] {
+            e += pair(a, b) * scale;
+        }
+        e += a.at[0] * a.at.z * a.along[1] + f64::from(a.label);
+    }
+    let mean = rods.iter().map(|r| r.at * r.mass).fold(Vector3::zeros(), |s, v| s + v);
+    let far: Vec<Rod> = rods.iter().filter(|r| r.mass > 0.0).cloned().collect();
+    let mut moved = rods.to_vec();
+    for r in moved.iter_mut() {
+        r.at += r.along * 0.5;
+        r.mass *= 2.0;
+    }
+    e + mean.norm_squared()
+        + far.len() as f64 * far[0].at.dot(&far[0].along)
+        + moved[1].at.norm() * moved[1].mass
+        + pair(&moved[0], &rods[1])
+}
+#[differentiable]
+fn whole(frame: &Frame) -> f64 {
+    let s: f64 = frame
+        .rods
+        .iter()
+        .zip(frame.rods.iter().skip(1))
+        .map(|(a, b)| (a.at - b.at).norm() + a.along.dot(&b.along) * a.mass)
+        .sum();
+    s * frame.bend.norm() + frame.rods[0].at.x
+}
+fn rods(x: &[f64]) -> Vec<Rod> {
+    let wind = Vector3::new(0.3, -0.2, 0.9);
+    let rod = |c: &[f64]| Rod {
+        at: Vector3::new(c[0], c[1], c[2]),
+        along: SVector::from([c[3], c[4], c[5]]),
+        wind,
+        mass: c[6],
+        label: 2,
+    };
+    x.chunks(7).map(rod).collect()
+}
+
+fn flat(rods: &[Rod]) -> Vec<f64> {
+    rods.iter().flat_map(|r| r.at.iter().chain(r.along.iter()).copied().chain([r.mass])).collect()
+}
+
+fn frame(x: &[f64]) -> Frame {
+    Frame { rods: rods(&x[..14]), bend: Vector2::new(x[14], x[15]) }
+}
+
+fn all(frame: &Frame) -> Vec<f64> {
+    [flat(&frame.rods), vec![frame.bend.x, frame.bend.y]].concat()
+}
+
+/// The gradient by differences of the value, the product by differences of the gradient.
+fn compare(
+    n: usize,
+    value: impl Fn(&[f64]) -> f64,
+    grad: impl Fn(&[f64]) -> (f64, Vec<f64>),
+    hvp: impl Fn(&[f64], &[f64]) -> Vec<f64>,
+) {
+    let x: Vec<f64> = (0..n).map(|k| (k as f64 * 1.7).sin() + 0.6).collect();
+    let v: Vec<f64> = (0..n).map(|k| (k as f64 + 0.4).cos()).collect();
+    let (with_gradient, g) = grad(&x);
+    super::close("value", &[with_gradient], &[value(&x)], 1e-13);
+    let along = super::difference(&x, &v, |p| vec![value(p)]);
+    let slope: f64 = g.iter().zip(&v).map(|(g, v)| g * v).sum();
+    super::close("gradient", &[slope], &along, 1e-8);
+    super::close("product", &hvp(&x, &v), &super::difference(&x, &v, |p| grad(p).1), 1e-7);
+}
+
+#[test]
+fn vectors_in_slices_of_structs() {
+    compare(
+        14,
+        |x| cluster(&rods(x), 1.3),
+        |x| {
+            let mut g = rods(&[f64::NAN; 14]);
+            (cluster_grad(&rods(x), 1.3, &mut g), flat(&g))
+        },
+        |x, v| {
+            let mut hv = rods(&[f64::NAN; 14]);
+            cluster_hvp(&rods(x), 1.3, &rods(v), &mut hv);
+            flat(&hv)
+        },
+    );
+    compare(
+        16,
+        |x| whole(&frame(x)),
+        |x| {
+            let mut g = frame(&[f64::NAN; 16]);
+            (whole_grad(&frame(x), &mut g), all(&g))
+        },
+        |x, v| {
+            let mut hv = frame(&[f64::NAN; 16]);
+            whole_hvp(&frame(x), &frame(v), &mut hv);
+            all(&hv)
+        },
+    );
+}
