@@ -22,6 +22,7 @@ mod mixed {
     mod mesh_moments;
     mod mixed_reml;
     mod nbody_fit;
+    mod newton_euler;
     mod nt_xent;
     mod smartcore_multiclass;
     mod soft_body;

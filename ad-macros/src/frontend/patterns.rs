@@ -63,10 +63,15 @@ impl Lower<'_> {
             syn::Pat::Paren(p) => self.bind_pattern(&p.pat, val, copy),
             syn::Pat::Type(t) => {
                 let val = self.typed(val, &t.ty);
-                if let (Val::Scalar(v), syn::Type::Path(p)) = (&val, &*t.ty)
+                let tells = match &*t.ty {
+                    syn::Type::Path(p) => crate::structs::instance(&p.path).is_some(),
+                    syn::Type::Array(_) => true,
+                    _ => false,
+                };
+                if let Val::Scalar(v) = &val
+                    && tells
                     && self.is_opaque(*v)
                     && !self.s.declared.contains_key(v)
-                    && crate::structs::instance(&p.path).is_some()
                 {
                     self.s.declare(*v, &t.ty);
                 }

@@ -196,3 +196,46 @@ fn decisions_handed_to_other_code() {
         (f_grad(x, seen, &mut g), g)
     }
 }
+
+#[test]
+fn arrays_of_data_handed_to_helpers() {
+    type V3 = [f64; 3];
+    #[differentiable]
+    fn scaled(a: [f64; 3], k: f64) -> [f64; 3] {
+        a.map(|c| c * k)
+    }
+    #[differentiable]
+    fn along(a: [f64; 3], b: [f64; 3]) -> f64 {
+        let [x, y, z] = a;
+        let s: f64 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
+        s + x * b[0] - y * z * b[1]
+    }
+    fn unit(gear: Gear) -> V3 {
+        match gear {
+            Gear::Low => [1.0, 0.5, 0.0],
+            Gear::High => [0.0, -1.0, 2.0],
+        }
+    }
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], gears: &[Gear]) -> f64 {
+        let mut s = 0.0;
+        for (k, gear) in gears.iter().enumerate() {
+            let spin = scaled(unit(*gear), x[k]);
+            s += spin[*gear as usize + 1] * s + along(unit(*gear), spin) * x[k + 1];
+        }
+        s
+    }
+    fn plain(x: &[f64], gears: &[Gear]) -> f64 {
+        let mut s = 0.0;
+        for (k, gear) in gears.iter().enumerate() {
+            let u = unit(*gear);
+            let spin = [u[0] * x[k], u[1] * x[k], u[2] * x[k]];
+            let sum = u[0] * spin[0] + u[1] * spin[1] + u[2] * spin[2];
+            s += spin[*gear as usize + 1] * s + (sum + u[0] * spin[0] - u[1] * u[2] * spin[1]) * x[k + 1];
+        }
+        s
+    }
+    let gears = [Gear::Low, Gear::High, Gear::Low];
+    assert!((f(&X, &gears) - plain(&X, &gears)).abs() < 1e-14);
+    check_slice!(X.to_vec(), &gears);
+}

@@ -22,7 +22,13 @@ impl GayBerne {
     pub fn new(kappa: f64, kappa_prime: f64, mu: i32, nu: f64) -> Self {
         let k2 = kappa * kappa;
         let kp = kappa_prime.powf(1.0 / f64::from(mu));
-        GayBerne { chi: (k2 - 1.0) / (k2 + 1.0), chi_prime: (kp - 1.0) / (kp + 1.0), mu, nu, cutoff: kappa + 2.0 }
+        GayBerne {
+            chi: (k2 - 1.0) / (k2 + 1.0),
+            chi_prime: (kp - 1.0) / (kp + 1.0),
+            mu,
+            nu,
+            cutoff: kappa + 2.0,
+        }
     }
 
     #[differentiable]
@@ -41,7 +47,8 @@ impl GayBerne {
             1.0 - 0.5 * chi * ((ru + rv).powi(2) / (1.0 + chi * uv) + (ru - rv).powi(2) / (1.0 - chi * uv))
         };
         let sigma = shape(self.chi).sqrt().recip();
-        let strength = (1.0 - (self.chi * uv).powi(2)).powf(-0.5 * self.nu) * shape(self.chi_prime).powi(self.mu);
+        let strength =
+            (1.0 - (self.chi * uv).powi(2)).powf(-0.5 * self.nu) * shape(self.chi_prime).powi(self.mu);
         let inv6 = (r - sigma + 1.0).powi(-6);
         4.0 * strength * inv6 * (inv6 - 1.0)
     }
