@@ -15,6 +15,7 @@ mod mixed {
     mod data_of_any_float;
     mod discrete_shell;
     mod gay_berne;
+    mod glm_traits;
     mod hanging_rod;
     mod hartmann6;
     mod logit_panel;

@@ -6,13 +6,13 @@ use std::ops::{Index, IndexMut, Mul};
 const X: [f64; 4] = [0.7, -0.4, 1.3, 0.2];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Axis {
+enum Axis {
     X,
     Y,
 }
 
 #[derive(Clone, Copy, Debug, Differentiable)]
-pub struct Pair {
+struct Pair {
     x: f64,
     y: f64,
 }
@@ -36,7 +36,7 @@ impl Index<usize> for Pair {
 }
 
 #[derive(Clone, Debug, Differentiable)]
-pub struct Grid {
+struct Grid {
     cells: Vec<f64>,
     width: usize,
 }
@@ -56,7 +56,7 @@ impl IndexMut<(usize, usize)> for Grid {
 }
 
 #[derive(Clone, Copy, Debug, Differentiable)]
-pub struct V<const N: usize>([f64; N]);
+struct V<const N: usize>([f64; N]);
 #[differentiable]
 impl<const N: usize> Index<usize> for V<N> {
     type Output = f64;

@@ -239,3 +239,112 @@ fn arrays_of_data_handed_to_helpers() {
     assert!((f(&X, &gears) - plain(&X, &gears)).abs() < 1e-14);
     check_slice!(X.to_vec(), &gears);
 }
+
+mod of_fields {
+    use ad_runtime::{Differentiable, differentiable};
+
+    #[differentiable]
+    pub(super) trait Curve {
+        fn at(&self, t: f64) -> f64;
+    }
+    #[differentiable]
+    pub(super) trait Penalty {
+        fn of(&self, a: f64, b: f64) -> f64;
+    }
+    pub(super) struct Wave {
+        pub(super) pitch: f64,
+    }
+    pub(super) struct Flat;
+    #[derive(Differentiable)]
+    pub(super) struct Square;
+    #[differentiable]
+    impl Curve for Wave {
+        fn at(&self, t: f64) -> f64 {
+            (self.pitch * t).sin()
+        }
+    }
+    #[differentiable]
+    impl Curve for Flat {
+        fn at(&self, t: f64) -> f64 {
+            2.0 * t
+        }
+    }
+    #[differentiable]
+    impl Penalty for Square {
+        fn of(&self, a: f64, b: f64) -> f64 {
+            (a - b) * (a - b) * a
+        }
+    }
+    #[derive(Differentiable)]
+    pub(super) struct Model<C, P> {
+        pub(super) curve: C,
+        pub(super) penalty: P,
+        pub(super) weight: f64,
+    }
+    impl<C, P: Penalty> Model<C, P>
+    where
+        C: Curve,
+    {
+        #[differentiable(wrt(x))]
+        pub(super) fn cost(&self, x: &[f64], seen: &[f64]) -> f64 {
+            let s: f64 = x.iter().zip(seen).map(|(t, y)| self.penalty.of(self.curve.at(*t), *y)).sum();
+            self.weight * s + self.curve.at(x[0] * x[1])
+        }
+    }
+    #[differentiable(wrt(x))]
+    pub(super) fn free<C: Curve, P: Penalty>(model: &Model<C, P>, x: &[f64]) -> f64 {
+        x.iter().map(|t| model.curve.at(*t) * t).sum()
+    }
+}
+
+#[test]
+fn methods_of_fields_whose_type_is_a_parameter() {
+    use of_fields::{Flat, Model, Square, Wave, free, free_grad, free_hvp};
+    let seen = [0.2, 0.1, -0.5, 0.9];
+    let wave = Model { curve: Wave { pitch: 1.3 }, penalty: Square, weight: 0.7 };
+    let flat = Model { curve: Flat, penalty: Square, weight: 0.4 };
+    let plain = |curve: &dyn Fn(f64) -> f64, weight: f64, x: &[f64]| {
+        let one = |(t, y): (&f64, &f64)| (curve(*t) - y).powi(2) * curve(*t);
+        weight * x.iter().zip(&seen).map(one).sum::<f64>() + curve(x[0] * x[1])
+    };
+    let v = [0.4, -0.9, 0.2, 1.1];
+    let compare = |value: &dyn Fn(&[f64]) -> f64,
+                   grad: &dyn Fn(&[f64]) -> (f64, Vec<f64>),
+                   hvp: &dyn Fn(&[f64]) -> Vec<f64>| {
+        super::close("value", &[grad(&X).0], &[value(&X)], 1e-13);
+        let slope: f64 = grad(&X).1.iter().zip(&v).map(|(g, v)| g * v).sum();
+        super::close("gradient", &[slope], &super::difference(&X, &v, |p| vec![value(p)]), 1e-9);
+        super::close("product", &hvp(&X), &super::difference(&X, &v, |p| grad(p).1), 1e-8);
+    };
+    macro_rules! model {
+        ($model:expr, $curve:expr) => {
+            compare(
+                &|x| plain(&$curve, $model.weight, x),
+                &|x| {
+                    let mut g = vec![f64::NAN; 4];
+                    ($model.cost_grad(x, &seen, &mut g), g)
+                },
+                &|x| {
+                    let mut hv = vec![f64::NAN; 4];
+                    $model.cost_hvp(x, &seen, &v, &mut hv);
+                    hv
+                },
+            );
+        };
+    }
+    model!(wave, |t: f64| (1.3 * t).sin());
+    model!(flat, |t: f64| 2.0 * t);
+    compare(
+        &|x| x.iter().map(|t| (1.3 * t).sin() * t).sum(),
+        &|x| {
+            let mut g = vec![f64::NAN; 4];
+            (free_grad(&wave, x, &mut g), g)
+        },
+        &|x| {
+            let mut hv = vec![f64::NAN; 4];
+            free_hvp(&wave, x, &v, &mut hv);
+            hv
+        },
+    );
+    assert!((free(&flat, &X) - 2.0 * X.iter().map(|t| t * t).sum::<f64>()).abs() < 1e-14);
+}
