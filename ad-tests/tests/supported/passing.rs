@@ -276,14 +276,14 @@ mod of_fields {
         }
     }
     #[derive(Differentiable)]
-    pub(super) struct Model<C, P> {
-        pub(super) curve: C,
-        pub(super) penalty: P,
+    pub(super) struct Fitted<Shape, Cost> {
+        pub(super) curve: Shape,
+        pub(super) penalty: Cost,
         pub(super) weight: f64,
     }
-    impl<C, P: Penalty> Model<C, P>
+    impl<Shape, Cost: Penalty> Fitted<Shape, Cost>
     where
-        C: Curve,
+        Shape: Curve,
     {
         #[differentiable(wrt(x))]
         pub(super) fn cost(&self, x: &[f64], seen: &[f64]) -> f64 {
@@ -292,17 +292,17 @@ mod of_fields {
         }
     }
     #[differentiable(wrt(x))]
-    pub(super) fn free<C: Curve, P: Penalty>(model: &Model<C, P>, x: &[f64]) -> f64 {
+    pub(super) fn free<Shape: Curve, Cost: Penalty>(model: &Fitted<Shape, Cost>, x: &[f64]) -> f64 {
         x.iter().map(|t| model.curve.at(*t) * t).sum()
     }
 }
 
 #[test]
 fn methods_of_fields_whose_type_is_a_parameter() {
-    use of_fields::{Flat, Model, Square, Wave, free, free_grad, free_hvp};
+    use of_fields::{Fitted, Flat, Square, Wave, free, free_grad, free_hvp};
     let seen = [0.2, 0.1, -0.5, 0.9];
-    let wave = Model { curve: Wave { pitch: 1.3 }, penalty: Square, weight: 0.7 };
-    let flat = Model { curve: Flat, penalty: Square, weight: 0.4 };
+    let wave = Fitted { curve: Wave { pitch: 1.3 }, penalty: Square, weight: 0.7 };
+    let flat = Fitted { curve: Flat, penalty: Square, weight: 0.4 };
     let plain = |curve: &dyn Fn(f64) -> f64, weight: f64, x: &[f64]| {
         let one = |(t, y): (&f64, &f64)| (curve(*t) - y).powi(2) * curve(*t);
         weight * x.iter().zip(&seen).map(one).sum::<f64>() + curve(x[0] * x[1])
