@@ -528,7 +528,7 @@ impl Lower<'_> {
                     if self.s.tainted_buffers.contains(&view.buffer) {
                         kind = kind.or(Some(elem));
                     }
-                    let View { buffer, prefix, range, by_ref } = view;
+                    let View { buffer, prefix, range, by_ref } = self.without_window(&view);
                     args.push(Arg::Buffer { buffer, prefix, range, by_ref });
                 }
                 Val::Never => return Val::Never,

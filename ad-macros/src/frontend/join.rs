@@ -213,7 +213,7 @@ impl Lower<'_> {
     /// Whether an array or vector that is made in a branch can be copied into one that is declared in front of it.
     pub(super) fn can_leave(&self, view: &View) -> bool {
         let data = self.s.b.func.buffer(view.buffer);
-        let owned = !view.by_ref && view.prefix.is_empty();
+        let owned = !view.by_ref && view.prefix.is_empty() && !self.is_window(view);
         let fixed = |dims: &[Dim]| dims.iter().all(|d| matches!(d, Dim::Fixed(_)));
         let vector = !fixed(&data.dims[..1]);
         let copied = data.elem.is_float() || matches!(data.elem, Type::Int | Type::Bool);
@@ -223,7 +223,11 @@ impl Lower<'_> {
     /// Whether a matrix that is made in a branch can leave it: element by element, in a vector.
     fn is_matrix(&self, view: &View) -> bool {
         let data = self.s.b.func.buffer(view.buffer);
-        let made = !view.by_ref && view.prefix.is_empty() && !data.grows && data.storage == Storage::Local;
+        let made = !view.by_ref
+            && view.prefix.is_empty()
+            && !data.grows
+            && data.storage == Storage::Local
+            && !self.is_window(view);
         made && data.dims.len() == 2 && data.elem.is_float() && matches!(data.dims[1], Dim::Dyn(_))
     }
 

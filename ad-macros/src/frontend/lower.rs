@@ -13,6 +13,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::arrays::types::By;
+use super::arrays::windows::Window;
 use super::iterators::Sampled;
 use super::opaque::{Found, Origin};
 use super::signature::{Class, Node, Record, Ret, Signature, shape};
@@ -101,6 +102,8 @@ pub(super) struct State {
     pub(super) copied_in: HashSet<Buffer>,
     /// Buffers in which arrays leave loops.
     pub(super) homes: HashSet<Buffer>,
+    /// Buffers that stand for parts of others.
+    pub(super) windows: HashMap<Buffer, Window>,
 }
 
 impl State {
@@ -157,8 +160,6 @@ pub(super) struct Lower<'a> {
     pub(super) members_of: BTreeSet<String>,
     /// Whether the value of the code that is lowered is the function's: there `return` is a value.
     pub(super) tail: bool,
-    /// Copies of parts of arrays that a method changes, while its receiver is lowered.
-    pub(super) changed: Option<Vec<super::arrays::slicing::Changed>>,
     /// Whether a pattern that is bound may not hold: there an upper-case name is a constant.
     pub(super) refutable: bool,
     /// Whether what is lowered is an operand of an expression without exits.
@@ -236,6 +237,7 @@ fn attempt(
         exact: HashSet::default(),
         elements: HashMap::default(),
         homes: HashSet::default(),
+        windows: HashMap::default(),
         copied_in: HashSet::default(),
         slicings: HashMap::default(),
         keyed: HashSet::default(),
@@ -256,7 +258,6 @@ fn attempt(
         assumptions: Vec::new(),
         members_of: BTreeSet::new(),
         tail: true,
-        changed: None,
         refutable: false,
         no_exits: false,
         depth: 0,
@@ -288,7 +289,12 @@ fn attempt(
     let mut assumptions = std::mem::take(&mut lower.assumptions);
     assumptions.extend(super::members::types_within(sig, &lower.members_of));
     let arrays: Vec<Buffer> = lower.s.arrays.iter().chain(lower.s.linear.keys()).copied().collect();
-    let mut func = super::arrays::storage::settle(lower.s.b.finish(), arrays.into_iter());
+    let func = lower.s.b.finish();
+    if let Some(span) = super::arrays::windows::named(&lower.s.windows, &func) {
+        let what = "the macro cannot follow what is done with this part of an array";
+        lower.diagnostics.error(span, what, "change its elements, or copy it: `.to_owned()`");
+    }
+    let mut func = super::arrays::storage::settle(func, arrays.into_iter());
     let effects = items.into_iter().map(|tokens| Inst {
         results: Vec::new(),
         kind: InstKind::Effect(Verbatim::new(tokens, Vec::new()), Vec::new()),
@@ -738,19 +744,23 @@ impl Lower<'_> {
     }
 
     pub(super) fn store(&mut self, buffer: Buffer, index: Vec<Value>, value: Value, mode: StoreMode) {
-        if self.is_tainted(value) {
-            self.s.tainted_buffers.insert(buffer);
-        }
-        // What is stored tells what an array is of whose elements nothing else does.
         let ty = self.s.b.func.ty(value).clone();
-        let data = &mut self.s.b.func.buffers[buffer.0 as usize];
-        if data.elem == Type::Opaque && ty.is_float() && data.storage == Storage::Local {
-            data.elem = ty;
+        for b in self.with_windowed(buffer) {
+            if self.is_tainted(value) {
+                self.s.tainted_buffers.insert(b);
+            }
+            // What is stored tells what an array is of whose elements nothing else does.
+            let data = &mut self.s.b.func.buffers[b.0 as usize];
+            if data.elem == Type::Opaque && ty.is_float() && data.storage == Storage::Local {
+                data.elem = ty.clone();
+            }
         }
+        let (buffer, index) = self.through(buffer, index);
         self.s.b.store(buffer, index, value, mode);
     }
 
     pub(super) fn load(&mut self, buffer: Buffer, index: Vec<Value>) -> Value {
+        let (buffer, index) = self.through(buffer, index);
         let v = self.s.b.load(buffer, index);
         self.s.loaded.insert(v);
         if let Some(ty) = self.s.elements.get(&buffer).cloned() {

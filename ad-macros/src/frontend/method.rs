@@ -46,9 +46,6 @@ impl Lower<'_> {
                 return self.call(&call);
             }
         }
-        if let Some(val) = self.method_of_part(e) {
-            return val;
-        }
         if let Some(val) = self.method_of_data(e) {
             return val;
         }

@@ -589,7 +589,7 @@ impl Lower<'_> {
 
     /// Sets every element.
     pub(super) fn fill_view(&mut self, view: &View, v: Value) {
-        let whole = view.prefix.is_empty() && view.range.is_none();
+        let whole = view.prefix.is_empty() && view.range.is_none() && !self.is_window(view);
         if whole && !self.is_tainted(v) {
             return self.s.b.effect(InstKind::Fill { buffer: view.buffer, value: v });
         }

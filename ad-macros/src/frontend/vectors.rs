@@ -365,7 +365,7 @@ impl Lower<'_> {
     /// A vector with one element more.
     pub(super) fn pushed(&mut self, target: &Val, val: Val, span: Span) -> Val {
         match target {
-            Val::View(view) if !view.by_ref && view.prefix.is_empty() => {
+            Val::View(view) if !view.by_ref && view.prefix.is_empty() && !self.is_window(view) => {
                 let len = self.len(view);
                 let start = view.range.map(|(start, _)| start);
                 let one = self.s.b.int("1");
@@ -423,7 +423,8 @@ impl Lower<'_> {
     /// What a vector becomes that takes over the contents of another, if that may have another length.
     pub(super) fn resized(&mut self, to: &View, from: &View) -> Option<View> {
         let is_vector = matches!(self.s.b.func.buffer(to.buffer).dims.first(), Some(Dim::Dyn(_)));
-        if !is_vector || !to.prefix.is_empty() || self.rank(from) != self.rank(to) || from == to {
+        let fits = self.rank(from) == self.rank(to) && from != to && !self.is_window(to);
+        if !is_vector || !to.prefix.is_empty() || !fits {
             return None;
         }
         let (old, new) = (self.len(to), self.len(from));

@@ -301,6 +301,7 @@ impl Fill<'_, '_> {
                 if self.lower.s.held.contains(v) { quote!((*#hole)) } else { quote!(#hole) }
             }
             Val::View(view) => {
+                let view = &if self.quiet { view.clone() } else { self.lower.without_window(view) };
                 self.tainted |= self.lower.s.tainted_buffers.contains(&view.buffer);
                 if self.lower.s.b.func.buffer(view.buffer).field.is_some() {
                     self.refuse(

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use syn::spanned::Spanned;
 
+use super::windows::Along;
 use crate::frontend::iterators::Iter;
 use crate::frontend::lower::Lower;
 use crate::frontend::value::{Val, View};
@@ -22,12 +23,48 @@ impl Lower<'_> {
                 let axis = self.axis_of(axis).filter(|axis| *axis < 2)?;
                 let (n, one, elem) = (self.axis(view, 0), Dim::Fixed("1".into()), self.elem(view));
                 let dims = if axis == 0 { vec![one, n] } else { vec![n, one] };
+                // Of a part that may be changed, it may be too.
+                if view.by_ref && self.may_change(view) {
+                    let along = vec![Along::from(None, 1 - axis)];
+                    return Some(Val::View(self.window(view, along, dims, e.method.span())));
+                }
                 let view = view.clone();
                 Val::View(
                     self.build("array", dims, &elem, false, &mut |this, i| {
                         this.at_index(&view, &[i[1 - axis]])
                     }),
                 )
+            }
+            ("index_axis_mut", [axis, k]) if rank == 2 => {
+                let axis = self.axis_of(axis).filter(|axis| *axis < 2)?;
+                let k = self.number(k)?;
+                match axis {
+                    0 => self.element(view, k, true),
+                    _ => self.column_window(view, k, e.method.span()),
+                }
+            }
+            ("index_axis_move", [axis, k]) if rank == 2 && self.is_window(view) => {
+                let axis = self.axis_of(axis).filter(|axis| *axis < 2)?;
+                let k = self.number(k)?;
+                match axis {
+                    0 => self.element(view, k, true),
+                    _ => self.column_window(view, k, e.method.span()),
+                }
+            }
+            ("diag_mut", []) if rank == 2 => self.diagonal_window(view, e.method.span()),
+            ("columns_mut", []) if rank == 2 => {
+                let columns = self.transposed_window(view, e.method.span());
+                Val::Iter(Rc::new(Iter::Elements { view: columns, mutable: true }))
+            }
+            ("axis_iter_mut" | "lanes_mut", [axis]) if rank == 2 => {
+                let axis = self.axis_of(axis).filter(|axis| *axis < 2)?;
+                // As `axis_iter` and `lanes`.
+                let rows = (axis == 0) == (name == "axis_iter_mut");
+                let view = if rows { view.clone() } else { self.transposed_window(view, e.method.span()) };
+                Val::Iter(Rc::new(Iter::Elements { view, mutable: true }))
+            }
+            ("axis_iter_mut", [axis]) if self.axis_of(axis) == Some(0) => {
+                Val::Iter(Rc::new(Iter::Elements { view: view.clone(), mutable: true }))
             }
             ("row_mut", [i]) if rank == 2 => {
                 let i = self.expr(i).0;
@@ -123,10 +160,15 @@ impl Lower<'_> {
                 self.check_at_most(k, total);
                 let (zero, rest) = (self.s.b.int("0"), self.op(Op::Sub, &[total, k]));
                 let parts = [(zero, k), (k, rest)].map(|(start, len)| {
-                    if axis == 0 {
-                        Val::View(self.sub_view(view, start, len))
-                    } else {
-                        self.block_of_columns(view, start, len)
+                    match (axis, self.is_window(view)) {
+                        // Also by columns, later on.
+                        (0, true) if rank == 2 => {
+                            let part = self.sub_view(view, start, len);
+                            self.whole_window(&part, e.method.span())
+                        }
+                        (0, _) => Val::View(self.sub_view(view, start, len)),
+                        (_, true) => self.block_window(view, start, len, e.method.span()),
+                        (_, false) => self.block_of_columns(view, start, len),
                     }
                 });
                 Val::Tuple(parts.to_vec())

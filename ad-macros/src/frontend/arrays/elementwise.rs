@@ -335,6 +335,27 @@ impl Lower<'_> {
         });
     }
 
+    /// `a.assign(&b)`
+    pub(super) fn assign_array(&mut self, to: &View, from: &View, span: Span) {
+        let ranks = (self.rank(to), self.rank(from));
+        if self.is_linear(to) || ranks.1 > ranks.0 {
+            return self.copy_view(from, to, span);
+        }
+        self.check_shapes(to, from);
+        let repeats = (0..ranks.1).any(|k| self.is_one(from, k));
+        if ranks.0 == ranks.1 && !repeats {
+            return self.copy_view(from, to, span);
+        }
+        // An axis less, or one of one element, is repeated.
+        let (to, from) = (to.clone(), from.clone());
+        self.over(&to.clone(), &mut |this, index| {
+            let at = this.broadcast_index(&from, &index[ranks.0 - ranks.1..]);
+            let v = this.at_index(&from, &at);
+            let place = this.absolute(&to, index);
+            this.store(to.buffer, place, v, StoreMode::Set);
+        });
+    }
+
     /// The place of `a[[i, j]]`, `m[(i, j)]`.
     pub(in super::super) fn at_indices(&mut self, view: &View, list: &[Value]) -> Place {
         let mut at = Place::Part(view.clone());

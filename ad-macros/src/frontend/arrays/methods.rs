@@ -86,6 +86,9 @@ impl Lower<'_> {
                     }),
                 )
             }
+            ("reversed_axes", []) if rank == 2 && self.is_window(view) => {
+                Val::View(self.transposed_window(view, e.method.span()))
+            }
             ("t" | "transpose" | "reversed_axes", []) => self.transposed(view),
             ("len", []) if rank == 2 && !self.is_plain(view) => {
                 let (n, m) = (self.extent(view, 0), self.extent(view, 1));
@@ -216,17 +219,21 @@ impl Lower<'_> {
             ("dim" | "raw_dim", []) => {
                 Val::Tuple((0..rank).map(|k| Val::Scalar(self.extent(view, k))).collect())
             }
+            ("view_mut", []) if rank == 2 && !self.is_plain(view) => self.whole_window(view, e.method.span()),
             ("view" | "view_mut" | "as_view", []) => Val::View(View { by_ref: true, ..view.clone() }),
-            ("slice" | "slice_mut" | "slice_move", [s]) => self.sliced(view, s, name == "slice_mut")?,
+            ("slice" | "slice_mut" | "slice_move", [s]) => {
+                // What takes a view that may be changed gives one.
+                let changes = name == "slice_mut"
+                    || name == "slice_move" && (self.is_window(view) || view.by_ref && self.may_change(view));
+                self.sliced(view, s, changes)?
+            }
             ("column_mut", [j]) if rank == 2 => {
-                let j = self.expr(j).0;
-                let j = self.scalar(j, e.span())?;
-                let Val::View(copy) = self.column(view, j) else { return Some(Val::Never) };
-                self.changed_copy(view, copy, Some((j, None)), e.method.span())
+                let j = self.number(j)?;
+                self.column_window(view, j, e.method.span())
             }
             ("assign" | "copy_from", [b]) => {
                 let b = self.argument_like(view, b)?;
-                self.copy_view(&b, view, e.span());
+                self.assign_array(view, &b, e.span());
                 Val::unit()
             }
             ("indexed_iter", []) if !self.is_plain(view) => {

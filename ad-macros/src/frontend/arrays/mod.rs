@@ -4,6 +4,7 @@
 //! [`types`] recognises the types, [`elementwise`] lowers arithmetic to loops, [`products`] what mixes elements (to products
 //! of the IR where a matrix is involved whose size is not fixed), [`slicing`] and [`axes`] what takes arrays apart, [`joined`] what puts them together, [`parts`] parts of matrices, [`told`] of which types arrays of data are, [`cholesky`] and [`lu`] factorisations, [`geometry`] methods that are short in terms of others, [`methods`] and
 //! [`make`] the rest of what people call.
+//! [`windows`] are parts that are changed where they are.
 //! [`storage`] decides at the end which matrices lie in one vector.
 
 pub(super) use make::is_array_type;
@@ -22,3 +23,4 @@ pub(super) mod slicing;
 pub(super) mod storage;
 mod told;
 pub(crate) mod types;
+pub(super) mod windows;

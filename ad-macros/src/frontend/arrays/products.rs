@@ -87,7 +87,11 @@ impl Lower<'_> {
     /// A buffer that is all of a view: its own, or a copy.
     fn factor(&mut self, view: &View) -> Buffer {
         let data = self.s.b.func.buffer(view.buffer);
-        let whole = view.prefix.is_empty() && view.range.is_none() && !data.grows && data.field.is_none();
+        let whole = view.prefix.is_empty()
+            && view.range.is_none()
+            && !data.grows
+            && data.field.is_none()
+            && !self.is_window(view);
         let foreign = data.layout != Layout::Nested || data.dims.len() == 1;
         match data.storage {
             Storage::Local if whole => view.buffer,

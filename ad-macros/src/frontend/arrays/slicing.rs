@@ -1,27 +1,20 @@
 //! `a.slice(s![1.., ..k])`: parts of arrays.
 //!
-//! Rows are where they are; columns and blocks of them are copies. A block that is changed (`slice_mut`) is put back after
-//! the method that changes it.
+//! Rows are where they are; columns and blocks of them are copies if they are read, and windows if they are changed.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 
+use super::windows::{Along, Step};
 use crate::frontend::iterators::Iter;
 use crate::frontend::lower::Lower;
 use crate::frontend::value::{Val, View};
-use crate::ir::{Dim, Op, StoreMode, Value};
-
-/// A copy of a part of an array, to be put back: from which column on, and whether it is a block of them.
-#[derive(Clone)]
-pub(in super::super) struct Changed {
-    from: View,
-    copy: View,
-    column: Option<(Value, Option<Value>)>,
-}
+use crate::ir::{Dim, Op, Value};
 
 /// What `s![..]` says of one axis.
 enum Part {
     At(Value),
+    Whole,
     /// Start and length.
     Range(Value, Value),
 }
@@ -49,50 +42,69 @@ impl Lower<'_> {
             self.error(s.span(), "one index or range for each axis is wanted", "write `s![.., j]`");
             return Some(Val::Never);
         }
-        if let [(range @ syn::Expr::Range(_), Some(step))] = list.as_slice() {
-            if changed {
-                self.error(
-                    step.span(),
-                    "every so many elements cannot be changed by a slice",
-                    "loop over the elements",
-                );
-                return Some(Val::Never);
-            }
-            return self.stepped(view, range, step);
-        }
-        if let Some((_, Some(step))) = list.iter().find(|(_, step)| step.is_some()) {
-            self.error(step.span(), "steps are supported for arrays of one axis", "loop over the rows");
-            return Some(Val::Never);
-        }
         let mut parts = Vec::new();
-        for (axis, (e, _)) in list.iter().enumerate() {
-            parts.push((self.part_of_axis(view, axis, e)?, is_whole(e)));
+        for (axis, (e, step)) in list.iter().enumerate() {
+            let part = match self.part_of_axis(view, axis, e)? {
+                Part::Range(..) if is_whole(e) && step.is_none() => Part::Whole,
+                part => part,
+            };
+            parts.push((part, step.as_ref()));
         }
-        let rows = match &parts[0] {
-            (_, true) => Val::View(View { by_ref: true, ..view.clone() }),
-            (Part::Range(start, len), _) => Val::View(self.sub_view(view, *start, *len)),
-            (Part::At(i), _) => self.element(view, *i, false),
+        let steps = parts.iter().any(|(_, step)| step.is_some());
+        let ranges = parts.iter().filter(|(part, _)| !matches!(part, Part::At(_))).count();
+        let first = matches!(parts[0].0, Part::At(_));
+        // Rows, and parts of one of them, are views anyway.
+        if steps || changed && rank == 2 && ranges > 0 && !(first && ranges == 1) {
+            let part = self.windowed(view, parts, s.span())?;
+            return Some(Val::View(if changed { part } else { self.copy_of(&part, "stepped") }));
+        }
+        let rows = match &parts[0].0 {
+            Part::Whole => Val::View(View { by_ref: true, ..view.clone() }),
+            Part::Range(start, len) => Val::View(self.sub_view(view, *start, *len)),
+            Part::At(i) => self.element(view, *i, changed),
         };
         if rank == 1 {
             return Some(rows);
         }
         let Val::View(rows) = rows else { return Some(Val::Never) };
-        Some(match (&parts[1], self.rank(&rows)) {
-            ((_, true), _) => Val::View(rows),
+        Some(match (&parts[1].0, self.rank(&rows)) {
+            (Part::Whole, _) => Val::View(rows),
             // A row, then a part of it.
-            ((Part::Range(start, len), _), 1) => Val::View(self.sub_view(&rows, *start, *len)),
-            ((Part::At(j), _), 1) => self.element(&rows, *j, false),
-            ((Part::Range(start, len), _), _) => match self.block_of_columns(&rows, *start, *len) {
-                Val::View(copy) if changed => {
-                    self.changed_copy(&rows, copy, Some((*start, Some(*len))), s.span())
-                }
-                block => block,
-            },
-            ((Part::At(j), _), _) => match self.column(&rows, *j) {
-                Val::View(copy) if changed => self.changed_copy(&rows, copy, Some((*j, None)), s.span()),
-                column => column,
-            },
+            (Part::Range(start, len), 1) => Val::View(self.sub_view(&rows, *start, *len)),
+            (Part::At(j), 1) => self.element(&rows, *j, changed),
+            (Part::Range(start, len), _) => self.block_of_columns(&rows, *start, *len),
+            (Part::At(j), _) => self.column(&rows, *j),
         })
+    }
+
+    /// What these say of each axis, where it is.
+    fn windowed(
+        &mut self,
+        view: &View,
+        parts: Vec<(Part, Option<&syn::Expr>)>,
+        span: Span,
+    ) -> Option<View> {
+        let (mut along, mut dims) = (Vec::new(), Vec::new());
+        for (k, (part, step)) in parts.into_iter().enumerate() {
+            let at = dims.len();
+            along.push(match (part, step) {
+                (Part::At(i), _) => Along::at(i),
+                (Part::Whole, _) => {
+                    dims.push(self.axis(view, k));
+                    Along::from(None, at)
+                }
+                (Part::Range(start, len), None) => {
+                    dims.push(Dim::Dyn(len));
+                    Along::from(Some(start), at)
+                }
+                (Part::Range(start, len), Some(step)) => {
+                    let (n, along) = self.stepped(start, len, step, at)?;
+                    dims.push(Dim::Dyn(n));
+                    along
+                }
+            });
+        }
+        Some(self.window(view, along, dims, span))
     }
 
     /// `s![.., lo..hi]` that is kept in a variable: its bounds are what they are here.
@@ -182,81 +194,31 @@ impl Lower<'_> {
         Some(if back { self.op(Op::Sub, &[total, v]) } else { v })
     }
 
-    /// A copy that will be changed: put back by the method that changes it.
-    pub(super) fn changed_copy(
+    /// `1..;2`, `..;-1` of an axis: how many there are, and where.
+    fn stepped(
         &mut self,
-        from: &View,
-        copy: View,
-        column: Option<(Value, Option<Value>)>,
-        span: Span,
-    ) -> Val {
-        let Some(list) = &mut self.changed else {
-            self.error(
-                span,
-                "columns are copied here: what is done to this part would be lost",
-                "change it by a method of the slice itself, as in `a.slice_mut(s![.., j]).assign(&b)`, or loop over the rows",
-            );
-            return Val::Never;
-        };
-        list.push(Changed { from: from.clone(), copy: copy.clone(), column });
-        Val::View(View { by_ref: true, ..copy })
-    }
-
-    /// A method of `a.slice_mut(..)`: the copies that it changes are put back. `None` if there are none.
-    pub(in super::super) fn method_of_part(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
-        let syn::Expr::MethodCall(part) = &*e.receiver else { return None };
-        if !["slice_mut", "column_mut"].iter().any(|name| part.method == name)
-            || self.is_foreign(&part.receiver)
-        {
-            return None;
-        }
-        let outer = self.changed.replace(Vec::new());
-        let receiver = self.expr(&e.receiver).0;
-        let list = std::mem::replace(&mut self.changed, outer).unwrap_or_default();
-        let val = match &receiver {
-            Val::View(view) => self.view_method(view, &e.method.to_string(), e),
-            _ => Val::Never,
-        };
-        for Changed { from, copy, column } in list {
-            let Some((start, _)) = column else { continue };
-            let rank = self.rank(&copy);
-            self.over(&copy.clone(), &mut |this, index| {
-                let j = if rank == 2 { this.plus(start, index[1]) } else { start };
-                let v = this.at_index(&copy, index);
-                let to = this.absolute(&from, &[index[0], j]);
-                this.store(from.buffer, to, v, StoreMode::Set);
-            });
-        }
-        Some(val)
-    }
-
-    /// `a.slice(s![1..;2])`, `a.slice(s![..;-1])`: a copy of every so many elements.
-    fn stepped(&mut self, view: &View, range: &syn::Expr, step: &syn::Expr) -> Option<Val> {
-        let Part::Range(start, len) = self.part_of_axis(view, 0, range)? else { return None };
-        let part = self.sub_view(view, start, len);
+        start: Value,
+        len: Value,
+        step: &syn::Expr,
+        axis: usize,
+    ) -> Option<(Value, Along)> {
         let (back, by) = match step {
             syn::Expr::Unary(u) if matches!(u.op, syn::UnOp::Neg(_)) => (true, &*u.expr),
             other => (false, other),
         };
-        let by = self.expr(by).0;
-        let by = self.scalar(by, step.span())?;
+        let by = self.number(by)?;
         let one = self.s.b.int("1");
         // As many as fit: (len + step - 1) / step
         let more = self.op(Op::Add, &[len, by]);
         let more = self.op(Op::Sub, &[more, one]);
         let n = self.op(Op::Div, &[more, by]);
-        let elem = self.elem(view);
-        Some(Val::View(self.build("stepped", vec![Dim::Dyn(n)], &elem, false, &mut |this, i| {
-            let at = this.op(Op::Mul, &[i[0], by]);
-            let at = if back {
-                let one = this.s.b.int("1");
-                let last = this.op(Op::Sub, &[len, one]);
-                this.op(Op::Sub, &[last, at])
-            } else {
-                at
-            };
-            this.at_index(&part, &[at])
-        })))
+        Some(if back {
+            let end = self.plus(start, len);
+            let last = self.op(Op::Sub, &[end, one]);
+            (n, Along { start: Some(last), axis: Some(axis), step: Step::Back(by) })
+        } else {
+            (n, Along { start: Some(start), axis: Some(axis), step: Step::By(by) })
+        })
     }
 }
 

@@ -90,7 +90,7 @@ impl<'a> Lower<'a> {
         }
     }
 
-    fn times(&mut self, a: Value, b: Value) -> Value {
+    pub(in super::super) fn times(&mut self, a: Value, b: Value) -> Value {
         match (self.literal_int(a), self.literal_int(b)) {
             (Some(1), _) => b,
             (_, Some(1)) => a,

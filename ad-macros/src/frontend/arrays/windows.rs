@@ -1,0 +1,183 @@
+//! Windows: parts of arrays that are changed where they are, also where their elements do not follow each other: blocks,
+//! columns, diagonals, every so many elements.
+//!
+//! A window is a buffer that exists only while lowering. It has the extents of the part, so that all that is done with views
+//! of buffers is done with views of it too, but what is loaded from it or stored to it is in the array
+//! ([`Lower::through`]). Nothing is copied and nothing has to be put back: loops, branches and exits need no care. Rust's
+//! rules for borrows see to it that nothing else touches the part meanwhile.
+//!
+//! No instruction may name a window: what needs a buffer gets a copy ([`Lower::without_window`]), and [`named`] finds
+//! what is left, which is refused what is left.
+
+use std::rc::Rc;
+
+use proc_macro2::Span;
+use rustc_hash::FxHashMap as HashMap;
+
+use crate::frontend::lower::Lower;
+use crate::frontend::value::{Val, View};
+use crate::ir::{Binding, Buffer, BufferData, Dim, Func, Op, Storage, Value};
+
+/// A part of an array that has a buffer's name.
+#[derive(Clone)]
+pub(in super::super) struct Window {
+    of: View,
+    /// Where the elements are along each axis of the array.
+    along: Rc<[Along]>,
+    /// Where it was made.
+    span: Span,
+}
+
+/// Where the elements of a window are along an axis of the array: at `start`, and from there on with an index of the window.
+#[derive(Clone)]
+pub(super) struct Along {
+    /// Not given: 0.
+    pub(super) start: Option<Value>,
+    /// The axis of the window whose index counts here.
+    pub(super) axis: Option<usize>,
+    pub(super) step: Step,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Step {
+    One,
+    /// Every so many.
+    By(Value),
+    /// Every so many, towards the front.
+    Back(Value),
+}
+
+impl Along {
+    /// One place.
+    pub(super) fn at(place: Value) -> Along {
+        Along { start: Some(place), axis: None, step: Step::One }
+    }
+
+    /// As far as the window's axis goes.
+    pub(super) fn from(start: Option<Value>, axis: usize) -> Along {
+        Along { start, axis: Some(axis), step: Step::One }
+    }
+}
+
+impl Lower<'_> {
+    /// A part of an array to be changed where it is.
+    pub(super) fn window(&mut self, of: &View, along: Vec<Along>, dims: Vec<Dim>, span: Span) -> View {
+        let data = self.s.b.func.buffer(of.buffer);
+        let made = BufferData::new("part".into(), data.elem.clone(), dims, Storage::Local);
+        let buffer = self.s.b.func.new_buffer(made);
+        if self.is_linear(of) {
+            self.s.linear.insert(buffer, 0);
+        } else {
+            self.s.arrays.insert(buffer);
+        }
+        if self.s.tainted_buffers.contains(&of.buffer) {
+            self.s.tainted_buffers.insert(buffer);
+        }
+        self.s.windows.insert(buffer, Window { of: of.clone(), along: along.into(), span });
+        View { buffer, prefix: Vec::new(), range: None, by_ref: true }
+    }
+
+    /// Column `j`.
+    pub(super) fn column_window(&mut self, view: &View, j: Value, span: Span) -> Val {
+        let dims = vec![self.axis(view, 0)];
+        Val::View(self.window(view, vec![Along::from(None, 0), Along::at(j)], dims, span))
+    }
+
+    /// The whole.
+    pub(super) fn whole_window(&mut self, view: &View, span: Span) -> Val {
+        let dims = self.axes(view);
+        let along = (0..dims.len()).map(|k| Along::from(None, k)).collect();
+        Val::View(self.window(view, along, dims, span))
+    }
+
+    /// The whole, columns first.
+    pub(super) fn transposed_window(&mut self, view: &View, span: Span) -> View {
+        let dims = vec![self.axis(view, 1), self.axis(view, 0)];
+        self.window(view, vec![Along::from(None, 1), Along::from(None, 0)], dims, span)
+    }
+
+    /// Columns `start .. start + len`.
+    pub(super) fn block_window(&mut self, view: &View, start: Value, len: Value, span: Span) -> Val {
+        let dims = vec![self.axis(view, 0), Dim::Dyn(len)];
+        Val::View(self.window(view, vec![Along::from(None, 0), Along::from(Some(start), 1)], dims, span))
+    }
+
+    /// The diagonal, as long as the shorter axis.
+    pub(super) fn diagonal_window(&mut self, view: &View, span: Span) -> Val {
+        let (n, m) = (self.extent(view, 0), self.extent(view, 1));
+        let dim = if self.same_length(n, m) {
+            self.axis(view, 0)
+        } else {
+            let fewer = self.op(Op::Cmp(crate::ir::Cmp::Lt), &[n, m]);
+            Dim::Dyn(self.op(Op::Select, &[fewer, n, m]))
+        };
+        Val::View(self.window(view, vec![Along::from(None, 0), Along::from(None, 0)], vec![dim], span))
+    }
+
+    /// Whether what a view is of is no parameter, which stays as it is.
+    pub(super) fn may_change(&self, view: &View) -> bool {
+        let buffers = self.with_windowed(view.buffer);
+        self.s.b.func.buffer(buffers[buffers.len() - 1]).storage != Storage::Shared
+    }
+
+    pub(in super::super) fn is_window(&self, view: &View) -> bool {
+        self.s.windows.contains_key(&view.buffer)
+    }
+
+    /// Where an element is that may be in a window: in which buffer, and at which place there.
+    pub(in super::super) fn through(&mut self, buffer: Buffer, index: Vec<Value>) -> (Buffer, Vec<Value>) {
+        let (mut buffer, mut index) = (buffer, index);
+        while let Some(Window { of, along, .. }) = self.s.windows.get(&buffer).cloned() {
+            let mut within = Vec::new();
+            for Along { start, axis, step } in along.iter() {
+                let by = axis.map(|axis| match step {
+                    Step::One => index[axis],
+                    Step::By(n) | Step::Back(n) => self.times(index[axis], *n),
+                });
+                within.push(match (start, by) {
+                    (Some(start), Some(by)) if matches!(step, Step::Back(_)) => {
+                        self.op(Op::Sub, &[*start, by])
+                    }
+                    (Some(start), Some(by)) => self.plus(*start, by),
+                    (Some(start), None) => *start,
+                    (None, Some(by)) => by,
+                    (None, None) => self.s.b.int("0"),
+                });
+            }
+            index = self.absolute(&of, &within);
+            buffer = of.buffer;
+        }
+        (buffer, index)
+    }
+
+    /// The buffers that an element of this one is in: its own, and those that it is a window into.
+    pub(in super::super) fn with_windowed(&self, buffer: Buffer) -> Vec<Buffer> {
+        let mut list = vec![buffer];
+        while let Some(window) = self.s.windows.get(&list[list.len() - 1]) {
+            list.push(window.of.buffer);
+        }
+        list
+    }
+
+    /// A view for what names buffers, to read it: a copy of what is in a window.
+    pub(in super::super) fn without_window(&mut self, view: &View) -> View {
+        if !self.is_window(view) {
+            return view.clone();
+        }
+        let copy = self.copy_of(view, "copy");
+        View { by_ref: view.by_ref, ..copy }
+    }
+}
+
+/// Where a window was made that an instruction names: none may.
+pub(in super::super) fn named(windows: &HashMap<Buffer, Window>, func: &Func) -> Option<Span> {
+    let mut found = None;
+    let mut note = |b: Buffer| found = found.or(windows.get(&b).map(|window| window.span));
+    func.body.visit(&mut |inst| inst.kind.each_buffer(&mut note));
+    for output in &func.outputs {
+        if let Binding::Buffer(b) = output.binding {
+            note(b);
+        }
+    }
+    found
+}
