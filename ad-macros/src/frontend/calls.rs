@@ -461,7 +461,12 @@ impl Lower<'_> {
             !known.can_be_called || !vals.iter().enumerate().all(|(k, v)| passes(self, k, v))
         });
         let changes = c.args.iter().any(|a| matches!(a, syn::Expr::Reference(r) if r.mutability.is_some()));
-        let in_place = known.is_some() && (changes || vals.iter().any(|v| matches!(v, Val::RefMut(..))));
+        let may_change = |this: &Self, v: &Val| match v {
+            Val::RefMut(..) => true,
+            Val::View(view) => this.is_window(view),
+            _ => false,
+        };
+        let in_place = known.is_some() && (changes || vals.iter().any(|v| may_change(self, v)));
         // Of what is in a chain or closure nothing is known.
         let may_be_active =
             |this: &Self, v: &Val| this.val_tainted(v) || matches!(v, Val::Iter(_) | Val::Closure(_));

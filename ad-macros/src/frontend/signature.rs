@@ -327,7 +327,13 @@ pub(crate) fn is_helper(item: &syn::ItemFn, of_known_type: bool) -> bool {
         })
         .collect();
     let classes: Vec<Class> = types.iter().map(|ty| classify(ty, &floats)).collect();
-    let changes = |ty: &syn::Type| matches!(ty, syn::Type::Reference(r) if r.mutability.is_some());
+    let changes = |ty: &syn::Type| match ty {
+        syn::Type::Reference(r) => r.mutability.is_some(),
+        syn::Type::Path(p) => p.path.segments.last().is_some_and(|s| {
+            ["ArrayViewMut1", "ArrayViewMut2", "ArrayViewMut"].iter().any(|name| s.ident == name)
+        }),
+        _ => false,
+    };
     let has_input = classes.iter().any(|c| !matches!(c, Class::Other | Class::Output { .. }));
     let holds_floats = |ty: &syn::Type| {
         let mut found = HoldsFloats { floats: &floats, found: false };

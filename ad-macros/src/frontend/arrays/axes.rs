@@ -23,8 +23,7 @@ impl Lower<'_> {
                 let axis = self.axis_of(axis).filter(|axis| *axis < 2)?;
                 let (n, one, elem) = (self.axis(view, 0), Dim::Fixed("1".into()), self.elem(view));
                 let dims = if axis == 0 { vec![one, n] } else { vec![n, one] };
-                // Of a part that may be changed, it may be too.
-                if view.by_ref && self.may_change(view) {
+                if self.is_window(view) {
                     let along = vec![Along::from(None, 1 - axis)];
                     return Some(Val::View(self.window(view, along, dims, e.method.span())));
                 }
@@ -35,21 +34,12 @@ impl Lower<'_> {
                     }),
                 )
             }
-            ("index_axis_mut", [axis, k]) if rank == 2 => {
+            ("index_axis_mut" | "index_axis_move", [axis, k])
+                if rank == 2 && (name == "index_axis_mut" || self.is_window(view)) =>
+            {
                 let axis = self.axis_of(axis).filter(|axis| *axis < 2)?;
                 let k = self.number(k)?;
-                match axis {
-                    0 => self.element(view, k, true),
-                    _ => self.column_window(view, k, e.method.span()),
-                }
-            }
-            ("index_axis_move", [axis, k]) if rank == 2 && self.is_window(view) => {
-                let axis = self.axis_of(axis).filter(|axis| *axis < 2)?;
-                let k = self.number(k)?;
-                match axis {
-                    0 => self.element(view, k, true),
-                    _ => self.column_window(view, k, e.method.span()),
-                }
+                self.lane_window(view, axis, k, e.method.span())
             }
             ("diag_mut", []) if rank == 2 => self.diagonal_window(view, e.method.span()),
             ("columns_mut", []) if rank == 2 => {
@@ -59,17 +49,20 @@ impl Lower<'_> {
             ("axis_iter_mut" | "lanes_mut", [axis]) if rank == 2 => {
                 let axis = self.axis_of(axis).filter(|axis| *axis < 2)?;
                 // As `axis_iter` and `lanes`.
-                let rows = (axis == 0) == (name == "axis_iter_mut");
-                let view = if rows { view.clone() } else { self.transposed_window(view, e.method.span()) };
+                let view = if (axis == 0) == (name == "axis_iter_mut") {
+                    self.whole_window(view, e.method.span())
+                } else {
+                    self.transposed_window(view, e.method.span())
+                };
                 Val::Iter(Rc::new(Iter::Elements { view, mutable: true }))
             }
-            ("axis_iter_mut", [axis]) if self.axis_of(axis) == Some(0) => {
-                Val::Iter(Rc::new(Iter::Elements { view: view.clone(), mutable: true }))
+            ("rows_mut" | "outer_iter_mut", []) if rank == 2 => {
+                let view = self.whole_window(view, e.method.span());
+                Val::Iter(Rc::new(Iter::Elements { view, mutable: true }))
             }
-            ("row_mut", [i]) if rank == 2 => {
-                let i = self.expr(i).0;
-                let i = self.scalar(i, e.span())?;
-                self.element(view, i, true)
+            ("row_mut" | "column_mut", [k]) if rank == 2 => {
+                let k = self.number(k)?;
+                self.lane_window(view, usize::from(name == "column_mut"), k, e.method.span())
             }
             ("index_axis" | "index_axis_move", [axis, k]) if rank == 2 => {
                 let axis = self.axis_of(axis)?;
@@ -161,11 +154,6 @@ impl Lower<'_> {
                 let (zero, rest) = (self.s.b.int("0"), self.op(Op::Sub, &[total, k]));
                 let parts = [(zero, k), (k, rest)].map(|(start, len)| {
                     match (axis, self.is_window(view)) {
-                        // Also by columns, later on.
-                        (0, true) if rank == 2 => {
-                            let part = self.sub_view(view, start, len);
-                            self.whole_window(&part, e.method.span())
-                        }
                         (0, _) => Val::View(self.sub_view(view, start, len)),
                         (_, true) => self.block_window(view, start, len, e.method.span()),
                         (_, false) => self.block_of_columns(view, start, len),
@@ -244,7 +232,7 @@ impl Lower<'_> {
     }
 
     /// All elements, by rows.
-    pub(super) fn all_elements(&self, view: &View, mutable: bool) -> Iter {
+    pub(in super::super) fn all_elements(&self, view: &View, mutable: bool) -> Iter {
         if self.rank(view) == 2 {
             Iter::Grid { view: view.clone(), mutable, shaped: false }
         } else {

@@ -195,9 +195,6 @@ impl Lower<'_> {
             ("rows" | "outer_iter" | "row_iter", []) if rank == 2 => {
                 Val::Iter(Rc::new(Iter::Elements { view: view.clone(), mutable: false }))
             }
-            ("rows_mut" | "outer_iter_mut", []) if rank == 2 => {
-                Val::Iter(Rc::new(Iter::Elements { view: view.clone(), mutable: true }))
-            }
             ("axis_iter", [axis]) if axis_number(axis) == Some(0) => {
                 Val::Iter(Rc::new(Iter::Elements { view: view.clone(), mutable: false }))
             }
@@ -219,17 +216,16 @@ impl Lower<'_> {
             ("dim" | "raw_dim", []) => {
                 Val::Tuple((0..rank).map(|k| Val::Scalar(self.extent(view, k))).collect())
             }
-            ("view_mut", []) if rank == 2 && !self.is_plain(view) => self.whole_window(view, e.method.span()),
+            ("view_mut", []) if !self.is_plain(view) => Val::View(self.whole_window(view, e.method.span())),
             ("view" | "view_mut" | "as_view", []) => Val::View(View { by_ref: true, ..view.clone() }),
             ("slice" | "slice_mut" | "slice_move", [s]) => {
                 // What takes a view that may be changed gives one.
-                let changes = name == "slice_mut"
-                    || name == "slice_move" && (self.is_window(view) || view.by_ref && self.may_change(view));
+                let changes = name == "slice_mut" || name == "slice_move" && self.is_window(view);
                 self.sliced(view, s, changes)?
             }
             ("column_mut", [j]) if rank == 2 => {
                 let j = self.number(j)?;
-                self.column_window(view, j, e.method.span())
+                self.lane_window(view, 1, j, e.method.span())
             }
             ("assign" | "copy_from", [b]) => {
                 let b = self.argument_like(view, b)?;
@@ -248,6 +244,10 @@ impl Lower<'_> {
             ("iter", []) if rank == 2 && self.is_linear(view) => {
                 let Val::View(columns) = self.transposed(view) else { return Some(Val::Never) };
                 Val::Iter(Rc::new(Iter::Flatten(Rc::new(Iter::Elements { view: columns, mutable: false }))))
+            }
+            ("iter_mut", []) if rank == 2 && self.is_linear(view) => {
+                let view = self.transposed_window(view, e.method.span());
+                Val::Iter(Rc::new(self.all_elements(&view, true)))
             }
             ("iter" | "iter_mut", []) if rank == 2 && !self.is_plain(view) => {
                 Val::Iter(Rc::new(self.all_elements(view, name == "iter_mut")))

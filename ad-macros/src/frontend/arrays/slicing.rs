@@ -51,10 +51,8 @@ impl Lower<'_> {
             parts.push((part, step.as_ref()));
         }
         let steps = parts.iter().any(|(_, step)| step.is_some());
-        let ranges = parts.iter().filter(|(part, _)| !matches!(part, Part::At(_))).count();
-        let first = matches!(parts[0].0, Part::At(_));
-        // Rows, and parts of one of them, are views anyway.
-        if steps || changed && rank == 2 && ranges > 0 && !(first && ranges == 1) {
+        let element = parts.iter().all(|(part, _)| matches!(part, Part::At(_)));
+        if steps || changed && !element {
             let part = self.windowed(view, parts, s.span())?;
             return Some(Val::View(if changed { part } else { self.copy_of(&part, "stepped") }));
         }

@@ -77,17 +77,18 @@ impl Lower<'_> {
         View { buffer, prefix: Vec::new(), range: None, by_ref: true }
     }
 
-    /// Column `j`.
-    pub(super) fn column_window(&mut self, view: &View, j: Value, span: Span) -> Val {
-        let dims = vec![self.axis(view, 0)];
-        Val::View(self.window(view, vec![Along::from(None, 0), Along::at(j)], dims, span))
+    /// Row (`axis` 0) or column `k` of a matrix.
+    pub(super) fn lane_window(&mut self, view: &View, axis: usize, k: Value, span: Span) -> Val {
+        let (dims, mut along) = (vec![self.axis(view, 1 - axis)], vec![Along::from(None, 0)]);
+        along.insert(axis, Along::at(k));
+        Val::View(self.window(view, along, dims, span))
     }
 
     /// The whole.
-    pub(super) fn whole_window(&mut self, view: &View, span: Span) -> Val {
+    pub(super) fn whole_window(&mut self, view: &View, span: Span) -> View {
         let dims = self.axes(view);
         let along = (0..dims.len()).map(|k| Along::from(None, k)).collect();
-        Val::View(self.window(view, along, dims, span))
+        self.window(view, along, dims, span)
     }
 
     /// The whole, columns first.
@@ -114,12 +115,7 @@ impl Lower<'_> {
         Val::View(self.window(view, vec![Along::from(None, 0), Along::from(None, 0)], vec![dim], span))
     }
 
-    /// Whether what a view is of is no parameter, which stays as it is.
-    pub(super) fn may_change(&self, view: &View) -> bool {
-        let buffers = self.with_windowed(view.buffer);
-        self.s.b.func.buffer(buffers[buffers.len() - 1]).storage != Storage::Shared
-    }
-
+    /// Whether a view is of a window: what may be changed, and nothing that owns anything.
     pub(in super::super) fn is_window(&self, view: &View) -> bool {
         self.s.windows.contains_key(&view.buffer)
     }

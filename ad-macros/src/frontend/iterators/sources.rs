@@ -170,6 +170,10 @@ impl Lower<'_> {
     pub(in super::super) fn iterate(&mut self, val: Val, mutable: bool, span: Span) -> Option<Rc<Iter>> {
         match val {
             Val::Iter(it) => Some(it),
+            // A view that may be changed gives its elements to be changed.
+            Val::View(view) if self.is_window(&view) && self.rank(&view) > 0 => {
+                Some(Rc::new(self.all_elements(&view, true)))
+            }
             Val::View(view) if self.rank(&view) > 0 => Some(Rc::new(Iter::Elements { view, mutable })),
             Val::Columns(parts) => Some(Rc::new(Iter::Columns { parts, mutable })),
             Val::Ragged(_) => Some(Rc::new(Iter::Columns { parts: Box::new(val), mutable })),
