@@ -246,6 +246,13 @@ impl Fill<'_, '_> {
                             {
                                 self.lower.want_field(&val, &syn::Member::Named(name.clone()));
                             }
+                            if let Some(name) = self.means_elements(&list, i, &val) {
+                                self.refuse(
+                                    ident.span(),
+                                    format!("in code that the macro does not look into, `{name}` of a matrix is one of rows"),
+                                    "ask for it in a `let` in front of this",
+                                );
+                            }
                             out.extend(self.operand(&val, ident.span()));
                         }
                         None => out.extend([list[at].clone()]),
@@ -261,6 +268,19 @@ impl Fill<'_, '_> {
             }
         }
         out
+    }
+
+    /// The method of a matrix that stands behind it, if it is another one of the rows in which the macro keeps it.
+    fn means_elements(&self, list: &[TokenTree], at: usize, val: &Val) -> Option<String> {
+        let (Val::View(view), Some(TokenTree::Punct(dot)), Some(TokenTree::Ident(name))) =
+            (val, list.get(at), list.get(at + 1))
+        else {
+            return None;
+        };
+        let local = self.lower.s.b.func.buffer(view.buffer).storage == crate::ir::Storage::Local;
+        let matrix = self.lower.rank(view) == 2 && !self.lower.is_plain(view);
+        let other = ["len", "iter", "first", "last"].iter().any(|other| name == other);
+        (dot.as_char() == '.' && local && matrix && other).then(|| name.to_string())
     }
 
     /// Whether a `*` stands before, and not between, operands, and what follows is a number loaded from a buffer.

@@ -278,7 +278,7 @@ impl Lower<'_> {
     }
 
     /// Whether a view is a slice, array or vector of the language itself, as far as is known.
-    pub(super) fn is_plain(&self, view: &View) -> bool {
+    pub(in super::super) fn is_plain(&self, view: &View) -> bool {
         !self.is_linear(view)
             && self.s.b.func.buffer(view.buffer).layout == crate::ir::Layout::Nested
             && !self.s.arrays.contains(&view.buffer)

@@ -51,8 +51,14 @@ impl Lower<'_> {
             parts.push((part, step.as_ref()));
         }
         let steps = parts.iter().any(|(_, step)| step.is_some());
-        let element = parts.iter().all(|(part, _)| matches!(part, Part::At(_)));
-        if steps || changed && !element {
+        let view = &if changed { self.whole_window(view, s.span()) } else { view.clone() };
+        // Rows, and parts of one of them, need no window of their own.
+        let columns = rank == 2
+            && !matches!((&parts[0].0, &parts[1].0), (Part::At(_), _) | (_, Part::Whole));
+        if steps || changed && columns {
+            if let ([(Part::Whole, None), (Part::At(j), None)], true) = (parts.as_slice(), changed) {
+                return Some(self.lane_window(view, 1, *j, s.span()));
+            }
             let part = self.windowed(view, parts, s.span())?;
             return Some(Val::View(if changed { part } else { self.copy_of(&part, "stepped") }));
         }
