@@ -543,6 +543,9 @@ impl Lower<'_> {
             return val;
         }
         match self.expr(&r.expr).0 {
+            Val::View(view) if r.mutability.is_some() && view.range.is_some() => {
+                Val::View(self.changeable(&view))
+            }
             Val::View(view) => Val::View(View { by_ref: true, ..view }),
             // A reference to a constant, or to what other code has made.
             Val::Scalar(v)
@@ -565,7 +568,7 @@ impl Lower<'_> {
     fn reached(&mut self, place: Place) -> Val {
         match place {
             Place::Element(buffer, prefix) => Val::View(View { buffer, prefix, range: None, by_ref: true }),
-            Place::Part(view) => Val::View(View { by_ref: true, ..view }),
+            Place::Part(view) => Val::View(self.changeable(&view)),
             Place::Parts(places, like) => {
                 let parts = places.into_iter().map(|p| self.reached(p)).collect();
                 like.with_parts(parts)

@@ -66,6 +66,7 @@ impl Lower<'_> {
 
     /// Element `k` as `iter` gives it: a number, a part, or (of `iter_mut`) a place.
     pub(super) fn element(&mut self, view: &View, k: Value, mutable: bool) -> Val {
+        let view = &if mutable && self.rank(view) > 1 { self.changeable(view) } else { view.clone() };
         match self.index(view, k) {
             Place::Element(buffer, prefix) if mutable => {
                 Val::View(View { buffer, prefix, range: None, by_ref: true })
@@ -750,6 +751,15 @@ impl Lower<'_> {
         }
         for e in list {
             let val = self.expr(e).0;
+            let kept = match (&val, e) {
+                (Val::View(view), syn::Expr::Reference(r)) if r.mutability.is_some() => {
+                    Val::View(self.changeable(view))
+                }
+                _ => val.clone(),
+            };
+            if self.refuse_kept(&kept, e.span()) {
+                return Val::Never;
+            }
             let val = self.unheld(val);
             items.push(self.deref(val));
         }

@@ -23,6 +23,7 @@ impl Lower<'_> {
                 self.check_range(view, None, k);
                 let zero = self.s.b.int("0");
                 let rest = self.op(Op::Sub, &[len, k]);
+                let view = &if name == "split_at_mut" { self.changeable(view) } else { view.clone() };
                 let (a, b) = (self.sub_view(view, zero, k), self.sub_view(view, k, rest));
                 Val::Tuple(vec![Val::View(a), Val::View(b)])
             }

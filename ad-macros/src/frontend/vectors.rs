@@ -243,6 +243,15 @@ impl Lower<'_> {
         }
         let args: Vec<&syn::Expr> = e.args.iter().collect();
         let val = match (name.as_str(), args.as_slice()) {
+            ("push" | "push_back" | "push_front" | "insert", [.., syn::Expr::Reference(r)])
+                if r.mutability.is_some()
+                    && let Val::View(view) = self.expr(&r.expr).0
+                    && self.rank(&view) > 0 =>
+            {
+                let val = Val::View(self.changeable(&view));
+                self.refuse_kept(&val, e.span());
+                Val::Never
+            }
             ("push" | "push_back", [a]) => {
                 let val = self.expr(a).0;
                 self.push_to(var, &path, val, e.span());
@@ -338,6 +347,9 @@ impl Lower<'_> {
     }
 
     pub(super) fn push_to(&mut self, var: VarId, path: &[usize], val: Val, span: Span) {
+        if self.refuse_kept(&val, span) {
+            return;
+        }
         let val = self.unheld(val);
         let target = super::loops::part(&mut self.s.vars[var].val, path).clone();
         match target {

@@ -245,6 +245,13 @@ impl Lower<'_> {
                 let Val::View(columns) = self.transposed(view) else { return Some(Val::Never) };
                 Val::Iter(Rc::new(Iter::Flatten(Rc::new(Iter::Elements { view: columns, mutable: false }))))
             }
+            ("into_iter", []) if rank == 2 && !self.is_plain(view) => {
+                Val::Iter(self.iterate(Val::View(view.clone()), false, e.span())?)
+            }
+            ("column_iter_mut", []) if rank == 2 && self.is_linear(view) => {
+                let view = self.transposed_window(view, e.method.span());
+                Val::Iter(Rc::new(Iter::Elements { view, mutable: true }))
+            }
             ("iter_mut", []) if rank == 2 && self.is_linear(view) => {
                 let view = self.transposed_window(view, e.method.span());
                 Val::Iter(Rc::new(self.all_elements(&view, true)))

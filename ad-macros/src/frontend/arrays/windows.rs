@@ -74,9 +74,10 @@ impl Lower<'_> {
         let data = self.s.b.func.buffer(of.buffer);
         let made = BufferData::new("part".into(), data.elem.clone(), dims, Storage::Local);
         let buffer = self.s.b.func.new_buffer(made);
-        if self.is_linear(of) {
-            self.s.linear.insert(buffer, 0);
-        } else {
+        if let Some(outer) = self.s.linear.get(&of.buffer) {
+            let outer = outer.saturating_sub(of.prefix.len());
+            self.s.linear.insert(buffer, outer);
+        } else if !self.is_plain(of) {
             self.s.arrays.insert(buffer);
         }
         if self.s.tainted_buffers.contains(&of.buffer) {
@@ -93,15 +94,41 @@ impl Lower<'_> {
         self.element(&lanes, k, true)
     }
 
-    /// The whole.
+    /// A view by which what it is of may be changed: of a window, where the buffer is made here.
+    pub(in super::super) fn changeable(&mut self, view: &View) -> View {
+        let data = self.s.b.func.buffer(view.buffer);
+        if data.storage != Storage::Local || self.is_window(view) || self.rank(view) == 0 {
+            return View { by_ref: true, ..view.clone() };
+        }
+        let whole = View { buffer: view.buffer, prefix: Vec::new(), range: None, by_ref: true };
+        let dims = data.dims.clone();
+        let along = (0..dims.len()).map(|k| Along::from(None, k)).collect();
+        let window = self.window(&whole, along, dims, Span::call_site());
+        View { buffer: window.buffer, by_ref: true, ..view.clone() }
+    }
+
+    /// All of an array, to be changed.
     pub(super) fn whole_window(&mut self, view: &View, span: Span) -> View {
+        let changeable = self.changeable(view);
+        if self.is_window(&changeable) {
+            return changeable;
+        }
         let dims = self.axes(view);
         let along = (0..dims.len()).map(|k| Along::from(None, k)).collect();
         self.window(view, along, dims, span)
     }
 
+    /// The view that [`Lower::changeable`] was given.
+    fn unchangeable(&self, view: &View) -> Option<View> {
+        let Window { of, along, .. } = self.s.windows.get(&view.buffer)?;
+        let is_whole = of.prefix.is_empty() && of.range.is_none();
+        let is_same = along.iter().enumerate().all(|(k, along)| *along == Along::from(None, k));
+        let as_long = self.s.b.func.buffer(view.buffer).dims == self.s.b.func.buffer(of.buffer).dims;
+        (is_whole && is_same && as_long).then(|| View { buffer: of.buffer, ..view.clone() })
+    }
+
     /// The whole, columns first.
-    pub(super) fn transposed_window(&mut self, view: &View, span: Span) -> View {
+    pub(in super::super) fn transposed_window(&mut self, view: &View, span: Span) -> View {
         let dims = vec![self.axis(view, 1), self.axis(view, 0)];
         self.window(view, vec![Along::from(None, 1), Along::from(None, 0)], dims, span)
     }
@@ -164,10 +191,33 @@ impl Lower<'_> {
         list
     }
 
+    /// Whether a value is a reference by which an array is changed, or has one in it: what keeps a copy of it may not take it.
+    pub(in super::super) fn refuse_kept(&mut self, val: &Val, span: Span) -> bool {
+        let kept = match val {
+            Val::View(view) => view.by_ref && self.rank(view) > 0 && self.is_window(view),
+            Val::Columns(_) | Val::Ragged(_) => false,
+            other => {
+                let parts = other.parts().unwrap_or_default().to_vec();
+                return parts.iter().any(|part| self.refuse_kept(part, span));
+            }
+        };
+        if kept {
+            self.error(
+                span,
+                "vectors and arrays keep copies here: what is changed through a reference in them would be lost",
+                "loop over the parts, or keep their indices",
+            );
+        }
+        kept
+    }
+
     /// A view for what names buffers, to read it: a copy of what is in a window.
     pub(in super::super) fn without_window(&mut self, view: &View) -> View {
         if !self.is_window(view) {
             return view.clone();
+        }
+        if let Some(view) = self.unchangeable(view) {
+            return self.without_window(&view);
         }
         let copy = self.copy_of(view, "copy");
         View { by_ref: view.by_ref, ..copy }

@@ -75,6 +75,7 @@ impl Lower<'_> {
         self.drive(&numbered, &mut |this, v| {
             if let Val::Tuple(parts) = v
                 && let [Val::Scalar(k), v] = parts.as_slice()
+                && !this.refuse_kept(v, span)
             {
                 this.put(&rows_of, *k, v.clone(), span);
             }

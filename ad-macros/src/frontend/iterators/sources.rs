@@ -93,11 +93,25 @@ impl Lower<'_> {
     pub(in super::super) fn source(&mut self, receiver: &Val, e: &syn::ExprMethodCall) -> Option<Val> {
         let name = e.method.to_string();
         let it = match (name.as_str(), e.args.len()) {
+            ("iter", 0) if let Val::View(view) = receiver
+                && self.rank(view) > 0
+                && self.is_window(view) =>
+            {
+                Iter::Elements { view: view.clone(), mutable: false }
+            }
             ("iter" | "into_iter", 0) => {
                 let owned = name == "into_iter" && !matches!(receiver, Val::View(v) if v.by_ref);
                 let _ = owned;
                 return self.iterate(receiver.clone(), false, e.span()).map(Val::Iter);
             }
+            ("chunks_mut" | "chunks_exact_mut", 1) => match receiver {
+                Val::View(view) => Iter::Chunks {
+                    view: self.changeable(view),
+                    size: self.number(&e.args[0])?,
+                    exact: name == "chunks_exact_mut",
+                },
+                _ => return None,
+            },
             ("iter_mut", 0) => return self.iterate(receiver.clone(), true, e.span()).map(Val::Iter),
             ("windows", 1) => match receiver {
                 Val::View(view) => Iter::Windows { view: view.clone(), size: self.number(&e.args[0])? },
@@ -107,11 +121,11 @@ impl Lower<'_> {
                 }
                 _ => return None,
             },
-            ("chunks" | "chunks_exact" | "chunks_mut" | "chunks_exact_mut", 1) => match receiver {
+            ("chunks" | "chunks_exact", 1) => match receiver {
                 Val::View(view) => Iter::Chunks {
                     view: view.clone(),
                     size: self.number(&e.args[0])?,
-                    exact: name.starts_with("chunks_exact"),
+                    exact: name == "chunks_exact",
                 },
                 _ => return None,
             },
@@ -170,9 +184,14 @@ impl Lower<'_> {
     pub(in super::super) fn iterate(&mut self, val: Val, mutable: bool, span: Span) -> Option<Rc<Iter>> {
         match val {
             Val::Iter(it) => Some(it),
-            // A view that may be changed gives its elements to be changed.
+            // Arrays give their elements, `nalgebra`'s by columns; a view that may be changed gives them to be changed.
+            Val::View(view) if self.rank(&view) == 2 && !self.is_plain(&view) => {
+                let mutable = mutable || self.is_window(&view);
+                let view = if self.is_linear(&view) { self.transposed_window(&view, span) } else { view };
+                Some(Rc::new(self.all_elements(&view, mutable)))
+            }
             Val::View(view) if self.is_window(&view) && self.rank(&view) > 0 => {
-                Some(Rc::new(self.all_elements(&view, true)))
+                Some(Rc::new(Iter::Elements { view, mutable: true }))
             }
             Val::View(view) if self.rank(&view) > 0 => Some(Rc::new(Iter::Elements { view, mutable })),
             Val::Columns(parts) => Some(Rc::new(Iter::Columns { parts, mutable })),
