@@ -543,7 +543,7 @@ impl Lower<'_> {
             return val;
         }
         match self.expr(&r.expr).0 {
-            Val::View(view) if r.mutability.is_some() && view.range.is_some() => {
+            Val::View(view) if r.mutability.is_some() && matches!(&*r.expr, syn::Expr::Index(_)) => {
                 Val::View(self.changeable(&view))
             }
             Val::View(view) => Val::View(View { by_ref: true, ..view }),

@@ -17,6 +17,8 @@ pub(super) struct Home {
     like: View,
     /// The buffer to make, if it is not the one of `like`.
     data: Option<BufferData>,
+    /// Whether it is a view by which something is changed.
+    changes: bool,
 }
 
 impl PartialEq for Home {
@@ -49,9 +51,10 @@ impl Lower<'_> {
             }
             // A part of something that is there already: which part is carried.
             None => {
+                let like = if home.changes { self.changeable(&home.like) } else { home.like };
                 let zero = self.s.b.int("0_usize");
-                let View { prefix, range, .. } = &home.like;
-                View { prefix: vec![zero; prefix.len()], range: range.map(|_| (zero, zero)), ..home.like }
+                let View { prefix, range, .. } = &like;
+                View { prefix: vec![zero; prefix.len()], range: range.map(|_| (zero, zero)), ..like }
             }
         };
         let old = part(&mut self.s.vars[home.var].val, &home.path).clone();
@@ -122,16 +125,21 @@ impl Lower<'_> {
     /// Where to keep an array that a round gives to `return` or `break`, if it can be kept. `outside` buffers are there
     /// already.
     pub(super) fn home(&mut self, var: VarId, path: &[usize], view: &View, outside: usize) -> Option<Home> {
+        // The window of a whole is made anew: this one is gone with the trial.
+        let (view, changes) = match self.unchangeable(view) {
+            Some(of) => (&of.clone(), true),
+            None => (view, false),
+        };
         let data = self.s.b.func.buffer(view.buffer).clone();
         let is_old = (view.buffer.0 as usize) < outside;
         let path = path.to_vec();
         if view.by_ref && is_old {
-            Some(Home { var, path, like: view.clone(), data: None })
+            Some(Home { var, path, like: view.clone(), data: None, changes })
         } else if self.can_leave(&View { by_ref: false, ..view.clone() }) {
             let grows = !matches!(data.dims[0], Dim::Fixed(_));
             let data =
                 BufferData { grows, ..BufferData::new(data.name, data.elem, data.dims, Storage::Local) };
-            Some(Home { var, path, like: view.clone(), data: Some(data) })
+            Some(Home { var, path, like: view.clone(), data: Some(data), changes: false })
         } else {
             self.error(
                 self.here,

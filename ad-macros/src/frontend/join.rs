@@ -387,6 +387,10 @@ impl Lower<'_> {
                 let pairs: Vec<(Val, Val)> = pairs.map(|(a, b)| (a.clone(), b.clone())).collect();
                 Joined::Parts(a, pairs.into_iter().map(|(a, b)| self.join(join, a, b, None, span)).collect())
             }
+            (Val::View(a), Val::View(b)) if self.is_window_of(&a, &b) || self.is_window_of(&b, &a) => {
+                let [a, b] = [a, b].map(|v| Val::View(self.changeable(&v)));
+                self.join(join, a, b, var, span)
+            }
             (Val::View(a), Val::View(b)) if a.buffer == b.buffer && a.prefix.len() == b.prefix.len() => {
                 let (a, b) = if a.range.is_none() == b.range.is_none() {
                     (a, b)
@@ -460,7 +464,8 @@ impl Lower<'_> {
             }
             Val::View(view) => {
                 let is_new = |v: &Value| v.0 >= join.first_new.0;
-                if view.buffer.0 < join.first_new.1 && view.scalars().iter().any(is_new) {
+                let is_made = self.made_since(view.buffer, join.first_new);
+                if !is_made && view.scalars().iter().any(is_new) {
                     // Indices made in the branch leave it as its results.
                     let mut slots = Vec::new();
                     for v in view.scalars() {
@@ -471,17 +476,17 @@ impl Lower<'_> {
                     }
                     return Joined::View(view, slots);
                 }
-                if view.buffer.0 >= join.first_new.1 && self.can_leave(&view) {
+                if is_made && self.can_leave(&view) {
                     let mut sides = [None, None];
                     sides[side] = Some(view);
                     return self.meet(join, sides);
                 }
-                if view.buffer.0 >= join.first_new.1 && self.is_matrix(&view) {
+                if is_made && self.is_matrix(&view) {
                     let mut sides = [None, None];
                     sides[side] = Some(view);
                     return self.meet_flat(join, sides);
                 }
-                if view.buffer.0 >= join.first_new.1 {
+                if is_made {
                     self.error(
                         span,
                         "an array or slice that is made in one branch only cannot leave it",

@@ -69,6 +69,10 @@ impl Lower<'_> {
                 *part(&mut self.s.vars[var].val, &path) =
                     Val::View(View { range: Some((start, len)), ..view });
             }
+            for (var, path) in std::mem::take(&mut carried.changeable) {
+                let Val::View(view) = part(&mut self.s.vars[var].val, &path).clone() else { continue };
+                *part(&mut self.s.vars[var].val, &path) = Val::View(self.changeable(&view));
+            }
             let mark = self.diagnostics.mark();
             let outside = self.s.b.func.buffers.len();
             let (next, buffers, elems) = self.trial(|this| {
@@ -133,6 +137,9 @@ impl Lower<'_> {
             // A tuple or struct of other code: taken apart in front of the loop.
             (old, b) if self.can_be_like(old, b) => {
                 carried.opened.push((var, path.to_vec(), b.clone(), self.types_in(b)));
+            }
+            (Val::View(a), Val::View(b)) if a.by_ref && self.is_window_of(b, a) => {
+                carried.changeable.push((var, path.to_vec()));
             }
             // The same buffer, another part of it: its indices are carried.
             (Val::View(a), Val::View(b)) if a.buffer == b.buffer && a.prefix.len() == b.prefix.len() => {
@@ -686,6 +693,8 @@ struct Carried {
     leaves: bool,
     /// Views that must be given as a range before the loop.
     ranged: Vec<(VarId, Vec<usize>)>,
+    /// Arrays and slices that must be views by which they are changed before the loop.
+    changeable: Vec<(VarId, Vec<usize>)>,
     /// Tuples that are not set before the loop.
     shapes: Vec<(VarId, Vec<usize>, Val)>,
     /// Tuples and structs of other code that become ones made here.

@@ -398,7 +398,8 @@ impl Lower<'_> {
     }
 
     pub(super) fn check_range(&mut self, view: &View, start: Option<Value>, end: Value) {
-        if self.s.b.func.buffer(view.buffer).layout != crate::ir::Layout::Nested {
+        let view = &self.unchangeable(view).unwrap_or_else(|| view.clone());
+        if self.s.b.func.buffer(view.buffer).layout != crate::ir::Layout::Nested || self.is_window(view) {
             let len = self.len(view);
             let holes = [0, 1, 2].map(|k| syn::Ident::new(&Verbatim::hole(k), Span::call_site()));
             let (s, e, n) = (&holes[0], &holes[1], &holes[2]);

@@ -119,12 +119,32 @@ impl Lower<'_> {
     }
 
     /// The view that [`Lower::changeable`] was given.
-    fn unchangeable(&self, view: &View) -> Option<View> {
+    pub(in super::super) fn unchangeable(&self, view: &View) -> Option<View> {
         let Window { of, along, .. } = self.s.windows.get(&view.buffer)?;
         let is_whole = of.prefix.is_empty() && of.range.is_none();
         let is_same = along.iter().enumerate().all(|(k, along)| *along == Along::from(None, k));
         let as_long = self.s.b.func.buffer(view.buffer).dims == self.s.b.func.buffer(of.buffer).dims;
         (is_whole && is_same && as_long).then(|| View { buffer: of.buffer, ..view.clone() })
+    }
+
+    /// Whether one view is of the window of all that the other is of.
+    pub(in super::super) fn is_window_of(&self, view: &View, of: &View) -> bool {
+        self.unchangeable(view).is_some_and(|whole| whole.buffer == of.buffer)
+    }
+
+    /// Whether a buffer, or what a window shows, is not older than these values and buffers.
+    pub(in super::super) fn made_since(&self, buffer: Buffer, first: (u32, u32)) -> bool {
+        let Some(Window { of, along, .. }) = self.s.windows.get(&buffer) else { return buffer.0 >= first.1 };
+        let mut values = of.scalars();
+        for along in along.iter() {
+            values.extend(along.start);
+            values.extend(match along.step {
+                Step::By(n) | Step::Back(n) => Some(n),
+                Step::One => None,
+            });
+        }
+        values.extend(crate::ir::walk::dim_values(&self.s.b.func.buffer(buffer).dims));
+        values.iter().any(|v| v.0 >= first.0) || self.made_since(of.buffer, first)
     }
 
     /// The whole, columns first.
