@@ -333,6 +333,9 @@ impl Lower<'_> {
                 super::place::Place::Element(buffer, prefix) if view.by_ref && !shared => {
                     Val::View(View { buffer, prefix, range: None, by_ref: true })
                 }
+                super::place::Place::Part(row) if view.by_ref && !shared => {
+                    Val::View(super::value::View { by_ref: true, ..row })
+                }
                 place => self.read(place),
             };
             self.bind_pattern(pat, part, true);
