@@ -25,8 +25,10 @@ mod mixed {
     mod nbody_fit;
     mod newton_euler;
     mod nt_xent;
+    mod pma_pool;
     mod smartcore_multiclass;
     mod soft_body;
     mod von_mises_mixture;
     mod whittaker_gcv;
+    mod winkler_beam;
 }

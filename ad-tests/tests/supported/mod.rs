@@ -86,6 +86,7 @@ mod helpers;
 mod indices;
 mod iterators;
 mod methods;
+mod parts;
 mod passing;
 mod results;
 mod rows;

@@ -152,12 +152,10 @@ impl Lower<'_> {
                 let total = self.extent(view, axis);
                 self.check_at_most(k, total);
                 let (zero, rest) = (self.s.b.int("0"), self.op(Op::Sub, &[total, k]));
-                let parts = [(zero, k), (k, rest)].map(|(start, len)| {
-                    match (axis, self.is_window(view)) {
-                        (0, _) => Val::View(self.sub_view(view, start, len)),
-                        (_, true) => self.block_window(view, start, len, e.method.span()),
-                        (_, false) => self.block_of_columns(view, start, len),
-                    }
+                let parts = [(zero, k), (k, rest)].map(|(start, len)| match (axis, self.is_window(view)) {
+                    (0, _) => Val::View(self.sub_view(view, start, len)),
+                    (_, true) => self.block_window(view, start, len, e.method.span()),
+                    (_, false) => self.block_of_columns(view, start, len),
                 });
                 Val::Tuple(parts.to_vec())
             }

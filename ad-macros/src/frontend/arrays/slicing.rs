@@ -53,8 +53,7 @@ impl Lower<'_> {
         let steps = parts.iter().any(|(_, step)| step.is_some());
         let view = &if changed { self.whole_window(view, s.span()) } else { view.clone() };
         // Rows, and parts of one of them, need no window of their own.
-        let columns = rank == 2
-            && !matches!((&parts[0].0, &parts[1].0), (Part::At(_), _) | (_, Part::Whole));
+        let columns = rank == 2 && !matches!((&parts[0].0, &parts[1].0), (Part::At(_), _) | (_, Part::Whole));
         if steps || changed && columns {
             if let ([(Part::Whole, None), (Part::At(j), None)], true) = (parts.as_slice(), changed) {
                 return Some(self.lane_window(view, 1, *j, s.span()));
@@ -82,12 +81,7 @@ impl Lower<'_> {
     }
 
     /// What these say of each axis, where it is.
-    fn windowed(
-        &mut self,
-        view: &View,
-        parts: Vec<(Part, Option<&syn::Expr>)>,
-        span: Span,
-    ) -> Option<View> {
+    fn windowed(&mut self, view: &View, parts: Vec<(Part, Option<&syn::Expr>)>, span: Span) -> Option<View> {
         let (mut along, mut dims) = (Vec::new(), Vec::new());
         for (k, (part, step)) in parts.into_iter().enumerate() {
             let at = dims.len();
@@ -199,13 +193,7 @@ impl Lower<'_> {
     }
 
     /// `1..;2`, `..;-1` of an axis: how many there are, and where.
-    fn stepped(
-        &mut self,
-        start: Value,
-        len: Value,
-        step: &syn::Expr,
-        axis: usize,
-    ) -> Option<(Value, Along)> {
+    fn stepped(&mut self, start: Value, len: Value, step: &syn::Expr, axis: usize) -> Option<(Value, Along)> {
         let (back, by) = match step {
             syn::Expr::Unary(u) if matches!(u.op, syn::UnOp::Neg(_)) => (true, &*u.expr),
             other => (false, other),

@@ -93,9 +93,10 @@ impl Lower<'_> {
     pub(in super::super) fn source(&mut self, receiver: &Val, e: &syn::ExprMethodCall) -> Option<Val> {
         let name = e.method.to_string();
         let it = match (name.as_str(), e.args.len()) {
-            ("iter", 0) if let Val::View(view) = receiver
-                && self.rank(view) > 0
-                && self.is_window(view) =>
+            ("iter", 0)
+                if let Val::View(view) = receiver
+                    && self.rank(view) > 0
+                    && self.is_window(view) =>
             {
                 Iter::Elements { view: view.clone(), mutable: false }
             }
