@@ -279,8 +279,8 @@ impl Fill<'_, '_> {
         };
         let local = self.lower.s.b.func.buffer(view.buffer).storage == crate::ir::Storage::Local;
         let matrix = self.lower.rank(view) == 2 && !self.lower.is_plain(view);
-        let other = ["len", "iter", "first", "last"].iter().any(|other| name == other);
-        (dot.as_char() == '.' && local && matrix && other).then(|| name.to_string())
+        // The others have other types too: rustc sees them.
+        (dot.as_char() == '.' && local && matrix && name == "len").then(|| name.to_string())
     }
 
     /// Whether a `*` stands before, and not between, operands, and what follows is a number loaded from a buffer.
