@@ -474,7 +474,7 @@ fn operator(
         Product::Hessian => {
             let part = |p: Product| -> Option<Part<'_>> {
                 let func = match p {
-                    Product::HvpBlock => derivatives.block(&lanes)?,
+                    Product::HvpBlock => derivatives.block(lanes)?,
                     _ => derivatives.product(p),
                 };
                 let beside = chosen.contains(&p).then(|| operators.beside(p, reach)).flatten();

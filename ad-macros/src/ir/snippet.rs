@@ -63,7 +63,7 @@ impl Snippet {
         self.text
             .chars()
             .filter(|c| {
-                let begins = !c.is_whitespace() && !(is_word(*c) && is_word(before));
+                let begins = !(c.is_whitespace() || is_word(*c) && is_word(before));
                 before = *c;
                 begins
             })

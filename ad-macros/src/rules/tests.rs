@@ -81,7 +81,7 @@ fn check(what: &str, func: &Func, x: &[f64], tolerance: f64) {
             "{what} at {x:?}: {name} {found:?} instead of {wanted:?}\n{func}"
         );
     };
-    let found = with_marks(&run(&Derivatives::of(func).product(Product::Grad), x), &[Bar]);
+    let found = with_marks(&run(Derivatives::of(func).product(Product::Grad), x), &[Bar]);
     agree("gradient", &found, &gradient);
     for i in 0..n {
         let mut v = vec![0.0; n];
@@ -92,15 +92,15 @@ fn check(what: &str, func: &Func, x: &[f64], tolerance: f64) {
         if exact || n == 1 {
             agree(
                 "slope",
-                &with_marks(&run(&Derivatives::of(func).product(Product::Jvp), &both), &[Dot]),
+                &with_marks(&run(Derivatives::of(func).product(Product::Jvp), &both), &[Dot]),
                 &gradient[i..=i],
             );
-            let second = run(&Derivatives::of(func).product(Product::Curvature), &both);
+            let second = run(Derivatives::of(func).product(Product::Curvature), &both);
             agree("curvature", &with_marks(&second, &[Dot, Dot]), &hessian[i][i..=i]);
             let column: Vec<f64> = (0..n).map(|j| hessian[j][i]).collect();
-            let hvp = run(&Derivatives::of(func).product(Product::Hvp), &both);
+            let hvp = run(Derivatives::of(func).product(Product::Hvp), &both);
             agree("hvp", &with_marks(&hvp, &[Bar, Dot]), &column);
-            let hvp = run(&Derivatives::of(func).product(Product::HvpRev), &both);
+            let hvp = run(Derivatives::of(func).product(Product::HvpRev), &both);
             agree("hvp_rev", &with_marks(&hvp, &[Bar]), &column);
         }
     }
@@ -201,7 +201,7 @@ fn the_lowest_exponent_does_not_overflow() {
         b.op(Op::Powi, &[x[0], n])
     });
     assert_eq!(
-        with_marks(&run(&Derivatives::of(&func).product(Product::Grad), &[1.0]), &[Mark::Bar]),
+        with_marks(&run(Derivatives::of(&func).product(Product::Grad), &[1.0]), &[Mark::Bar]),
         [-2_147_483_648.0]
     );
 }
@@ -228,15 +228,15 @@ fn float_powers() {
 }
 
 fn gradient(func: &Func, x: &[f64]) -> Vec<f64> {
-    with_marks(&run(&Derivatives::of(func).product(Product::Grad), x), &[Mark::Bar])
+    with_marks(&run(Derivatives::of(func).product(Product::Grad), x), &[Mark::Bar])
 }
 fn hvp(func: &Func, x: &[f64], v: &[f64]) -> Vec<f64> {
     let product = with_marks(
-        &run(&Derivatives::of(func).product(Product::Hvp), &[x, v].concat()),
+        &run(Derivatives::of(func).product(Product::Hvp), &[x, v].concat()),
         &[Mark::Bar, Mark::Dot],
     );
     let other =
-        with_marks(&run(&Derivatives::of(func).product(Product::HvpRev), &[x, v].concat()), &[Mark::Bar]);
+        with_marks(&run(Derivatives::of(func).product(Product::HvpRev), &[x, v].concat()), &[Mark::Bar]);
     assert!(product.iter().zip(&other).all(|(a, b)| close(*a, *b, 1e-13)), "{product:?} and {other:?}");
     product
 }

@@ -58,7 +58,7 @@ pub(crate) fn lanes_from(mut func: Func, heavy: usize, fewest: usize) -> Func {
     let (primal, defs) = (activity::promised(&func), definitions(&func));
     let mut body = std::mem::take(&mut func.body);
     let mut arrays = Vec::new();
-    let known = Known { together, primal, defs, heavy, fewest };
+    let known = Known { primal, defs, together, heavy, fewest };
     in_block(&mut func, &mut body, &known, &HashSet::default(), &mut arrays);
     body.insts.splice(0..0, arrays);
     func.body = body;

@@ -159,7 +159,8 @@ impl Plan {
         let mut ordered = Vec::new();
         for (chain, sum) in chains.iter().zip(results) {
             let terms = terms(chain);
-            if !primal.value(*sum) && !(beside && terms.iter().all(|t| at_hand.contains(&t.value))) {
+            let in_order = primal.value(*sum) || beside && terms.iter().all(|t| at_hand.contains(&t.value));
+            if !in_order {
                 ordered.push(None);
                 continue;
             }

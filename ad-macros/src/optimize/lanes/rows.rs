@@ -289,7 +289,7 @@ impl Writer<'_> {
             body.yields.extend(inner.body.yields.iter().map(|v| *map.get(v).unwrap_or(v)));
         }
         let (lo, hi, step) = bounds.unwrap_or((inner.lo, inner.hi, inner.step));
-        let results: Vec<Value> = body.args[1..].to_vec().into_iter().map(|v| self.like(v)).collect();
+        let results: Vec<Value> = body.args[1..].iter().map(|v| self.like(*v)).collect();
         let flags = ForLoop { body: Block::default(), inits: Vec::new(), ..inner.clone() };
         let all = ForLoop { lo, hi, step, inits, body, ..flags };
         out.push(Inst { results: results.clone(), kind: InstKind::For(all) });
