@@ -428,7 +428,7 @@ fn sums_over_rows() {
             &|w| rows(w, &table, first, last),
             &|w, g| rows_grad(w, &table, first, last, g),
             [&|w, v, h| rows_hvp(w, &table, first, last, v, h), &|w, v, h| {
-                rows_hvp_rev(w, &table, first, last, v, h)
+                rows_hvp_rev(w, &table, first, last, v, h);
             }],
             &of_duals,
         );
