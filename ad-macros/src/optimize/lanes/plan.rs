@@ -217,20 +217,19 @@ fn is_of_own_round(l: &ForLoop, at: usize, buffer: Buffer, place: &[Value]) -> b
 }
 
 /// Whether the loop variable is a `usize`: it, or arithmetic on it, is an index.
-fn indexes(l: &ForLoop) -> bool {
+pub(super) fn indexes(l: &ForLoop) -> bool {
     let mut reached = HashSet::from_iter([l.body.args[0]]);
-    l.body.insts.iter().any(|inst| match &inst.kind {
-        InstKind::Pure(Op::Add | Op::Sub | Op::Mul, args) => {
-            if args.iter().any(|a| reached.contains(a)) {
-                reached.extend(inst.results.iter().copied());
-            }
-            false
+    let mut found = false;
+    l.body.visit(&mut |inst| match &inst.kind {
+        InstKind::Pure(Op::Add | Op::Sub | Op::Mul, args) if args.iter().any(|a| reached.contains(a)) => {
+            reached.extend(inst.results.iter().copied());
         }
         InstKind::Load { index, .. } | InstKind::Store { index, .. } => {
-            index.iter().any(|i| reached.contains(i))
+            found |= index.iter().any(|i| reached.contains(i));
         }
-        _ => false,
-    })
+        _ => {}
+    });
+    found
 }
 
 /// If `y` is `arg + ..`, with nothing else looking at the partial sums: where they are made, in order.

@@ -15,6 +15,7 @@
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
+use super::plan::indexes;
 use super::{plain_loop, set};
 use crate::analysis::definitions::{Definitions, definitions, literal};
 use crate::analysis::replay::is_expensive;
@@ -184,22 +185,6 @@ impl Context<'_> {
         inst.kind.each_operand(|v| operands.push(v));
         operands.into_iter().try_for_each(|v| self.collect(v, seen, needed))
     }
-}
-
-/// Whether the loop variable is a `usize`: it, or arithmetic on it, is an index.
-fn indexes(l: &ForLoop) -> bool {
-    let mut reached = HashSet::from_iter([l.body.args[0]]);
-    let mut found = false;
-    l.body.visit(&mut |inst| match &inst.kind {
-        InstKind::Pure(Op::Add | Op::Sub | Op::Mul, args) if args.iter().any(|a| reached.contains(a)) => {
-            reached.extend(inst.results.iter().copied());
-        }
-        InstKind::Load { index, .. } | InstKind::Store { index, .. } => {
-            found |= index.iter().any(|i| reached.contains(i));
-        }
-        _ => {}
-    });
-    found
 }
 
 struct Writer<'a> {
