@@ -243,7 +243,8 @@ impl Lower<'_> {
     pub(super) fn mapped_rows(&mut self, rows: &Val, e: &syn::ExprMethodCall) -> Val {
         use super::iterators::Iter;
         let Some(f) = self.callee(&e.args[0]) else { return Val::Never };
-        let items = Rc::new(Iter::Columns { parts: Box::new(rows.clone()), mutable: false });
+        let kept = super::iterators::mentions(&e.args[0], &e.receiver);
+        let Some(items) = self.iterate_by_value(rows.clone(), kept, e.span()) else { return Val::Never };
         let mut all = self.collect_vec(&Rc::new(Iter::Map(items, f)), "array", e.span());
         if let Some(dim @ crate::ir::Dim::Fixed(_)) = self.first_axis(rows) {
             self.fix_axis(&mut all, &dim);
@@ -533,7 +534,7 @@ impl Lower<'_> {
                     if self.s.tainted_buffers.contains(&view.buffer) {
                         kind = kind.or(Some(elem));
                     }
-                    let View { buffer, prefix, range, by_ref } = self.without_window(&view);
+                    let View { buffer, prefix, range, by_ref, .. } = self.without_window(&view);
                     args.push(Arg::Buffer { buffer, prefix, range, by_ref });
                 }
                 Val::Never => return Val::Never,

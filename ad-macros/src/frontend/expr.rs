@@ -527,7 +527,7 @@ impl Lower<'_> {
             && let Some(Place::Variable(var, path)) = self.place(&r.expr)
         {
             return match part(&mut self.s.vars[var].val, &path).clone() {
-                Val::View(view) => Val::View(View { by_ref: true, ..view }),
+                Val::View(view) => Val::View(View { by_ref: true, lent: false, ..view }),
                 Val::RefMut(var, path) => Val::RefMut(var, path),
                 _ => Val::RefMut(var, path),
             };
@@ -546,7 +546,7 @@ impl Lower<'_> {
             Val::View(view) if r.mutability.is_some() && matches!(&*r.expr, syn::Expr::Index(_)) => {
                 Val::View(self.changeable(&view))
             }
-            Val::View(view) => Val::View(View { by_ref: true, ..view }),
+            Val::View(view) => Val::View(View { by_ref: true, lent: false, ..view }),
             // A reference to a constant, or to what other code has made.
             Val::Scalar(v)
                 if r.mutability.is_none()
@@ -567,10 +567,10 @@ impl Lower<'_> {
     /// `&mut v[i]`: where it is, not what it is.
     fn reached(&mut self, place: Place) -> Val {
         match place {
-            Place::Element(buffer, prefix) => Val::View(View { buffer, prefix, range: None, by_ref: true }),
+            Place::Element(buffer, prefix) => Val::View(View { buffer, prefix, range: None, by_ref: true, lent: false }),
             Place::Part(view) => Val::View(self.changeable(&view)),
             Place::Parts(places, like) => {
-                let parts = places.into_iter().map(|p| self.reached(p)).collect();
+                let parts = places.into_iter().map(|p| super::rows::lent(self.reached(p))).collect();
                 like.with_parts(parts)
             }
             place @ Place::Variable(..) => self.read(place),

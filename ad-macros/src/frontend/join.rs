@@ -91,7 +91,7 @@ impl Lower<'_> {
             let copies: Vec<Copy> = join.copies.iter().filter(|c| c.side == k).cloned().collect();
             for copy in copies {
                 self.s.b.open(Vec::new());
-                let mut to = View { buffer: copy.to, prefix: Vec::new(), range: None, by_ref: false };
+                let mut to = View { buffer: copy.to, prefix: Vec::new(), range: None, by_ref: false, lent: false };
                 if let Some(slot) = copy.slot {
                     let len = self.len(&copy.from);
                     let zero = self.s.b.int("0");
@@ -348,7 +348,7 @@ impl Lower<'_> {
         if tainted {
             self.s.tainted_buffers.insert(made);
         }
-        let view = View { buffer: made, prefix: Vec::new(), range: None, by_ref: false };
+        let view = View { buffer: made, prefix: Vec::new(), range: None, by_ref: false, lent: false };
         self.for_each(&view.clone(), &mut Vec::new(), &mut |this, index| {
             let start = this.op(Op::Mul, &[index[0], m]);
             let at = this.op(Op::Add, &[start, index[1]]);
@@ -639,7 +639,7 @@ impl Joined {
             }
             Joined::Meeting(buffer, slot) => {
                 let range = slot.map(|k| (zero, results[k]));
-                Val::View(View { buffer, prefix: Vec::new(), range, by_ref: false })
+                Val::View(View { buffer, prefix: Vec::new(), range, by_ref: false, lent: false })
             }
             Joined::Flat { buffer, slots, like } => {
                 lower.unflatten(buffer, slots.map(|slot| results[slot]), &like)

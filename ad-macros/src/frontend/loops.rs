@@ -287,7 +287,7 @@ impl Lower<'_> {
     pub(super) fn for_expr(&mut self, e: &syn::ExprForLoop) -> (Val, Flow) {
         let tail = std::mem::replace(&mut self.tail, false);
         let here = std::mem::replace(&mut self.here, e.for_token.span);
-        let flow = match self.iterator(&e.expr) {
+        let flow = match self.iterator_over(&e.expr, super::iterators::mentions(&e.body, &e.expr)) {
             Some(it) => {
                 let before = self.exit_flags();
                 let context = self.context(e.label.as_ref(), false);

@@ -773,7 +773,7 @@ impl Lower<'_> {
 
 /// The whole of a buffer.
 pub(super) fn whole(buffer: Buffer, by_ref: bool) -> Val {
-    Val::View(View { buffer, prefix: Vec::new(), range: None, by_ref })
+    Val::View(View { buffer, prefix: Vec::new(), range: None, by_ref, lent: false })
 }
 
 fn is_integer(t: &syn::TypePath) -> bool {

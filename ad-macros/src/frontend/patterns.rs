@@ -25,8 +25,10 @@ impl Lower<'_> {
                 let name = id.ident.to_string();
                 let mutable = id.mutability.is_some();
                 let val = match val {
-                    Val::View(view) if id.by_ref.is_some() => Val::View(View { by_ref: true, ..view }),
-                    val if copy && id.by_ref.is_none() => self.own(val, mutable, &name),
+                    Val::View(view) if id.by_ref.is_some() => {
+                        Val::View(View { by_ref: true, lent: false, ..view })
+                    }
+                    val if (copy || mutable) && id.by_ref.is_none() => self.own(val, mutable, &name),
                     val => val,
                 };
                 let origin = super::opaque::origin(&id.ident);
@@ -203,7 +205,7 @@ impl Lower<'_> {
                 let hole = hole();
                 Val::Scalar(self.pass(quote!(*#hole), &[v], Type::Opaque))
             }
-            other => self.deref(other),
+            other => self.item_by_value(other),
         }
     }
 
@@ -331,7 +333,7 @@ impl Lower<'_> {
             let part = match place {
                 // Behind `&mut`, the name stands for the element itself.
                 super::place::Place::Element(buffer, prefix) if view.by_ref && !shared => {
-                    Val::View(View { buffer, prefix, range: None, by_ref: true })
+                    Val::View(View { buffer, prefix, range: None, by_ref: true, lent: false })
                 }
                 super::place::Place::Part(row) if view.by_ref && !shared => {
                     Val::View(super::value::View { by_ref: true, ..row })

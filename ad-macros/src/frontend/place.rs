@@ -36,7 +36,7 @@ impl Lower<'_> {
         if self.rank(view) <= 1 {
             Place::Element(view.buffer, prefix)
         } else {
-            Place::Part(View { buffer: view.buffer, prefix, range: None, by_ref: false })
+            Place::Part(View { buffer: view.buffer, prefix, range: None, by_ref: false, lent: false })
         }
     }
 
@@ -69,7 +69,7 @@ impl Lower<'_> {
         let view = &if mutable && self.rank(view) > 1 { self.changeable(view) } else { view.clone() };
         match self.index(view, k) {
             Place::Element(buffer, prefix) if mutable => {
-                Val::View(View { buffer, prefix, range: None, by_ref: true })
+                Val::View(View { buffer, prefix, range: None, by_ref: true, lent: false })
             }
             Place::Part(part) => Val::View(View { by_ref: true, ..part }),
             // What cannot be seen may not be copied either.
@@ -120,7 +120,8 @@ impl Lower<'_> {
             Val::Ragged(parts) => Val::View(self.ragged_row(parts, k)),
             other => {
                 let list = other.parts().unwrap_or_default().to_vec();
-                other.with_parts(list.iter().map(|c| self.part_at(c, k, mutable)).collect())
+                let parts = list.iter().map(|c| self.part_at(c, k, mutable));
+                other.with_parts(parts.map(super::rows::lent).collect())
             }
         }
     }
@@ -482,7 +483,7 @@ impl Lower<'_> {
         let tainted = self.is_tainted(fill);
         let fill_with = if tainted { self.s.b.float_like(0.0, fill) } else { fill };
         self.s.b.effect(InstKind::Alloc { buffer, fill: fill_with });
-        let view = View { buffer, prefix: Vec::new(), range: None, by_ref: false };
+        let view = View { buffer, prefix: Vec::new(), range: None, by_ref: false, lent: false };
         if tainted {
             self.for_each(&view, &mut Vec::new(), &mut |this, index| {
                 this.store(buffer, index.to_vec(), fill, StoreMode::Set);
@@ -541,14 +542,15 @@ impl Lower<'_> {
         if self.rank(from) != self.rank(to) || self.rank(to) == 0 {
             return self.error(span, "these arrays differ in shape", "copy the elements in a loop");
         }
-        if from.buffer == to.buffer && from != to {
+        let same = |a: &View, b: &View| a.buffer == b.buffer && a.scalars() == b.scalars();
+        if from.buffer == to.buffer && !same(from, to) {
             return self.error(
                 span,
                 "this copies within one array",
                 "copy the elements in a loop, in the order you need",
             );
         }
-        if from == to {
+        if same(from, to) {
             return;
         }
         self.same_kind(from, to);
@@ -677,7 +679,11 @@ impl Lower<'_> {
 
     pub(super) fn repeat_expr(&mut self, r: &syn::ExprRepeat) -> Val {
         let n = self.array_len(&r.len);
-        self.repeated(&r.expr, n, "array")
+        let array = self.repeated(&r.expr, n, "array");
+        if let Val::Columns(_) = &array {
+            self.copied_as_array(&array);
+        }
+        array
     }
 
     /// `[v; n]`, `vec![v; n]`: of numbers a buffer, of structs and arrays that are there already rows of them.
@@ -788,6 +794,9 @@ impl Lower<'_> {
             let mut rows = self.grown(&row, "rows");
             for item in items {
                 rows = self.pushed(&rows, item, span);
+            }
+            if !on_heap {
+                self.copied_as_array(&rows);
             }
             return rows;
         }

@@ -32,12 +32,24 @@ impl Lower<'_> {
                 let place = Place::Element(view.buffer, view.prefix);
                 self.read(place)
             }
-            Val::View(view) => Val::View(View { by_ref: false, ..view }),
+            Val::View(view) => Val::View(View { by_ref: false, lent: view.range.is_none(), ..view }),
             Val::Struct(..) | Val::Tuple(_) => {
                 let list = val.parts().unwrap_or_default().to_vec();
                 val.with_parts(list.into_iter().map(|part| self.settled(part)).collect())
             }
             other => other,
+        }
+    }
+
+    /// An item of what is run over by value, or what a reference to a row leads to.
+    pub(super) fn item_by_value(&mut self, val: Val) -> Val {
+        match self.deref(val) {
+            Val::View(view) => {
+                let lent = view.range.is_none() && self.rank(&view) > 0;
+                Val::View(View { by_ref: false, lent, ..view })
+            }
+            row if self.is_row_of_parts(&row) => self.settled(row),
+            other => by_value(other),
         }
     }
 
@@ -49,6 +61,7 @@ impl Lower<'_> {
         }
         match part {
             // An array in a struct is copied with it.
+            Val::View(view) if view.lent => Val::View(View { by_ref: false, ..view }),
             Val::View(view) if has_no_references(base) && !view.prefix.is_empty() && view.range.is_none() => {
                 Val::View(View { by_ref: false, ..view })
             }
@@ -85,6 +98,26 @@ fn is_part_of_row(val: &Val) -> bool {
         Val::View(view) => view.by_ref && !view.prefix.is_empty(),
         Val::Struct(_, parts) | Val::Tuple(parts) => !parts.is_empty() && parts.iter().all(is_part_of_row),
         _ => false,
+    }
+}
+
+/// A part of a row: an array in it is copied with the row.
+pub(super) fn lent(part: Val) -> Val {
+    match part {
+        Val::View(view) if view.range.is_none() => Val::View(View { lent: true, ..view }),
+        other => other,
+    }
+}
+
+/// A value all of whose arrays are shared by others, which have it by value too.
+pub(super) fn lent_whole(val: Val) -> Val {
+    match val {
+        Val::View(view) if !view.by_ref => Val::View(View { lent: true, ..view }),
+        Val::Struct(..) | Val::Tuple(_) | Val::Columns(_) => {
+            let list = val.parts().unwrap_or_default().to_vec();
+            val.with_parts(list.into_iter().map(lent_whole).collect())
+        }
+        other => other,
     }
 }
 

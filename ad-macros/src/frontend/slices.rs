@@ -73,10 +73,10 @@ impl Lower<'_> {
             ("map", 1) => {
                 // `[f64; N]::map`
                 let f = self.callee(args[0])?;
-                let it = std::rc::Rc::new(super::iterators::Iter::Map(
-                    std::rc::Rc::new(super::iterators::Iter::Elements { view: view.clone(), mutable: false }),
-                    f,
-                ));
+                let kept = super::iterators::mentions(args[0], &e.receiver);
+                let whole = View { by_ref: false, ..view.clone() };
+                let items = self.iterate_by_value(Val::View(whole), kept, e.span())?;
+                let it = std::rc::Rc::new(super::iterators::Iter::Map(items, f));
                 let mut all = self.collect_vec(&it, "array", e.span());
                 if let Val::View(made) = &all
                     && self.s.copied_in.contains(&view.buffer)

@@ -602,6 +602,13 @@ impl Lower<'_> {
     /// What a variable owns: an array that may be changed through one name must not be seen through the other.
     pub(super) fn own(&mut self, val: Val, mutable: bool, name: &str) -> Val {
         match val {
+            // It is shared as long as nobody changes it.
+            Val::View(view) if !view.by_ref && view.lent => {
+                if mutable || self.may_change(&view) {
+                    return Val::View(self.copy_of(&view, name));
+                }
+                Val::View(view)
+            }
             Val::View(view) if !view.by_ref => {
                 use crate::ir::Storage;
                 // `*p` of a parameter is a copy, where one of the two is changed.
@@ -612,9 +619,7 @@ impl Lower<'_> {
                 let is_var = self.s.vars.iter().any(|v| holds(&v.val, &view));
                 let other_mutable = self.s.vars.iter().any(|v| v.mutable && holds(&v.val, &view));
                 // A vector that is bound anew is moved: nobody sees the old name again.
-                let moves =
-                    matches!(self.s.b.func.buffer(view.buffer).dims.first(), Some(crate::ir::Dim::Dyn(_)))
-                        && !self.s.copied_in.contains(&view.buffer);
+                let moves = self.moves(&view) && !(mutable && self.is_lent(view.buffer));
                 if is_var && !moves && (mutable || other_mutable) || !view.prefix.is_empty() {
                     Val::View(self.copy_of(&view, name))
                 } else {
@@ -634,10 +639,65 @@ impl Lower<'_> {
         }
     }
 
+    /// Whether a whole is a vector, which is moved, and not an array, which is copied.
+    pub(super) fn moves(&self, view: &View) -> bool {
+        matches!(self.s.b.func.buffer(view.buffer).dims.first(), Some(crate::ir::Dim::Dyn(_)))
+            && !self.s.copied_in.contains(&view.buffer)
+    }
+
+    /// Arrays of structs and tuples are kept as vectors are; they are copied nevertheless.
+    pub(super) fn copied_as_array(&mut self, rows: &Val) {
+        match rows {
+            Val::View(view) => {
+                self.s.copied_in.insert(view.buffer);
+            }
+            Val::Columns(inner) => self.copied_as_array(inner),
+            Val::Ragged(_) => {}
+            other => {
+                for part in other.parts().unwrap_or_default() {
+                    self.copied_as_array(part);
+                }
+            }
+        }
+    }
+
+    /// Whether a variable has a part of a buffer by value, and shares it.
+    fn is_lent(&self, buffer: crate::ir::Buffer) -> bool {
+        fn lends(val: &Val, buffer: crate::ir::Buffer) -> bool {
+            match val {
+                Val::View(v) => v.buffer == buffer && !v.by_ref && v.lent,
+                Val::Columns(inner) => lends(inner, buffer),
+                other => other.parts().is_some_and(|list| list.iter().any(|v| lends(v, buffer))),
+            }
+        }
+        self.s.vars.iter().any(|v| lends(&v.val, buffer))
+    }
+
+    /// Whether a variable owns the buffer of a view.
+    pub(super) fn is_held_somewhere(&self, view: &View) -> bool {
+        self.s.vars.iter().any(|v| owns(&v.val, view.buffer))
+    }
+
+    /// Whether what a view is of may be changed by another name: unless only variables that are not `mut` have it.
+    pub(super) fn may_change(&self, view: &View) -> bool {
+        fn has(val: &Val, buffer: crate::ir::Buffer) -> bool {
+            match val {
+                Val::View(v) => v.buffer == buffer,
+                Val::Columns(inner) => has(inner, buffer),
+                other => other.parts().is_some_and(|list| list.iter().any(|v| has(v, buffer))),
+            }
+        }
+        if self.s.b.func.buffer(view.buffer).storage == crate::ir::Storage::Shared {
+            return false;
+        }
+        self.s.vars.iter().any(|v| v.mutable && has(&v.val, view.buffer))
+            || !self.s.vars.iter().any(|v| owns(&v.val, view.buffer))
+    }
+
     /// `val.clone()`: copies of all arrays and vectors in it.
     pub(super) fn duplicate(&mut self, val: Val, name: &str) -> Val {
         match val {
-            Val::View(view) => Val::View(self.copy_of(&View { by_ref: false, ..view }, name)),
+            Val::View(view) => Val::View(self.copy_of(&View { by_ref: false, lent: false, ..view }, name)),
             val if val.parts().is_some() => {
                 let list = val.parts().unwrap_or_default().to_vec();
                 val.with_parts(list.into_iter().map(|v| self.duplicate(v, name)).collect())
@@ -714,7 +774,8 @@ pub(super) fn annotation(pat: &syn::Pat) -> (&syn::Pat, Option<&syn::Type>) {
 /// Whether a value, or a part of it, is the owner of a buffer.
 fn owns(val: &Val, buffer: crate::ir::Buffer) -> bool {
     match val {
-        Val::View(v) => v.buffer == buffer && !v.by_ref && v.prefix.is_empty(),
+        Val::View(v) => v.buffer == buffer && !v.by_ref && !v.lent && v.prefix.is_empty(),
+        Val::Columns(inner) => owns(inner, buffer),
         other => other.parts().is_some_and(|list| list.iter().any(|v| owns(v, buffer))),
     }
 }

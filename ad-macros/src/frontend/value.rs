@@ -50,6 +50,9 @@ pub(super) struct View {
     pub(super) range: Option<(Value, Value)>,
     /// Behind a reference, or the buffer itself.
     pub(super) by_ref: bool,
+    /// By value in the user's function (a field of a row, an item of an array), though shared here with what it was read
+    /// from: copied where one of the two may be changed. With `by_ref`: in a row that is seen through a reference.
+    pub(super) lent: bool,
 }
 
 impl View {

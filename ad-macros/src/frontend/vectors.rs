@@ -196,7 +196,7 @@ impl Lower<'_> {
         let data = BufferData { grows: true, ..BufferData::new(name.into(), elem, all, Storage::Local) };
         let buffer = self.s.b.func.new_buffer(data);
         self.s.b.effect(InstKind::Alloc { buffer, fill });
-        Val::View(View { buffer, prefix: Vec::new(), range: Some((zero, zero)), by_ref: false })
+        Val::View(View { buffer, prefix: Vec::new(), range: Some((zero, zero)), by_ref: false, lent: false })
     }
 
     /// The vector that an array becomes; a vector is one already.

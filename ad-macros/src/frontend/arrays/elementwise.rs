@@ -67,7 +67,7 @@ impl Lower<'_> {
         } else {
             self.s.arrays.insert(buffer);
         }
-        View { buffer, prefix: Vec::new(), range: None, by_ref: false }
+        View { buffer, prefix: Vec::new(), range: None, by_ref: false, lent: false }
     }
 
     /// Runs `f` for each index of a view. Unlike `for_each`, what `f` lowers may use variables.

@@ -136,6 +136,7 @@ impl Lower<'_> {
                             prefix: place.clone(),
                             range: None,
                             by_ref: true,
+                            lent: false,
                         })
                     };
                     let val = this.apply(&f, vec![arg]);

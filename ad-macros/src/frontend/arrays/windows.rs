@@ -69,7 +69,7 @@ impl Lower<'_> {
             (alike && self.s.b.func.buffer(*b).dims == dims).then_some(*b)
         };
         if let Some(buffer) = self.s.windows.iter().find_map(same) {
-            return View { buffer, prefix: Vec::new(), range: None, by_ref: true };
+            return View { buffer, prefix: Vec::new(), range: None, by_ref: true, lent: false };
         }
         let data = self.s.b.func.buffer(of.buffer);
         let made = BufferData::new("part".into(), data.elem.clone(), dims, Storage::Local);
@@ -84,7 +84,7 @@ impl Lower<'_> {
             self.s.tainted_buffers.insert(buffer);
         }
         self.s.windows.insert(buffer, Window { of: of.clone(), along: along.into(), span });
-        View { buffer, prefix: Vec::new(), range: None, by_ref: true }
+        View { buffer, prefix: Vec::new(), range: None, by_ref: true, lent: false }
     }
 
     /// Row (`axis` 0) or column `k` of a matrix.
@@ -100,7 +100,7 @@ impl Lower<'_> {
         if data.storage != Storage::Local || self.is_window(view) || self.rank(view) == 0 {
             return View { by_ref: true, ..view.clone() };
         }
-        let whole = View { buffer: view.buffer, prefix: Vec::new(), range: None, by_ref: true };
+        let whole = View { buffer: view.buffer, prefix: Vec::new(), range: None, by_ref: true, lent: false };
         let dims = data.dims.clone();
         let along = (0..dims.len()).map(|k| Along::from(None, k)).collect();
         let window = self.window(&whole, along, dims, Span::call_site());

@@ -241,7 +241,7 @@ impl Lower<'_> {
         let data = BufferData::new(name.into(), elem, dims, Storage::Local);
         let buffer = self.s.b.func.new_buffer(data);
         self.s.b.effect(InstKind::Alloc { buffer, fill });
-        View { buffer, prefix: Vec::new(), range: None, by_ref: false }
+        View { buffer, prefix: Vec::new(), range: None, by_ref: false, lent: false }
     }
 }
 

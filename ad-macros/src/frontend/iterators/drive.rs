@@ -263,7 +263,7 @@ impl<'a> Lower<'a> {
             }
             Iter::Deref(a) => {
                 let v = self.item(a, k);
-                self.deref(v)
+                self.item_by_value(v)
             }
             Iter::Enumerate(a) => {
                 let v = self.item(a, k);
@@ -300,7 +300,7 @@ impl<'a> Lower<'a> {
             Some((old, _)) => self.plus(old, start),
             None => start,
         };
-        View { range: Some((start, len)), by_ref: true, ..view.clone() }
+        View { range: Some((start, len)), by_ref: true, lent: false, ..view.clone() }
     }
 
     /// Rows `start .. start + len` of a vector that is kept in parts.
@@ -439,7 +439,7 @@ impl<'a> Lower<'a> {
                 body(this, v)
             }),
             Iter::Deref(a) => self.drive(a, &mut |this, v| {
-                let v = this.deref(v);
+                let v = this.item_by_value(v);
                 body(this, v)
             }),
             // Matrices side by side: a loop over rows and one over columns.

@@ -11,7 +11,7 @@ mod fallible;
 mod sources;
 
 pub(super) use collect::Sampled;
-pub(super) use sources::is_chain;
+pub(super) use sources::{is_chain, mentions};
 
 use std::rc::Rc;
 

@@ -88,6 +88,27 @@ fn splits_text(m: &syn::ExprMethodCall) -> bool {
     }
 }
 
+/// Whether code may change what an expression names: it names that, or something that is not known.
+pub(in super::super) fn mentions(code: &impl ToTokens, place: &syn::Expr) -> bool {
+    fn root(e: &syn::Expr) -> Option<&syn::Ident> {
+        match e {
+            syn::Expr::Path(p) => p.path.get_ident(),
+            syn::Expr::Field(f) => root(&f.base),
+            syn::Expr::Index(i) => root(&i.expr),
+            syn::Expr::Paren(p) => root(&p.expr),
+            _ => None,
+        }
+    }
+    fn holds(tokens: proc_macro2::TokenStream, name: &syn::Ident) -> bool {
+        tokens.into_iter().any(|token| match token {
+            proc_macro2::TokenTree::Ident(ident) => ident == *name,
+            proc_macro2::TokenTree::Group(group) => holds(group.stream(), name),
+            _ => false,
+        })
+    }
+    root(place).is_none_or(|name| holds(code.to_token_stream(), name))
+}
+
 impl Lower<'_> {
     /// An iterator, where the method makes one; the receiver is what is known of it.
     pub(in super::super) fn source(&mut self, receiver: &Val, e: &syn::ExprMethodCall) -> Option<Val> {
@@ -100,11 +121,10 @@ impl Lower<'_> {
             {
                 Iter::Elements { view: view.clone(), mutable: false }
             }
-            ("iter" | "into_iter", 0) => {
-                let owned = name == "into_iter" && !matches!(receiver, Val::View(v) if v.by_ref);
-                let _ = owned;
-                return self.iterate(receiver.clone(), false, e.span()).map(Val::Iter);
+            ("into_iter", 0) => {
+                return self.iterate_by_value(receiver.clone(), true, e.span()).map(Val::Iter);
             }
+            ("iter", 0) => return self.iterate(receiver.clone(), false, e.span()).map(Val::Iter),
             ("chunks_mut" | "chunks_exact_mut", 1) => match receiver {
                 Val::View(view) => Iter::Chunks {
                     view: self.changeable(view),
@@ -181,6 +201,43 @@ impl Lower<'_> {
         Some(Val::Iter(Rc::new(Iter::Foreign { base, owned, refs: false })))
     }
 
+    /// What `for x in val` runs over: of arrays copies of the items. `kept`: the array may be changed while it is run over, and
+    /// is copied where it is a variable that can be.
+    pub(in super::super) fn iterate_by_value(&mut self, val: Val, kept: bool, span: Span) -> Option<Rc<Iter>> {
+        let val = if kept { self.kept_array(val) } else { val };
+        let rows = match &val {
+            Val::View(view) => !view.by_ref && self.rank(view) > 1 && self.is_plain(view),
+            Val::Columns(_) => true,
+            _ => false,
+        };
+        let it = match val {
+            Val::View(view) if !view.by_ref && self.rank(&view) > 0 && self.is_plain(&view) => {
+                Rc::new(Iter::Elements { view, mutable: false })
+            }
+            val => self.iterate(val, false, span)?,
+        };
+        Some(if rows { Rc::new(Iter::Deref(it)) } else { it })
+    }
+
+    /// An array by value: a copy of one that a variable holds which may be changed. Vectors are moved.
+    fn kept_array(&mut self, val: Val) -> Val {
+        match val {
+            Val::View(view) if !view.by_ref && self.rank(&view) > 0 && !self.is_window(&view) => {
+                let moved = view.prefix.is_empty() && self.moves(&view);
+                if !moved && self.may_change(&view) && self.is_held_somewhere(&view) {
+                    self.duplicate(Val::View(view), "items")
+                } else {
+                    Val::View(view)
+                }
+            }
+            Val::Columns(ref inner) if inner.parts().is_some() => {
+                let list = val.parts().unwrap_or_default().to_vec();
+                val.with_parts(list.into_iter().map(|part| self.kept_array(part)).collect())
+            }
+            other => other,
+        }
+    }
+
     /// What `for x in val` runs over.
     pub(in super::super) fn iterate(&mut self, val: Val, mutable: bool, span: Span) -> Option<Rc<Iter>> {
         match val {
@@ -253,9 +310,14 @@ impl Lower<'_> {
 
     /// An expression as an iterator.
     pub(in super::super) fn iterator(&mut self, e: &syn::Expr) -> Option<Rc<Iter>> {
+        self.iterator_over(e, true)
+    }
+
+    /// As [`Lower::iterator`]; `kept`: what is named may be changed while it is run over.
+    pub(in super::super) fn iterator_over(&mut self, e: &syn::Expr, kept: bool) -> Option<Rc<Iter>> {
         match e {
-            syn::Expr::Paren(p) => self.iterator(&p.expr),
-            syn::Expr::Group(g) => self.iterator(&g.expr),
+            syn::Expr::Paren(p) => self.iterator_over(&p.expr, kept),
+            syn::Expr::Group(g) => self.iterator_over(&g.expr, kept),
             syn::Expr::Reference(r) => {
                 let mutable = r.mutability.is_some();
                 let val = self.expr(&r.expr).0;
@@ -290,7 +352,10 @@ impl Lower<'_> {
                 let mutable = matches!(e, syn::Expr::Path(_))
                     && matches!(&val, Val::View(v) if v.by_ref
                         && self.s.b.func.buffer(v.buffer).storage != crate::ir::Storage::Shared);
-                self.iterate(val, mutable, e.span())
+                if mutable {
+                    return self.iterate(val, true, e.span());
+                }
+                self.iterate_by_value(val, kept, e.span())
             }
         }
     }
@@ -393,6 +458,13 @@ impl Lower<'_> {
         Some(Val::Iter(Rc::new(made)))
     }
 
+    /// What `repeat(x)` gives: each time the same, until that is bound as something to be changed.
+    fn repeated_item(&mut self, e: &syn::Expr) -> Val {
+        let val = self.expr(e).0;
+        let val = self.own(val, true, "item");
+        super::super::rows::lent_whole(val)
+    }
+
     /// `std::iter::once(x)`, `repeat(x)`, `zip(a, b)`.
     pub(in super::super) fn iter_function(&mut self, path: &syn::Path, c: &syn::ExprCall) -> Option<Val> {
         let list: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
@@ -411,10 +483,10 @@ impl Lower<'_> {
         };
         let args: Vec<&syn::Expr> = c.args.iter().collect();
         let made = match (name.as_str(), args.as_slice()) {
-            ("once", [a]) => Iter::Once(Box::new(self.expr(a).0)),
-            ("repeat", [a]) => Iter::Repeat(Box::new(self.expr(a).0)),
+            ("once", [a]) => Iter::Once(Box::new(self.repeated_item(a))),
+            ("repeat", [a]) => Iter::Repeat(Box::new(self.repeated_item(a))),
             ("repeat_n", [a, n]) => {
-                let val = self.expr(a).0;
+                let val = self.repeated_item(a);
                 let n = self.number(n)?;
                 Iter::Take(Rc::new(Iter::Repeat(Box::new(val))), n)
             }
