@@ -567,7 +567,9 @@ impl Lower<'_> {
     /// `&mut v[i]`: where it is, not what it is.
     fn reached(&mut self, place: Place) -> Val {
         match place {
-            Place::Element(buffer, prefix) => Val::View(View { buffer, prefix, range: None, by_ref: true, lent: false }),
+            Place::Element(buffer, prefix) => {
+                Val::View(View { buffer, prefix, range: None, by_ref: true, lent: false })
+            }
             Place::Part(view) => Val::View(self.changeable(&view)),
             Place::Parts(places, like) => {
                 let parts = places.into_iter().map(|p| super::rows::lent(self.reached(p))).collect();

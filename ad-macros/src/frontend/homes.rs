@@ -47,7 +47,13 @@ impl Lower<'_> {
                 let buffer = self.s.b.func.new_buffer(data);
                 self.s.b.effect(InstKind::Alloc { buffer, fill });
                 self.s.homes.insert(buffer);
-                View { buffer, prefix: Vec::new(), range: grows.then_some((zero, zero)), by_ref: false, lent: false }
+                View {
+                    buffer,
+                    prefix: Vec::new(),
+                    range: grows.then_some((zero, zero)),
+                    by_ref: false,
+                    lent: false,
+                }
             }
             // A part of something that is there already: which part is carried.
             None => {

@@ -91,7 +91,8 @@ impl Lower<'_> {
             let copies: Vec<Copy> = join.copies.iter().filter(|c| c.side == k).cloned().collect();
             for copy in copies {
                 self.s.b.open(Vec::new());
-                let mut to = View { buffer: copy.to, prefix: Vec::new(), range: None, by_ref: false, lent: false };
+                let mut to =
+                    View { buffer: copy.to, prefix: Vec::new(), range: None, by_ref: false, lent: false };
                 if let Some(slot) = copy.slot {
                     let len = self.len(&copy.from);
                     let zero = self.s.b.int("0");

@@ -127,6 +127,12 @@ impl Lower<'_> {
         self.expected = outer;
         let receiver = match receiver {
             Val::View(view) if self.rank(&view) == 0 => self.deref(Val::View(view)),
+            Val::RefMut(..) if name == "into_iter" && e.args.is_empty() => match self.deref(receiver) {
+                val @ Val::Columns(_) => {
+                    return self.iterate(val, true, e.span()).map_or(Val::Never, Val::Iter);
+                }
+                val => val,
+            },
             Val::RefMut(..) => self.deref(receiver),
             other => other,
         };

@@ -304,7 +304,7 @@ impl Lower<'_> {
                 })
             }
             ("copied" | "cloned", []) => {
-                let value = self.deref(value);
+                let value = self.item_by_value(value);
                 Val::Maybe(vec![Val::Scalar(some), value, error.clone()])
             }
             ("as_ref" | "as_mut" | "clone", []) => Val::Maybe(parts.to_vec()),

@@ -80,6 +80,7 @@ mod blocks;
 mod buffers;
 mod closures;
 mod control;
+mod copies;
 mod data;
 mod functions;
 mod helpers;

@@ -203,7 +203,12 @@ impl Lower<'_> {
 
     /// What `for x in val` runs over: of arrays copies of the items. `kept`: the array may be changed while it is run over, and
     /// is copied where it is a variable that can be.
-    pub(in super::super) fn iterate_by_value(&mut self, val: Val, kept: bool, span: Span) -> Option<Rc<Iter>> {
+    pub(in super::super) fn iterate_by_value(
+        &mut self,
+        val: Val,
+        kept: bool,
+        span: Span,
+    ) -> Option<Rc<Iter>> {
         let val = if kept { self.kept_array(val) } else { val };
         let rows = match &val {
             Val::View(view) => !view.by_ref && self.rank(view) > 1 && self.is_plain(view),
@@ -347,7 +352,12 @@ impl Lower<'_> {
             }
             _ => {
                 let val = self.expr(e).0;
-                let val = if let Val::RefMut(..) = val { self.deref(val) } else { val };
+                // `for b in bodies` of a `&mut Vec<Body>`: the fields can be written.
+                if let Val::RefMut(..) = val {
+                    let val = self.deref(val);
+                    let mutable = matches!(val, Val::Columns(_));
+                    return self.iterate(val, mutable, e.span());
+                }
                 // `for a in v` of a `&mut [f64]`: the elements can be written.
                 let mutable = matches!(e, syn::Expr::Path(_))
                     && matches!(&val, Val::View(v) if v.by_ref

@@ -1,0 +1,245 @@
+//! What Rust copies where it is bound by value: neither side sees what is done to the other.
+
+use ad_runtime::differentiable;
+use nalgebra::Vector2;
+
+#[derive(Clone, Copy)]
+struct Spring {
+    at: [f64; 2],
+    k: f64,
+}
+
+#[derive(Clone, Copy)]
+struct Bead {
+    at: Vector2<f64>,
+    mass: f64,
+}
+
+#[derive(Clone, Copy)]
+struct Chain {
+    springs: [Spring; 2],
+    k: f64,
+}
+
+/// Items that a pattern binds as `mut`.
+#[test]
+fn items_bound_to_be_changed() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let a = [[x[0], x[1]], [x[2], x[3]]];
+        let v = vec![[x[1], x[2]], [x[3], x[0]]];
+        let springs = [Spring { at: [x[0], x[1]], k: 1.0 }, Spring { at: [x[2], x[3]], k: x[0] }];
+        let mut s = 0.0;
+        for mut r in a {
+            r[0] = 1.0;
+            s += r[0] * r[1];
+        }
+        for mut r in v.iter().copied() {
+            r[1] += 1.0;
+            s *= r[0] + r[1];
+        }
+        for &(mut r) in &v {
+            r[0] *= 3.0;
+            s += r[0] * r[1];
+        }
+        for mut p in springs {
+            p.at[0] = 1.5;
+            p.k += 1.0;
+            s += p.at[0] * p.at[1] * p.k;
+        }
+        let t: f64 = a
+            .map(|mut r| {
+                r[1] = 4.0;
+                r[0] * r[1]
+            })
+            .iter()
+            .sum();
+        let u: f64 = std::iter::repeat(a)
+            .take(2)
+            .map(|mut a| {
+                a[0][0] *= 2.0;
+                a[0][0] * a[1][1]
+            })
+            .sum();
+        let last = v.last().copied().map_or(0.0, |mut r| {
+            r[0] = x[1];
+            r[0] * r[1]
+        });
+        s + t * u + last + a[0][0] * a[1][1] + v[0][1] * v[1][0] + springs[0].at[0] * springs[1].k
+    }
+    check_slice!([0.7, 1.3, 0.4, 0.2]);
+}
+
+/// Fields of rows, whatever leads to the row.
+#[test]
+fn fields_of_rows() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let springs = vec![Spring { at: [x[0], x[1]], k: 1.0 }, Spring { at: [x[2], x[3]], k: x[1] }];
+        let beads = vec![
+            Bead { at: Vector2::new(x[0], x[1]), mass: 1.0 },
+            Bead { at: Vector2::new(x[3], x[0]), mass: x[1] },
+        ];
+        let pairs = [(x[2], [x[0], x[1]]); 2];
+        let mut s = 0.0;
+        let mut kept = [0.0; 2];
+        for b in &springs {
+            let mut q = b.at;
+            q[0] += b.k;
+            s += q[0] * q[1];
+            kept = b.at;
+            kept[1] += 1.0;
+            let mut both = (b.at, b.k);
+            both.0[0] = 4.0;
+            s += kept[1] * both.0[0] * both.0[1];
+        }
+        let t: f64 = springs
+            .iter()
+            .map(|b| {
+                let mut q = b.at;
+                q[0] += b.k;
+                q[0] * q[1]
+            })
+            .sum();
+        for b in &beads {
+            let mut p = b.at;
+            p.x += b.mass;
+            s += p.x * p.y;
+        }
+        for b in &pairs {
+            let mut t = b.1;
+            t[0] += 2.0 * b.0;
+            s += t[0];
+        }
+        for Spring { at, k } in springs.iter().copied() {
+            let mut at = at;
+            at[0] = 2.0 * k;
+            s *= at[0] * at[1];
+        }
+        let u: f64 = pairs
+            .iter()
+            .map(|&(k, a)| {
+                let mut a = a;
+                a[0] += k;
+                a[0] * a[1]
+            })
+            .sum();
+        let r = &springs[1];
+        let mut z = r.at;
+        z[1] = 2.0;
+        s * t
+            + u * z[0] * z[1]
+            + kept[0]
+            + springs[0].at[0] * springs[1].at[1]
+            + beads[0].at.x * pairs[1].1[0]
+    }
+    check_slice!([0.7, 1.3, 0.4, 0.2]);
+}
+
+/// A field or row that is kept, while the row is changed.
+#[test]
+fn rows_kept_while_they_change() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        fn pull(springs: &mut [Spring], k: f64) {
+            for b in springs {
+                b.k *= k;
+                b.at[0] += k;
+                let mut at = b.at;
+                at[1] = 7.0;
+            }
+        }
+        let mut springs = vec![Spring { at: [x[0], x[1]], k: 1.0 }, Spring { at: [x[2], x[3]], k: 2.0 }];
+        pull(&mut springs, x[0]);
+        for Spring { at, k } in &mut springs {
+            let old = *at;
+            at[0] = old[1] * 2.0;
+            *k += old[0];
+        }
+        let r = &mut springs[1];
+        let (mut k, at) = (r.k, r.at);
+        k += x[1];
+        r.at[0] = 5.0;
+        r.k = k * 2.0;
+        let row = springs[1];
+        springs[1].at[1] = 3.0 * x[1];
+        let first = springs[0].at;
+        let s = k * at[0] * springs[1].k * row.at[1] * springs[1].at[1];
+        let mut moved = springs;
+        moved[0].at[0] = 9.0;
+        s + first[0] * moved[0].at[0] * moved[1].k
+    }
+    check_slice!([0.7, 1.3, 0.4, 0.2]);
+}
+
+/// Arrays of structs and tuples, which are copied as arrays of numbers are.
+#[test]
+fn arrays_of_structs_and_tuples() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        fn twice(mut a: [Spring; 2]) -> f64 {
+            a[0].k *= 2.0;
+            a[0].k
+        }
+        let a = [(x[0], 1.0), (x[1], 2.0)];
+        let mut b = a;
+        b[0].0 = 3.0 * x[2];
+        let mut springs = [Spring { at: [x[0], x[1]], k: x[2] }; 2];
+        let mut other = springs;
+        other[1].k += x[0];
+        let stiff = move |k: f64| springs[0].k * k;
+        springs[0].k = 2.0 * x[3];
+        let mut chain = Chain { springs, k: x[1] };
+        let old = chain;
+        chain.springs[0].k = 9.0;
+        chain.k *= 2.0;
+        let mut steps = [(0_usize, 1.0), (1, 2.0)];
+        let first = steps;
+        steps[0].0 = 2;
+        let s = a[0].0 * b[0].0 + springs[1].k * other[1].k + twice(other) * other[0].k + stiff(x[0]);
+        s * chain.springs[0].k * old.springs[0].k * chain.k * old.k
+            + x[first[0].0] * x[steps[0].0] * first[1].1
+    }
+    check_slice!([0.7, 1.3, 0.4, 0.2]);
+}
+
+/// Arrays that are run over by value, and change meanwhile.
+#[test]
+fn arrays_run_over_by_value() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut a = [x[0], x[1]];
+        let kept = a.into_iter();
+        a[1] = 3.0;
+        let mut s = kept.sum::<f64>() + a[1];
+        for v in a {
+            a[1] *= 2.0 * x[2];
+            s += v;
+        }
+        let copies = std::iter::repeat(a).take(2);
+        a[1] = 5.0 * x[3];
+        s += copies.map(|a| a[1]).sum::<f64>() * a[1];
+        let m = a.map(|v| {
+            a[1] = 9.0;
+            v * x[0]
+        });
+        s += m[1] * a[1] + m[0];
+        let mut rows = [(x[0], [x[1], 1.0]), (x[1], [x[2], x[3]])];
+        for (k, q) in rows {
+            rows[1].0 = 3.0;
+            rows[1].1[0] = 1.5;
+            s += k * q[0];
+        }
+        let mut grid = [[x[0], x[1]], [x[2], x[3]]];
+        for r in grid {
+            grid[1][0] += r[0];
+            s += r[0] * grid[1][0];
+        }
+        for v in grid[1] {
+            grid[1][1] = 2.0 * v;
+            s *= v;
+        }
+        s + rows[1].0 * grid[1][1]
+    }
+    check_slice!([0.7, 1.3, 0.4, 0.2]);
+}
