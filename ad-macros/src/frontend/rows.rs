@@ -45,7 +45,7 @@ impl Lower<'_> {
     pub(super) fn item_by_value(&mut self, val: Val) -> Val {
         match self.deref(val) {
             Val::View(view) => {
-                let lent = view.range.is_none() && self.rank(&view) > 0;
+                let lent = self.rank(&view) > 0;
                 Val::View(View { by_ref: false, lent, ..view })
             }
             row if self.is_row_of_parts(&row) => self.settled(row),
@@ -65,7 +65,7 @@ impl Lower<'_> {
             Val::View(view) if has_no_references(base) && !view.prefix.is_empty() && view.range.is_none() => {
                 Val::View(View { by_ref: false, ..view })
             }
-            other => other,
+            other => lent_by_value(other),
         }
     }
 
@@ -142,6 +142,18 @@ pub(super) fn by_value(val: Val) -> Val {
         Val::Struct(..) | Val::Tuple(_) => {
             let list = val.parts().unwrap_or_default().to_vec();
             val.with_parts(list.into_iter().map(by_value).collect())
+        }
+        other => other,
+    }
+}
+
+/// A struct or tuple in a row, which is read: the arrays in it are copied with it.
+fn lent_by_value(val: Val) -> Val {
+    match val {
+        Val::View(view) if view.lent => Val::View(View { by_ref: false, ..view }),
+        Val::Struct(..) | Val::Tuple(_) => {
+            let list = val.parts().unwrap_or_default().to_vec();
+            val.with_parts(list.into_iter().map(lent_by_value).collect())
         }
         other => other,
     }
