@@ -328,31 +328,15 @@ impl Lower<'_> {
         let args: Vec<&syn::Expr> = c.args.iter().collect();
         match (module, name.as_str(), args.as_slice()) {
             (Some("mem"), "swap", [a, b]) => {
-                let (a, b) = (reached(a), reached(b));
-                let (x, y) = (self.expr(a).0, self.expr(b).0);
-                match (&x, &y) {
-                    (Val::View(x), Val::View(y)) if !x.by_ref && !y.by_ref => self.swap_views(x, y),
-                    _ => {
-                        let (x, y) = (self.detached(x), self.detached(y));
-                        self.assign(a, y);
-                        self.assign(b, x);
-                    }
-                }
+                self.swapped(a, b);
                 Some(Val::unit())
             }
             (Some("Box"), "new", [a]) => Some(self.expr(a).0),
-            (Some("mem"), "take", [a]) => Some(self.taken(reached(a), c.span())),
+            (Some("mem"), "take", [a]) => Some(self.taken(&pointee(a), c.span())),
             (Some("mem"), "replace", [a, b]) if self.is_empty_vector(b) => {
-                Some(self.taken(reached(a), c.span()))
+                Some(self.taken(&pointee(a), c.span()))
             }
-            (Some("mem"), "replace", [a, b]) => {
-                let a = reached(a);
-                let new = self.expr(b).0;
-                let old = self.expr(a).0;
-                let old = self.detached(old);
-                self.assign(a, new);
-                Some(old)
-            }
+            (Some("mem"), "replace", [a, b]) => Some(self.replaced(a, b)),
             (None | Some("ad_runtime"), "constant", [a]) => {
                 let val = self.expr(a).0;
                 let val = self.deref(val);
@@ -569,6 +553,16 @@ pub(super) fn reached(e: &syn::Expr) -> &syn::Expr {
         syn::Expr::Reference(r) => &r.expr,
         syn::Expr::Paren(p) => reached(&p.expr),
         other => other,
+    }
+}
+
+/// The place that a `&mut` leads to: `x` of `&mut x`, and `*p` of any other reference `p`.
+pub(super) fn pointee(e: &syn::Expr) -> syn::Expr {
+    match e {
+        syn::Expr::Reference(r) => (*r.expr).clone(),
+        syn::Expr::Paren(p) => pointee(&p.expr),
+        syn::Expr::Group(g) => pointee(&g.expr),
+        other => syn::parse_quote!(*#other),
     }
 }
 

@@ -505,7 +505,7 @@ impl Lower<'_> {
         match val {
             Val::View(view) if !view.by_ref => {
                 let mut vars = self.scopes.iter().flat_map(std::collections::HashMap::values);
-                if vars.any(|var| owns(&self.s.vars[*var].val, view.buffer)) {
+                if vars.any(|var| self.reaches(&self.s.vars[*var].val, view.buffer)) {
                     self.duplicate(Val::View(view), "copy")
                 } else {
                     Val::View(view)
@@ -516,6 +516,61 @@ impl Lower<'_> {
                 val.with_parts(list.into_iter().map(|v| self.detached(v)).collect())
             }
             other => other,
+        }
+    }
+
+    /// Whether a buffer is a value's own, or can be changed through a reference in it: a function that is written out sees
+    /// the variables of its caller by its arguments only.
+    fn reaches(&self, val: &Val, buffer: crate::ir::Buffer) -> bool {
+        match val {
+            Val::View(v) => v.buffer == buffer,
+            Val::RefMut(var, _) => self.reaches(&self.s.vars[*var].val, buffer),
+            other => other.parts().is_some_and(|list| list.iter().any(|v| self.reaches(v, buffer))),
+        }
+    }
+
+    /// `mem::swap(a, b)`: what stands at the two places that the references lead to.
+    pub(super) fn swapped(&mut self, a: &syn::Expr, b: &syn::Expr) {
+        let (Some(to), Some(from)) =
+            (self.place(&super::calls::pointee(a)), self.place(&super::calls::pointee(b)))
+        else {
+            return;
+        };
+        let (x, y) = (self.at_place(&to), self.at_place(&from));
+        if let (Val::View(x), Val::View(y)) = (&x, &y)
+            && !x.by_ref
+            && !y.by_ref
+        {
+            return self.swap_views(x, y);
+        }
+        let (x, y) = (self.detached(x), self.detached(y));
+        self.write(to, y, a.span());
+        self.write(from, x, b.span());
+    }
+
+    /// `mem::replace(a, b)`: what stood at the place.
+    pub(super) fn replaced(&mut self, a: &syn::Expr, b: &syn::Expr) -> Val {
+        let new = self.expr(b).0;
+        let Some(place) = self.place_for(&super::calls::pointee(a), &new) else { return Val::Never };
+        let old = self.at_place(&place);
+        let old = self.detached(old);
+        self.write(place, new, a.span());
+        old
+    }
+
+    /// What stands at a place, rows of vectors of structs included.
+    fn at_place(&mut self, place: &Place) -> Val {
+        match place {
+            Place::Parts(places, like) => self.read_all(places, like),
+            Place::Variable(var, path) => {
+                let val = part(&mut self.s.vars[*var].val, path).clone();
+                // A row that a reference leads to, part by part.
+                match self.is_row_of_parts(&val).then(|| self.places_in(&val)).flatten() {
+                    Some(Place::Parts(places, like)) => self.read_all(&places, &like),
+                    _ => val,
+                }
+            }
+            place => self.read(place.clone()),
         }
     }
 

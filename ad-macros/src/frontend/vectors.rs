@@ -556,6 +556,22 @@ impl Lower<'_> {
                 self.set_at(var, &path, Val::Scalar(zero));
                 old
             }
+            // A number behind a reference: it becomes zero where it stands.
+            Val::View(view) if self.rank(view) == 0 => {
+                let taken = self.load(view.buffer, view.prefix.clone());
+                if !self.s.b.func.is_float(taken) {
+                    self.error(span, "the macro cannot take this", "copy it, and set it");
+                    return Val::Never;
+                }
+                let zero = self.s.b.float_like(0.0, taken);
+                self.store(view.buffer, view.prefix.clone(), zero, crate::ir::StoreMode::Set);
+                Val::Scalar(taken)
+            }
+            // Only what is a variable's own has a length that can be set.
+            Val::View(view) if view.by_ref || !view.prefix.is_empty() => {
+                self.error(span, "the macro cannot take this", "copy it, and set it");
+                Val::Never
+            }
             Val::View(_) | Val::Columns(_) | Val::Ragged(_) => {
                 let copy = self.duplicate(old, "taken");
                 let zero = self.s.b.int("0");
