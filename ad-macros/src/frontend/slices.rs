@@ -196,21 +196,28 @@ impl Lower<'_> {
     pub(super) fn swap_views(&mut self, a: &View, b: &View) {
         let (a, b) = (a.clone(), b.clone());
         let lengths = (self.len(&a), self.len(&b));
-        if !self.same_length(lengths.0, lengths.1) {
-            let [x, y] = [0, 1]
-                .map(|k| syn::Ident::new(&crate::ir::Verbatim::hole(k), proc_macro2::Span::call_site()));
-            let tokens = quote::quote!(::core::assert_eq!(
-                #x, #y, "a differentiated function exchanges vectors of equal lengths only"
-            ));
-            let verbatim = crate::ir::Verbatim::check(tokens, Vec::new());
-            let kind = crate::ir::InstKind::Effect(verbatim, vec![lengths.0, lengths.1]);
-            self.s.b.effect(kind);
-        }
+        self.must_be_as_long(
+            lengths.0,
+            lengths.1,
+            "a differentiated function exchanges vectors of equal lengths only",
+        );
         self.for_each(&a.clone(), &mut Vec::new(), &mut |this, index| {
             let (i, j) = (this.absolute(&a, index), this.absolute(&b, index));
             let (x, y) = (this.load(a.buffer, i.clone()), this.load(b.buffer, j.clone()));
             this.store(a.buffer, i, y, StoreMode::Set);
             this.store(b.buffer, j, x, StoreMode::Set);
         });
+    }
+
+    /// That two lengths are equal, where that is not known: a run panics otherwise.
+    pub(super) fn must_be_as_long(&mut self, a: Value, b: Value, message: &str) {
+        if self.same_length(a, b) {
+            return;
+        }
+        let [x, y] =
+            [0, 1].map(|k| syn::Ident::new(&crate::ir::Verbatim::hole(k), proc_macro2::Span::call_site()));
+        let tokens = quote::quote!(::core::assert_eq!(#x, #y, #message));
+        let verbatim = crate::ir::Verbatim::check(tokens, Vec::new());
+        self.s.b.effect(crate::ir::InstKind::Effect(verbatim, vec![a, b]));
     }
 }

@@ -432,9 +432,13 @@ impl Lower<'_> {
                     && from.range.is_none()
                     && to.range.is_none() =>
             {
+                self.check_equal_rows(&from, &to);
                 self.copy_within(&from, &to, span);
             }
-            (Place::Part(to), Val::View(from)) => self.copy_view(&from, &to, span),
+            (Place::Part(to), Val::View(from)) => {
+                self.check_equal_rows(&from, &to);
+                self.copy_view(&from, &to, span);
+            }
             (Place::Variable(var, path), val) if let Some(place) = self.place_in_row(var, &path, span) => {
                 self.write(place, val, span);
             }
@@ -498,6 +502,29 @@ impl Lower<'_> {
             },
             _ => self.error(span, "the sides of this assignment do not fit", "assign the elements"),
         }
+    }
+
+    /// A row is as long as what takes its place: it stands between others and cannot grow. Where the lengths are not known to be
+    /// equal, a run tells.
+    fn check_equal_rows(&mut self, from: &View, to: &View) {
+        use crate::ir::Dim;
+        if self.rank(from) != self.rank(to) || self.rank(to) == 0 {
+            return;
+        }
+        let axis = |this: &Self, view: &View| match view.range {
+            None => Some(this.s.b.func.buffer(view.buffer).dims[view.prefix.len()].clone()),
+            Some(_) => None,
+        };
+        // Of arrays rustc sees to it.
+        if let (Some(Dim::Fixed(_)), Some(Dim::Fixed(_))) = (axis(self, from), axis(self, to)) {
+            return;
+        }
+        let (new, old) = (self.len(from), self.len(to));
+        self.must_be_as_long(
+            new,
+            old,
+            "a differentiated function replaces a row by one of the same length only",
+        );
     }
 
     /// A value none of whose arrays is a variable's: copies of those that are.
