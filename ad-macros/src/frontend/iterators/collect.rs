@@ -55,7 +55,7 @@ impl Lower<'_> {
 
     /// All items in a new vector; one vector for each part of a tuple.
     pub(in super::super) fn collect_vec(&mut self, it: &Rc<Iter>, name: &str, span: Span) -> Val {
-        if !it.indexed() {
+        if !self.numbered(it) {
             // As long as it gets.
             let sample = self.sample(it);
             let Some(vector) = self.growing_like(&sample, name, span) else { return Val::Never };

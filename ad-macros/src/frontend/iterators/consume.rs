@@ -82,7 +82,7 @@ impl Lower<'_> {
                 Val::unit()
             }
             ("count", []) => {
-                if it.indexed() {
+                if it.indexed() && !self.has_effects(it) {
                     Val::Scalar(self.length(it))
                 } else {
                     let zero = self.s.b.int("0_usize");
@@ -94,14 +94,14 @@ impl Lower<'_> {
                     self.s.vars[counter].val.clone()
                 }
             }
-            ("last", []) if it.indexed() => {
+            ("last", []) if it.indexed() && !self.has_effects(it) => {
                 let n = self.length(it);
                 let one = self.s.b.int("1");
                 self.at(it, n, &mut |this| this.op(Op::Sub, &[n, one]))
             }
             ("last", []) => self.select(it, &mut |this, _, _| this.s.b.boolean(true)),
             ("next", []) => self.next(it, &e.receiver)?,
-            ("nth", [k]) if it.indexed() => {
+            ("nth", [k]) if it.indexed() && !self.has_effects(it) => {
                 let k = self.expr(k).0;
                 let k = self.scalar(k, e.span())?;
                 if it.endless() {
@@ -114,6 +114,11 @@ impl Lower<'_> {
                 let after = self.plus(k, one);
                 let inside = self.op(Op::Cmp(Cmp::Ge), &[n, after]);
                 self.guarded(inside, &mut |this| this.item(it, k))
+            }
+            ("nth", [k]) if it.indexed() => {
+                let k = self.expr(k).0;
+                let k = self.scalar(k, e.span())?;
+                self.searched_nth(it, k)
             }
             ("reduce", [f]) => {
                 let f = self.callee(f)?;
@@ -356,7 +361,7 @@ impl Lower<'_> {
     }
 
     fn reduce(&mut self, it: &Iter, f: &Callee) -> Val {
-        if it.indexed() {
+        if it.indexed() && !self.has_effects(it) {
             let n = self.length(it);
             let (zero, one) = (self.s.b.int("0"), self.s.b.int("1"));
             let first = self.at(it, n, &mut |_| zero);
@@ -399,7 +404,8 @@ impl Lower<'_> {
     /// The item that wins: `better` says whether the second takes the place of the first.
     fn select(&mut self, it: &Iter, better: &mut dyn FnMut(&mut Self, &Val, &Val) -> Value) -> Val {
         let (some, best, rest);
-        if it.indexed() {
+        let known = it.indexed() && !self.has_effects(it);
+        if known {
             let n = self.length(it);
             let (zero, one) = (self.s.b.int("0"), self.s.b.int("1"));
             let Val::Maybe(parts) = self.at(it, n, &mut |_| zero) else { return Val::Never };
@@ -412,7 +418,6 @@ impl Lower<'_> {
             best = self.new_var("best", true, Val::Unset);
             rest = it.clone();
         }
-        let known = it.indexed();
         self.drive(&rest, &mut |this, v| {
             let now = this.s.vars[best].val.clone();
             let Val::Scalar(is_some) = this.s.vars[some].val else { return Flow::Falls };
@@ -478,7 +483,7 @@ impl Lower<'_> {
 
     /// `it.next()` of a variable: the variable stands for the rest from then on.
     fn next(&mut self, it: &Rc<Iter>, receiver: &syn::Expr) -> Option<Val> {
-        if !it.indexed() {
+        if !self.numbered(it) {
             return None;
         }
         let zero = self.s.b.int("0");
@@ -525,6 +530,27 @@ impl Lower<'_> {
             )
         });
         self.loops.pop();
+    }
+
+    /// Item `k`, with those before it run through.
+    fn searched_nth(&mut self, it: &Iter, k: Value) -> Val {
+        let (no, zero) = (self.s.b.boolean(false), self.s.b.int("0_usize"));
+        let some = self.new_var("found", true, Val::Scalar(no));
+        let what = self.new_var("nth", true, Val::Unset);
+        let counter = self.new_var("k", true, Val::Scalar(zero));
+        self.search(it, &mut |this, v| {
+            let Val::Scalar(now) = this.s.vars[counter].val else { return (no, Box::new(|_| {})) };
+            this.advance(counter);
+            (
+                this.op(Op::Cmp(Cmp::Eq), &[now, k]),
+                Box::new(move |this: &mut Self| {
+                    let yes = this.s.b.boolean(true);
+                    this.set(some, Val::Scalar(yes));
+                    this.set(what, v.clone());
+                }),
+            )
+        });
+        Val::Maybe(vec![self.s.vars[some].val.clone(), self.s.vars[what].val.clone(), Val::Unset])
     }
 
     fn advance(&mut self, counter: VarId) {

@@ -45,7 +45,7 @@ impl<'a> Lower<'a> {
         self.s.b.op_typed(Op::Verbatim(Verbatim::new(tokens, Vec::new())), &args, Type::Int)
     }
 
-    fn holes() -> [syn::Ident; 2] {
+    pub(super) fn holes() -> [syn::Ident; 2] {
         [0, 1].map(|k| syn::Ident::new(&Verbatim::hole(k), Span::call_site()))
     }
 
@@ -422,7 +422,7 @@ impl<'a> Lower<'a> {
                         RangeSpec { step: Some(*step), rev: true, ..RangeSpec::new(*lo, *hi, *inclusive) };
                     self.range_loop(&spec, &mut |this, i| body(this, Val::Scalar(i)))
                 }
-                a if !a.indexed() => {
+                a if !a.indexed() || self.has_effects(a) => {
                     let counter = self.counter("seen");
                     self.drive(a, &mut |this, v| {
                         let k = this.tick(counter);
@@ -452,8 +452,8 @@ impl<'a> Lower<'a> {
                     this.drive(&row, body)
                 })
             }
-            _ if it.indexed() && !it.endless() => self.drive_indexed(it, false, body),
-            _ if it.indexed() => {
+            _ if self.numbered(it) && !it.endless() => self.drive_indexed(it, false, body),
+            _ if self.numbered(it) => {
                 let counter = self.counter("k");
                 self.endless_loop(&mut |this| {
                     let k = this.tick(counter);
@@ -620,17 +620,18 @@ impl<'a> Lower<'a> {
             }
             Iter::Zip(a, b) => {
                 let collected;
-                let (by_hand, numbered, swapped) = match (a.indexed(), b.indexed()) {
-                    (false, true) => (a, b, false),
-                    (true, false) => (b, a, true),
-                    _ => {
-                        let swapped = b.may_be_endless();
-                        let (by_hand, other) = if swapped { (b, a) } else { (a, b) };
-                        let Some(made) = self.collected_first(other) else { return Flow::Falls };
-                        collected = made;
-                        (by_hand, &collected, swapped)
-                    }
-                };
+                let (by_hand, numbered, swapped) =
+                    match (self.numbered(a) && !self.has_effects(a), self.numbered(b)) {
+                        (false, true) => (a, b, false),
+                        (true, false) => (b, a, true),
+                        _ => {
+                            let swapped = b.may_be_endless();
+                            let (by_hand, other) = if swapped { (b, a) } else { (a, b) };
+                            let Some(made) = self.collected_first(other) else { return Flow::Falls };
+                            collected = made;
+                            (by_hand, &collected, swapped)
+                        }
+                    };
                 let counter = self.counter("k");
                 let end = (!numbered.endless()).then(|| self.length(numbered));
                 self.stoppable(&mut |this, flag| {
@@ -714,6 +715,7 @@ impl<'a> Lower<'a> {
     }
 
     fn drive_indexed(&mut self, it: &Iter, rev: bool, body: &mut Round<'_, 'a>) -> Flow {
+        self.zips_end_first(it);
         let lo = self.s.b.int("0");
         let hi = self.length(it);
         let spec = RangeSpec { rev, ..RangeSpec::new(lo, hi, false) };
@@ -739,7 +741,9 @@ impl<'a> Lower<'a> {
             Iter::Rev(a) => self.drive(a, body),
             Iter::Map(a, f) => self.drive(&Iter::Map(rev(a), f.clone()), body),
             Iter::Deref(a) => self.drive(&Iter::Deref(rev(a)), body),
-            _ if it.indexed() && !it.endless() => self.drive_indexed(it, true, body),
+            _ if !it.endless() && self.numbered(&Iter::Rev(Rc::new(it.clone()))) => {
+                self.drive_indexed(it, true, body)
+            }
             Iter::Filter(a, f) => self.drive(&Iter::Filter(rev(a), f.clone()), body),
             Iter::FilterMap(a, f) => self.drive(&Iter::FilterMap(rev(a), f.clone()), body),
             Iter::Chain(a, b) => self.drive(&Iter::Chain(rev(b), rev(a)), body),

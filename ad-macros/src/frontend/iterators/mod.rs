@@ -7,6 +7,7 @@
 mod collect;
 pub(super) mod consume;
 mod drive;
+mod effects;
 mod fallible;
 mod sources;
 
