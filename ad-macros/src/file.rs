@@ -44,6 +44,8 @@ struct Scope {
     structs: HashMap<String, String>,
     /// All other structs, as text.
     others: HashMap<String, String>,
+    /// The types that say themselves how they are cloned.
+    clones: HashSet<String>,
     /// Functions under `#[differentiable]`, as text.
     functions: HashMap<String, String>,
 }
@@ -71,6 +73,11 @@ pub(crate) fn type_of_field(name: &str, field: &syn::Member, function: &Ident) -
 /// The signature of a function without the attribute that another sees.
 pub(crate) fn signature_of(name: &str, function: &Ident) -> Option<syn::Signature> {
     syn::parse_str(&seen(name, function, |scope| &scope.signatures)?).ok()
+}
+
+/// Whether there is an `impl Clone` for a type of this name in the file of a span.
+pub(crate) fn says_how_to_clone(ty: &str, span: Span) -> bool {
+    with_file(span, |file| file.scopes.iter().any(|scope| scope.clones.contains(ty))).unwrap_or(false)
 }
 
 /// Whether a trait of the file of a span asks for a trait of floats. Two of one name have to agree.
@@ -232,6 +239,11 @@ impl Reader {
                 }
                 syn::Item::Impl(block) => {
                     scope.items.insert(block.self_ty.to_token_stream().to_string());
+                    if let (Some((path, _)), Some(ty)) = (&block.trait_, last_name(&block.self_ty))
+                        && path.segments.last().is_some_and(|s| s.ident == "Clone")
+                    {
+                        scope.clones.insert(ty);
+                    }
                     for item in &block.items {
                         if let syn::ImplItem::Fn(f) = item {
                             scope.items.insert(f.sig.ident.to_string());

@@ -94,7 +94,7 @@ impl Lower<'_> {
     }
 
     /// A method or unary operator of a value: that of the type, or else that of references to it.
-    fn method_of(&mut self, receiver: &Val, name: &str, span: Span) -> Option<Rc<Closure>> {
+    pub(super) fn method_of(&mut self, receiver: &Val, name: &str, span: Span) -> Option<Rc<Closure>> {
         let ty = self.type_name(receiver)?;
         ["", "&"]
             .iter()
@@ -408,7 +408,8 @@ impl Lower<'_> {
     }
 
     /// `receiver.method(..)`
-    pub(super) fn method_of_struct(&mut self, receiver: Val, e: &syn::ExprMethodCall) -> Val {
+    /// A method of a struct; `reached` is the receiver before references in it are followed.
+    pub(super) fn method_of_struct(&mut self, receiver: Val, reached: Val, e: &syn::ExprMethodCall) -> Val {
         if let Some(val) = self.factor_method(&receiver, e).or_else(|| self.lu_method(&receiver, e)) {
             return val;
         }
@@ -430,7 +431,17 @@ impl Lower<'_> {
             |p| matches!(p, syn::Pat::Type(p) if matches!(&*p.ty, syn::Type::Reference(r) if r.mutability.is_some())),
         );
         let place = &e.receiver;
-        let receiver = if changes { self.expr(&syn::parse_quote!(&mut #place)).0 } else { receiver };
+        let receiver = match reached {
+            _ if !changes => receiver,
+            _ if is_place(place) => self.expr(&syn::parse_quote!(&mut #place)).0,
+            // What a call gave is not called for again: the reference that it is, or a value of its own.
+            Val::RefMut(..) => reached,
+            reached if self.is_row_of_parts(&reached) => reached,
+            value => {
+                let value = self.own(value, true, "value");
+                Val::RefMut(self.new_var("value", true, value), Vec::new())
+            }
+        };
         let args = e.args.iter().enumerate().map(|(k, a)| self.argument(a, member.params.get(k + 1)));
         let args = std::iter::once(receiver).chain(args).collect();
         self.inline(&member, args)

@@ -125,6 +125,7 @@ impl Lower<'_> {
         let outer = self.expected.take();
         let (receiver, _) = self.expr(&e.receiver);
         self.expected = outer;
+        let reached = receiver.clone();
         let receiver = match receiver {
             Val::View(view) if self.rank(&view) == 0 => self.deref(Val::View(view)),
             Val::RefMut(..) if name == "into_iter" && e.args.is_empty() => match self.deref(receiver) {
@@ -212,7 +213,7 @@ impl Lower<'_> {
                     self.moved_rows(&receiver, e);
                     Val::unit()
                 }
-                ("clone" | "to_vec" | "to_owned", 0) => self.duplicate(receiver, "copy"),
+                ("clone" | "to_vec" | "to_owned", 0) => self.cloned(&receiver, e.method.span()),
                 ("map", 1) => self.mapped_rows(&receiver, e),
                 (name, _) if super::sorting::sorts(name) => self.sort(&receiver, e),
                 _ => match self.source(&receiver, e) {
@@ -220,8 +221,10 @@ impl Lower<'_> {
                     None => self.unknown_method(e),
                 },
             },
-            Val::Struct(..) | Val::Tuple(_) if name == "clone" && e.args.is_empty() => {
-                self.duplicate(receiver, "copy")
+            Val::Struct(..) | Val::Tuple(_)
+                if ["clone", "to_owned"].contains(&name.as_str()) && e.args.is_empty() =>
+            {
+                self.cloned(&receiver, e.method.span())
             }
             Val::Scalar(v)
                 if self.s.b.func.is_float(v)
@@ -281,7 +284,7 @@ impl Lower<'_> {
                 let result = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
                 self.integer_result(v, &name, Val::Scalar(result))
             }
-            Val::Struct(..) => self.method_of_struct(receiver, e),
+            Val::Struct(..) => self.method_of_struct(receiver, reached, e),
             Val::Vacant(_) => Val::Never,
             Val::Tuple(_) | Val::Unset | Val::Closure(_) | Val::RefMut(..) => self.foreign_call(e),
         }

@@ -303,6 +303,7 @@ impl Lower<'_> {
                     this.apply(&f, args)
                 })
             }
+            ("clone" | "cloned", []) if self.refuse_own_clone(&value, true, e.method.span()) => Val::Never,
             ("copied" | "cloned", []) => {
                 let value = self.item_by_value(value);
                 Val::Maybe(vec![Val::Scalar(some), value, error.clone()])

@@ -712,6 +712,9 @@ impl Lower<'_> {
             Dim::Dyn(n) => *n,
             Dim::Slice => return Val::Never,
         };
+        if self.refuse_own_clone(val, true, span) {
+            return Val::Never;
+        }
         let Some(row) = self.row_of(val) else {
             self.scalar(val.clone(), span);
             return Val::Never;

@@ -439,6 +439,9 @@ impl Lower<'_> {
         let arg = e.args.first();
         let made = match (name.as_str(), e.args.len()) {
             ("into_iter" | "iter" | "by_ref" | "fuse" | "clone", 0) => return Some(Val::Iter(a)),
+            ("cloned", 0) if self.clones_are_own(&a) => {
+                Iter::Map(a, self.callee(&syn::parse_quote!(|item| item.clone()))?)
+            }
             ("copied" | "cloned", 0) => Iter::Deref(a),
             ("enumerate", 0) => Iter::Enumerate(a),
             ("rev", 0) => Iter::Rev(a),
@@ -473,6 +476,39 @@ impl Lower<'_> {
         let val = self.expr(e).0;
         let val = self.own(val, true, "item");
         super::super::rows::lent_whole(val)
+    }
+
+    /// Whether items are of a type that says itself how it is cloned.
+    fn clones_are_own(&mut self, it: &Iter) -> bool {
+        let span = self.sig.ident.span();
+        let is_own = |name: &str| {
+            crate::functions::find(&format!("{name}::clone")).is_some()
+                || crate::file::says_how_to_clone(name, span)
+        };
+        fn holds(val: &Val, is_own: &dyn Fn(&str) -> bool) -> bool {
+            let itself = match val {
+                Val::Struct(fields, _) => {
+                    fields.path.segments.last().is_some_and(|s| is_own(&s.ident.to_string()))
+                }
+                _ => false,
+            };
+            itself || val.parts().is_some_and(|list| list.iter().any(|part| holds(part, is_own)))
+        }
+        match it {
+            Iter::Columns { parts, .. } => holds(parts, &is_own),
+            Iter::Once(val) | Iter::Repeat(val) => holds(val, &is_own),
+            Iter::Map(a, _)
+            | Iter::Deref(a)
+            | Iter::Enumerate(a)
+            | Iter::Rev(a)
+            | Iter::Skip(a, _)
+            | Iter::Take(a, _)
+            | Iter::StepBy(a, _)
+            | Iter::Filter(a, _)
+            | Iter::Cycle(a) => self.clones_are_own(a),
+            Iter::Zip(a, b) | Iter::Chain(a, b) => self.clones_are_own(a) || self.clones_are_own(b),
+            _ => false,
+        }
     }
 
     /// `std::iter::once(x)`, `repeat(x)`, `zip(a, b)`.
