@@ -70,6 +70,11 @@ pub(crate) fn type_of_field(name: &str, field: &syn::Member, function: &Ident) -
     fields.find(|(member, _)| member == field).map(|(_, f)| f.ty.clone())
 }
 
+/// The definition of a struct that does not derive `Differentiable`, as a function sees it.
+pub(crate) fn text_of_struct(name: &str, function: &Ident) -> Option<String> {
+    seen(name, function, |scope| &scope.others)
+}
+
 /// The signature of a function without the attribute that another sees.
 pub(crate) fn signature_of(name: &str, function: &Ident) -> Option<syn::Signature> {
     syn::parse_str(&seen(name, function, |scope| &scope.signatures)?).ok()

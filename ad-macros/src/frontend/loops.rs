@@ -342,8 +342,10 @@ impl Lower<'_> {
             this.s.b.current().args.insert(0, i);
             body(this, i)
         };
+        self.rounds += 1;
         let carried = self.carried(&mut round);
         if carried.slots.iter().any(|s| self.is_exit_flag(s.var)) {
+            self.rounds -= 1;
             return self.counted_while(spec, body);
         }
         let inits = self.inits(&carried);
@@ -357,6 +359,7 @@ impl Lower<'_> {
         }
         let RangeSpec { lo, hi, inclusive, rev, step, flipped } = spec.clone();
         let l = ForLoop { lo, hi, inclusive, rev, step, flipped, inits, body };
+        self.rounds -= 1;
         self.after(&carried, InstKind::For(l));
         Flow::Falls
     }
@@ -646,6 +649,7 @@ impl Lower<'_> {
         test: &mut dyn FnMut(&mut Self) -> Value,
         round: &mut dyn FnMut(&mut Self) -> Flow,
     ) -> Flow {
+        self.rounds += 1;
         let carried = self.carried(round);
         let inits = self.inits(&carried);
         let before: Vec<Val> = self.s.vars.iter().map(|v| v.val.clone()).collect();
@@ -680,6 +684,7 @@ impl Lower<'_> {
         for (var, old) in self.s.vars.iter_mut().zip(&before) {
             var.val = old.clone();
         }
+        self.rounds -= 1;
         let flow = self.flow_after(&carried);
         self.after(&carried, InstKind::While { inits, cond_block, body });
         flow

@@ -166,6 +166,8 @@ pub(super) struct Lower<'a> {
     pub(super) no_exits: bool,
     /// How many closures the code that is lowered is in.
     pub(super) depth: usize,
+    /// How many loops the code that is lowered is in.
+    pub(super) rounds: usize,
     /// How many trials are under way.
     pub(super) trials: usize,
     /// Which they are: one of them that comes again calls itself.
@@ -261,6 +263,7 @@ fn attempt(
         refutable: false,
         no_exits: false,
         depth: 0,
+        rounds: 0,
         trials: 0,
         inlined: Vec::new(),
         written: HashMap::default(),

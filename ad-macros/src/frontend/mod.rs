@@ -17,6 +17,7 @@
 pub(crate) mod arrays;
 mod built;
 mod calls;
+mod cells;
 mod clones;
 mod closures;
 mod control;

@@ -233,6 +233,7 @@ impl Fill<'_, '_> {
                     match self.lower.lookup(&ident.to_string()) {
                         Some(var) => {
                             let mut val = self.lower.s.vars[var].val.clone();
+                            self.refuse_cells(&list, at, &val);
                             while let Val::RefMut(to, path) = &val {
                                 val = super::loops::part(&mut self.lower.s.vars[*to].val, path).clone();
                             }
@@ -268,6 +269,16 @@ impl Fill<'_, '_> {
             }
         }
         out
+    }
+
+    fn refuse_cells(&mut self, list: &[TokenTree], at: usize, val: &Val) {
+        if let (false, Some(name)) = (self.quiet, self.lower.cell_changed(list, at, val)) {
+            self.refuse(
+                list[at].span(),
+                format!("the macro does not see whether this changes the `{name}`, and goes through the loop twice"),
+                "let a function of its own collect what it gives into a vector, and call that in front of the loop",
+            );
+        }
     }
 
     /// The method of a matrix that stands behind it, if it is another one of the rows in which the macro keeps it.

@@ -82,6 +82,7 @@ mod closures;
 mod control;
 mod copies;
 mod data;
+mod effects;
 mod functions;
 mod helpers;
 mod indices;
