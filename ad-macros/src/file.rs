@@ -19,6 +19,23 @@ static FILES: LazyLock<Mutex<HashMap<PathBuf, File>>> = LazyLock::new(Mutex::def
 struct File {
     scopes: Vec<Scope>,
     placed: Vec<Placed>,
+    own: HashSet<Own>,
+}
+
+/// What a file defines or imports, in any scope of it, that may be called like something that the macro knows.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Own {
+    Function(String),
+    Module(String),
+    Macro(String),
+    /// A method that a trait has for something else than a type of the file: `impl Norm for [f64]`. Whether that is a slice,
+    /// whose own methods hide it.
+    Method(String, bool),
+}
+
+/// Whether the file of a span defines this.
+pub(crate) fn defines(own: &Own, span: Span) -> bool {
+    with_file(span, |file| file.own.contains(own)).unwrap_or(false)
 }
 
 /// Where a function with the attribute stands.
@@ -300,7 +317,35 @@ impl Reader {
 }
 
 impl<'ast> Visit<'ast> for Reader {
+    fn visit_item_macro(&mut self, defined: &'ast syn::ItemMacro) {
+        self.read.own.extend(defined.ident.iter().map(|name| Own::Macro(name.to_string())));
+    }
+
+    fn visit_item_use(&mut self, import: &'ast syn::ItemUse) {
+        // What other names stand for is their own file's business, but for that they are no ones of the standard library.
+        let mut open = vec![&import.tree];
+        let known = ["std", "core", "alloc", "ad_runtime", "ndarray", "nalgebra"];
+        if matches!(&import.tree, syn::UseTree::Path(p) if known.iter().any(|name| p.ident == name)) {
+            return;
+        }
+        while let Some(tree) = open.pop() {
+            match tree {
+                syn::UseTree::Path(p) if known.iter().any(|name| p.ident == name) => {}
+                syn::UseTree::Path(p) => open.push(&p.tree),
+                syn::UseTree::Group(g) => open.extend(&g.items),
+                syn::UseTree::Name(syn::UseName { ident: name, .. })
+                | syn::UseTree::Rename(syn::UseRename { rename: name, .. }) => {
+                    let name = name.to_string();
+                    self.read.own.extend([Own::Function(name.clone()), Own::Module(name.clone())]);
+                    self.read.own.insert(Own::Macro(name));
+                }
+                syn::UseTree::Glob(_) => {}
+            }
+        }
+    }
+
     fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
+        self.read.own.insert(Own::Module(module.ident.to_string()));
         if let Some((_, items)) = &module.content {
             // `use super::*` and `use super::Matrix`.
             let inherits = items.iter().any(|item| {
@@ -312,6 +357,7 @@ impl<'ast> Visit<'ast> for Reader {
     }
 
     fn visit_item_fn(&mut self, f: &'ast syn::ItemFn) {
+        self.read.own.insert(Own::Function(f.sig.ident.to_string()));
         if f.attrs.iter().any(crate::below::is_ours) {
             self.read.placed.push(Placed { text: plain_text(&f.sig, &f.block), header: None });
         }
@@ -324,6 +370,32 @@ impl<'ast> Visit<'ast> for Reader {
             (bare.attrs, bare.items) = (Vec::new(), Vec::new());
             bare.to_token_stream().to_string()
         };
+        let mut of = &*block.self_ty;
+        while let syn::Type::Reference(r) = of {
+            of = &r.elem;
+        }
+        let is_array = |name: &Ident| {
+            let name = name.to_string();
+            ["Vec", "Box", "Array", "Vector", "DVector", "SVector", "Matrix"]
+                .iter()
+                .any(|k| name.starts_with(k))
+        };
+        let is_alias =
+            |name: &Ident| self.open.iter().any(|scope| scope.aliases.contains_key(&name.to_string()));
+        let is_ours = match (of, last_name(of)) {
+            (syn::Type::Path(p), Some(_)) => p.path.segments.last().is_some_and(|s| {
+                let is_param = block.generics.type_params().any(|t| t.ident == s.ident);
+                let is_declared = self.open.iter().any(|scope| scope.items.contains(&s.ident.to_string()));
+                !is_param && !is_alias(&s.ident) && (is_declared || !is_array(&s.ident))
+            }),
+            _ => false,
+        };
+        let methods = block.items.iter().filter_map(|item| match item {
+            syn::ImplItem::Fn(f) if block.trait_.is_some() && !is_ours => Some(f.sig.ident.to_string()),
+            _ => None,
+        });
+        let is_slice = matches!(of, syn::Type::Slice(_));
+        self.read.own.extend(methods.map(|name| Own::Method(name, is_slice)));
         for item in &block.items {
             if let syn::ImplItem::Fn(f) = item
                 && f.attrs.iter().any(crate::below::is_ours)
@@ -332,6 +404,16 @@ impl<'ast> Visit<'ast> for Reader {
             }
         }
         syn::visit::visit_item_impl(self, block);
+    }
+
+    fn visit_item_trait(&mut self, declared: &'ast syn::ItemTrait) {
+        // What has those with a body, the blocks do not tell by name.
+        let given = declared.items.iter().filter_map(|item| match item {
+            syn::TraitItem::Fn(f) if f.default.is_some() => Some(f.sig.ident.to_string()),
+            _ => None,
+        });
+        self.read.own.extend(given.map(|name| Own::Method(name, true)));
+        syn::visit::visit_item_trait(self, declared);
     }
 
     fn visit_block(&mut self, block: &'ast syn::Block) {

@@ -37,6 +37,13 @@ pub(crate) fn find(name: &str) -> Option<Known> {
     FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
 }
 
+/// The texts of the functions of this name, of methods of this name, and of the members of a type of this name.
+pub(crate) fn texts_of(name: &str) -> Vec<String> {
+    let functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_of = |key: &str| key.trim_start_matches('&').split("::").any(|part| part == name);
+    functions.iter().filter(|(key, _)| is_of(key)).map(|(_, known)| known.text.clone()).collect()
+}
+
 /// The methods of this name, by the name of their type: those kept last first.
 pub(crate) fn methods(name: &str) -> Vec<(String, Known)> {
     let functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -337,7 +337,9 @@ impl Lower<'_> {
                 Some(self.taken(&pointee(a), c.span()))
             }
             (Some("mem"), "replace", [a, b]) => Some(self.replaced(a, b)),
-            (None | Some("ad_runtime"), "constant", [a]) => {
+            (None | Some("ad_runtime"), "constant", [a])
+                if module.is_some() || !self.is_own_function("constant") =>
+            {
                 let val = self.expr(a).0;
                 let val = self.deref(val);
                 let v = self.scalar(val, a.span())?;
@@ -361,6 +363,12 @@ impl Lower<'_> {
             }
             _ => None,
         }
+    }
+
+    /// Whether the file has a function of this name, or imports one from elsewhere.
+    fn is_own_function(&self, name: &str) -> bool {
+        let own = crate::file::Own::Function(name.to_string());
+        crate::file::defines(&own, self.sig.ident.span())
     }
 
     /// The same number, without derivatives.

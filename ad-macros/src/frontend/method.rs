@@ -22,7 +22,65 @@ pub(super) const TESTS: [&str; 8] = [
     "is_zero",
 ];
 
+/// Methods of slices: a method of a trait for slices that is called so is hidden by them.
+const OF_SLICES: [&str; 38] = [
+    "len",
+    "is_empty",
+    "first",
+    "last",
+    "get",
+    "iter",
+    "iter_mut",
+    "swap",
+    "reverse",
+    "windows",
+    "chunks",
+    "chunks_mut",
+    "chunks_exact",
+    "rchunks",
+    "split_at",
+    "split_at_mut",
+    "split_first",
+    "split_last",
+    "first_mut",
+    "last_mut",
+    "get_mut",
+    "split",
+    "contains",
+    "starts_with",
+    "ends_with",
+    "sort",
+    "sort_by",
+    "sort_by_key",
+    "sort_unstable",
+    "sort_unstable_by",
+    "rotate_left",
+    "rotate_right",
+    "fill",
+    "copy_from_slice",
+    "clone_from_slice",
+    "to_vec",
+    "repeat",
+    "concat",
+];
+
 impl Lower<'_> {
+    /// Refuses a method of an array that a trait of the file declares: what the library has of that name may not be meant.
+    fn is_of_an_own_trait(&mut self, e: &syn::ExprMethodCall) -> bool {
+        use crate::file::{Own, defines};
+        let (name, at) = (e.method.to_string(), self.sig.ident.span());
+        let of_slices = !OF_SLICES.contains(&name.as_str()) && defines(&Own::Method(name.clone(), true), at);
+        if !of_slices && !defines(&Own::Method(name.clone(), false), at) {
+            return false;
+        }
+        self.error(
+            e.method.span(),
+            format!("`{name}` may be the method of a trait of this file, which the macro does not look into"),
+            "call a `#[differentiable]` function instead, or give the trait's method another name",
+        );
+        true
+    }
+
     pub(super) fn method_call(&mut self, e: &syn::ExprMethodCall) -> Val {
         let name = e.method.to_string();
         if super::opaque::changes(&name) {
@@ -108,6 +166,15 @@ impl Lower<'_> {
             let (to, from) = (&e.receiver, super::calls::reached(from));
             return self.expr(&syn::parse_quote!(#to = (#from).clone())).0;
         }
+        let named = match &*e.receiver {
+            syn::Expr::Path(p) => p.path.get_ident().and_then(|i| self.lookup(&i.to_string())),
+            _ => None,
+        };
+        if named.is_some_and(|var| matches!(self.s.vars[var].val, Val::View(_) | Val::Columns(_)))
+            && self.is_of_an_own_trait(e)
+        {
+            return Val::Never;
+        }
         if let Some(val) = self.vector_method(e) {
             return val;
         }
@@ -137,6 +204,9 @@ impl Lower<'_> {
             Val::RefMut(..) => self.deref(receiver),
             other => other,
         };
+        if matches!(receiver, Val::View(_) | Val::Columns(_)) && self.is_of_an_own_trait(e) {
+            return Val::Never;
+        }
         match receiver {
             Val::Never => Val::Never,
             Val::Spent => {

@@ -7,6 +7,7 @@
 //! - [`closures`], [`members`], [`patterns`], [`options`], [`slices`], [`shifts`], [`sorting`], [`vectors`]: what people write numbers in;
 //! - [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
 //! - [`generic`]: what stands for constants and functions of generic floats;
+//! - [`names`]: items of blocks that are called like something outside of them;
 //! - [`written`]: functions that are written out where they are called;
 //! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`built`]: other data that changes; [`handed`]: arguments for such code that are data; [`custom`]: functions whose derivatives the user gives;
 //! - [`infer`]: which float each float is; [`leaks`]: that no derivative gets lost on the way.
@@ -39,6 +40,7 @@ mod lower;
 mod matches;
 mod members;
 mod method;
+mod names;
 mod opaque;
 mod options;
 mod patterns;
@@ -75,7 +77,13 @@ pub(crate) fn lower(item: &syn::ItemFn, options: &Options, diagnostics: &mut Dia
     let sig = signature::read(item, options, diagnostics)?;
     let (func, assumptions) = match &options.partials {
         Some(partials) => (custom::function(&sig, partials, diagnostics)?, Vec::new()),
-        None => lower::function(&sig, &item.block, diagnostics),
+        None => {
+            let mut item = item.clone();
+            let code = quote::ToTokens::to_token_stream(&item.block);
+            names::refuse_own(code, sig.ident.span(), diagnostics);
+            names::apart(&mut item, &sig.ident.to_string(), false, diagnostics);
+            lower::function(&sig, &item.block, diagnostics)
+        }
     };
     if !diagnostics.is_empty() {
         return None;

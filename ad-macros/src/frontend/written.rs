@@ -76,7 +76,17 @@ impl Lower<'_> {
         if let (Some(closure), true) = (self.written.get(&key), lengths.is_empty()) {
             return Some(closure.clone());
         }
-        let item = with_types(&item, &types)?;
+        if let Some(param) = super::names::captured(&item, &self.sig.generics) {
+            self.error(
+                span,
+                format!("`{name}` is written out here, and `{param}` in it is no parameter of this function"),
+                format!("give the parameter `{param}` of this function another name"),
+            );
+            return None;
+        }
+        let mut item = with_types(&item, &types)?;
+        super::names::refuse_own(item.block.to_token_stream(), self.sig.ident.span(), self.diagnostics);
+        super::names::apart(&mut item, name, true, self.diagnostics);
         let mut block = (*item.block).clone();
         if !self.own_items(name, &mut block, span) {
             return None;
@@ -559,7 +569,7 @@ fn exchanged(tokens: TokenStream, names: &HashMap<String, TokenStream>, types: b
 }
 
 /// Whether the name at `i` is a field, method or associated item: `v.n`, `Self::N`.
-fn is_member(list: &[TokenTree], i: usize) -> bool {
+pub(super) fn is_member(list: &[TokenTree], i: usize) -> bool {
     let punct = |back: usize, c: char| {
         let before = i.checked_sub(back).and_then(|k| list.get(k));
         before.is_some_and(|t| matches!(t, TokenTree::Punct(p) if p.as_char() == c))
@@ -576,6 +586,8 @@ struct FindsItems {
 
 impl syn::visit::Visit<'_> for FindsItems {
     fn visit_item(&mut self, item: &syn::Item) {
+        // Those in functions are moved as well.
+        syn::visit::visit_item(self, item);
         match item {
             syn::Item::Const(c) => self.names.push(c.ident.to_string()),
             syn::Item::Static(s) => self.names.push(s.ident.to_string()),
