@@ -26,6 +26,8 @@ struct File {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Own {
     Function(String),
+    /// What another module declares, if it is imported by its name.
+    Import(String),
     Module(String),
     Macro(String),
     /// A method that a trait has for something else than a type of the file: `impl Norm for [f64]`. Whether that is a slice,
@@ -127,6 +129,16 @@ pub(crate) fn is_float_trait(name: &Ident, is_known: impl Fn(&str) -> bool) -> b
 /// The structs deriving `Differentiable` beside an item, above it or below.
 pub(crate) fn structs_beside(item: &syn::ItemStruct) -> HashMap<String, String> {
     beside(&item.ident.to_string(), item.ident.span(), |scope| &scope.structs).unwrap_or_default()
+}
+
+/// Whether a function sees one that is imported by its name, and none of that name under `#[differentiable]` beside it.
+pub(crate) fn is_imported(name: &str, function: &Ident) -> bool {
+    let item = function.to_string();
+    let found = with_file(function.span(), |file| {
+        let mut scopes = file.scopes.iter().filter(|s| s.items.contains(&item));
+        file.own.contains(&Own::Import(name.to_string())) && scopes.all(|s| !s.functions.contains_key(name))
+    });
+    found.unwrap_or(false)
 }
 
 /// The functions under `#[differentiable]` beside one, above it or below.
@@ -337,7 +349,7 @@ impl<'ast> Visit<'ast> for Reader {
                 | syn::UseTree::Rename(syn::UseRename { rename: name, .. }) => {
                     let name = name.to_string();
                     self.read.own.extend([Own::Function(name.clone()), Own::Module(name.clone())]);
-                    self.read.own.insert(Own::Macro(name));
+                    self.read.own.extend([Own::Import(name.clone()), Own::Macro(name)]);
                 }
                 syn::UseTree::Glob(_) => {}
             }

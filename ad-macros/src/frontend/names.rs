@@ -308,7 +308,9 @@ impl Renames<'_> {
 
 /// An import under other names.
 fn imported_as(tree: &mut syn::UseTree, names: &HashMap<String, String>) {
-    let other = |name: &Ident| names.get(&name.to_string()).map(|new| Ident::new(new, name.span()));
+    let other = |name: &Ident| {
+        names.get(&name.to_string()).map(|new| Ident::new(new, Span::call_site().located_at(name.span())))
+    };
     match tree {
         syn::UseTree::Path(p) => imported_as(&mut p.tree, names),
         syn::UseTree::Group(g) => g.items.iter_mut().for_each(|tree| imported_as(tree, names)),
@@ -341,7 +343,8 @@ fn with_names(tokens: TokenStream, names: &HashMap<String, String>) -> TokenStre
                 if !is_member(&list, i)
                     && let Some(new) = names.get(&ident.to_string()) =>
             {
-                let new = Ident::new(new, ident.span());
+                // No name that the user gave: lints on names do not look at it.
+                let new = Ident::new(new, Span::call_site().located_at(ident.span()));
                 out.extend(quote!(#new));
             }
             TokenTree::Group(group) => {

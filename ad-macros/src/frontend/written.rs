@@ -33,6 +33,14 @@ impl Lower<'_> {
         span: Span,
     ) -> Val {
         let name = callee.path.segments.last().map(|s| s.ident.to_string()).unwrap_or_default();
+        if crate::file::is_imported(&name, &self.sig.ident) {
+            self.error(
+                span,
+                format!("`{name}` is written out where it is called, and stands in another module"),
+                "move it into the module of its caller, or give it one float as its result and call it by its path",
+            );
+            return Val::Never;
+        }
         match self.closure_of(&name, known, &args, Some(&callee.path), span) {
             Some(closure) => self.inline(&closure, args),
             None => Val::Never,

@@ -88,6 +88,7 @@ mod helpers;
 mod indices;
 mod iterators;
 mod methods;
+mod names;
 mod parts;
 mod passing;
 mod results;
