@@ -65,6 +65,11 @@ impl Lower<'_> {
             syn::Pat::Paren(p) => self.bind_pattern(&p.pat, val, copy),
             syn::Pat::Type(t) => {
                 let val = self.typed(val, &t.ty);
+                // Of `mut self` too: a row that is no reference is a copy.
+                let val = match &*t.ty {
+                    syn::Type::Path(_) | syn::Type::Array(_) => super::rows::lent_by_value(val),
+                    _ => val,
+                };
                 let tells = match &*t.ty {
                     syn::Type::Path(p) => crate::structs::instance(&p.path).is_some(),
                     syn::Type::Array(_) => true,

@@ -148,7 +148,7 @@ pub(super) fn by_value(val: Val) -> Val {
 }
 
 /// A struct or tuple in a row, which is read: the arrays in it are copied with it.
-fn lent_by_value(val: Val) -> Val {
+pub(super) fn lent_by_value(val: Val) -> Val {
     match val {
         Val::View(view) if view.lent => Val::View(View { by_ref: false, ..view }),
         Val::Struct(..) | Val::Tuple(_) => {

@@ -124,6 +124,11 @@ fn fields_of_rows() {
                 a[0] * a[1]
             })
             .sum();
+        fn stretched(mut b: Spring, by: f64) -> f64 {
+            b.at[0] = by;
+            b.at[0] * b.at[1]
+        }
+        s += springs.iter().map(|b| stretched(*b, x[3]) * b.k).sum::<f64>();
         let r = &springs[1];
         let mut z = r.at;
         z[1] = 2.0;
