@@ -1,5 +1,5 @@
 //! Data that changes behind a shared reference: cells, locks, atomics. What a loop computes with them is not computed again in the
-//! way back through it, so code in loops may only read them.
+//! way back through it, so code in loops may change them in statements only, and not see them.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -10,9 +10,6 @@ use super::value::Val;
 /// Types of std that change behind a shared reference.
 const CELLS: [&str; 8] =
     ["Cell", "RefCell", "OnceCell", "UnsafeCell", "Mutex", "RwLock", "OnceLock", "LazyCell"];
-
-/// Methods of these that change nothing.
-const READS: [&str; 3] = ["get", "borrow", "load"];
 
 impl Lower<'_> {
     /// The name of the type, if what is used at this place in code of a loop may change behind a shared reference.
@@ -29,14 +26,9 @@ impl Lower<'_> {
         while is_dot(end) && list.get(end + 1).is_some() && !is_call(end + 2) {
             end += 2;
         }
-        let reads = match (is_dot(end), list.get(end + 1)) {
-            (true, Some(TokenTree::Ident(method))) => READS.iter().any(|read| method == read),
-            // A field that is copied, not one that is borrowed.
-            _ => {
-                let borrowed = at > 0 && matches!(&list[at - 1], TokenTree::Punct(p) if p.as_char() == '&');
-                end > at + 1 && !borrowed
-            }
-        };
+        // A field that is copied is no call, and none that is borrowed. What only reads may see another value the second time.
+        let borrowed = at > 0 && matches!(&list[at - 1], TokenTree::Punct(p) if p.as_char() == '&');
+        let reads = !is_dot(end) && end > at + 1 && !borrowed;
         (!reads).then_some(name)
     }
 

@@ -31,6 +31,9 @@ impl Lower<'_> {
 
     /// Refuses copies of values whose own `clone` says something else: `deeply`, wherever they are in a value.
     pub(super) fn refuse_own_clone(&mut self, val: &Val, deeply: bool, span: Span) -> bool {
+        if let Val::Columns(rows) = val {
+            return self.refuse_own_clone(rows, deeply, span);
+        }
         if let Val::Struct(fields, _) = val
             && let Some(name) = fields.path.segments.last().map(|s| s.ident.to_string())
         {

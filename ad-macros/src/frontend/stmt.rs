@@ -201,13 +201,28 @@ impl Lower<'_> {
                         format!("`{}` may change a variable that the macro does not look into", call.method),
                         "change it before the function is called and pass the result in, or use a local array and index it",
                     );
-                } else if let Some(found) = self.verbatim_operands(call.to_token_stream(), call.span()) {
+                } else if let Some(found) = self.effect_operands(call.to_token_stream(), call.span()) {
                     self.s.b.effect(InstKind::Effect(found.verbatim, found.args));
                 }
                 Flow::Falls
             }
+            // What it computes nobody sees: it runs once.
+            syn::Expr::Call(call)
+                if self.rounds > 0
+                    && !self.is_inlined(call)
+                    && !self.is_passive(call.to_token_stream())
+                    && !call
+                        .args
+                        .iter()
+                        .any(|a| matches!(a, syn::Expr::Reference(r) if r.mutability.is_some())) =>
+            {
+                let rounds = std::mem::take(&mut self.rounds);
+                let flow = self.expr(e).1;
+                self.rounds = rounds;
+                flow
+            }
             syn::Expr::Call(call) if !self.is_inlined(call) && self.is_passive(call.to_token_stream()) => {
-                if let Some(found) = self.verbatim_operands(call.to_token_stream(), call.span()) {
+                if let Some(found) = self.effect_operands(call.to_token_stream(), call.span()) {
                     self.s.b.effect(InstKind::Effect(found.verbatim, found.args));
                 }
                 Flow::Falls

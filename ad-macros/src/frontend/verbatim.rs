@@ -38,6 +38,14 @@ impl Lower<'_> {
         self.find_operands(tokens, span, false)
     }
 
+    /// As [`Lower::verbatim_operands`] of a statement without value: it runs once, and may change cells.
+    pub(super) fn effect_operands(&mut self, tokens: TokenStream, span: Span) -> Option<Found> {
+        let rounds = std::mem::take(&mut self.rounds);
+        let found = self.verbatim_operands(tokens, span);
+        self.rounds = rounds;
+        found
+    }
+
     /// Whether code could be passed through: nothing active is in it, and nothing that exists only while lowering.
     pub(super) fn is_passive(&mut self, tokens: TokenStream) -> bool {
         self.find_operands(tokens, Span::call_site(), true).is_some_and(|found| !found.tainted)
@@ -120,7 +128,7 @@ impl Lower<'_> {
             "eprint",
         ];
         let span = syn::spanned::Spanned::span(&mac.path);
-        let Some(found) = self.verbatim_operands(quote!(#mac), span) else { return Flow::Falls };
+        let Some(found) = self.effect_operands(quote!(#mac), span) else { return Flow::Falls };
         if is_exit(mac) {
             self.s.b.effect(InstKind::Effect(found.verbatim, found.args));
             self.s.b.current().diverges = true;
@@ -275,7 +283,7 @@ impl Fill<'_, '_> {
         if let (false, Some(name)) = (self.quiet, self.lower.cell_changed(list, at, val)) {
             self.refuse(
                 list[at].span(),
-                format!("the macro does not see whether this changes the `{name}`, and goes through the loop twice"),
+                format!("the `{name}` in this may change, and the way back through the loop would see another value"),
                 "let a function of its own collect what it gives into a vector, and call that in front of the loop",
             );
         }

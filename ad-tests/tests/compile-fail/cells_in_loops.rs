@@ -37,14 +37,4 @@ fn by_a_method(x: &[f64], random: &Random) -> f64 {
     s
 }
 
-/// Reading is no change.
-#[differentiable(wrt(x))]
-fn read(x: &[f64], c: &Cell<usize>) -> f64 {
-    let (mut s, first) = (1.0, tick(c));
-    for v in x {
-        s = s * x[c.get()] + v * x[first];
-    }
-    s
-}
-
 fn main() {}

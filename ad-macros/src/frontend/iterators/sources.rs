@@ -490,6 +490,7 @@ impl Lower<'_> {
                 Val::Struct(fields, _) => {
                     fields.path.segments.last().is_some_and(|s| is_own(&s.ident.to_string()))
                 }
+                Val::Columns(rows) => holds(rows, is_own),
                 _ => false,
             };
             itself || val.parts().is_some_and(|list| list.iter().any(|part| holds(part, is_own)))
