@@ -7,8 +7,8 @@ static S: f64 = 2.0;
 const N: usize = 2;
 
 mod other {
-    pub const L: f64 = 5.0;
-    pub const SCALE: f64 = 0.5;
+    pub(super) const L: f64 = 5.0;
+    pub(super) const SCALE: f64 = 0.5;
 }
 
 const L: f64 = 50.0;
