@@ -148,7 +148,7 @@ fn count(tokens: &TokenStream, found: &mut HashMap<String, usize>) {
     for (i, token) in list.iter().enumerate() {
         match token {
             TokenTree::Ident(ident) if !is_member(&list, i) => {
-                *found.entry(ident.to_string()).or_default() += 1
+                *found.entry(ident.to_string()).or_default() += 1;
             }
             TokenTree::Group(group) => count(&group.stream(), found),
             _ => {}
