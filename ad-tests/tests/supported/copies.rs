@@ -1,4 +1,6 @@
 //! What Rust copies where it is bound by value: neither side sees what is done to the other.
+// Copies that nobody reads are part of it.
+#![allow(unused_assignments)]
 
 use ad_runtime::differentiable;
 use nalgebra::Vector2;
