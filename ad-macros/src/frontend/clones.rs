@@ -2,8 +2,16 @@
 
 use proc_macro2::Span;
 
+use super::iterators::Iter;
 use super::lower::Lower;
 use super::value::Val;
+
+/// An `impl Clone`.
+enum Own {
+    /// The macro has its code.
+    Seen,
+    Unseen,
+}
 
 impl Lower<'_> {
     /// `val.clone()`
@@ -37,9 +45,8 @@ impl Lower<'_> {
         if let Val::Struct(fields, _) = val
             && let Some(name) = fields.path.segments.last().map(|s| s.ident.to_string())
         {
-            let is_known = crate::functions::find(&format!("{name}::clone")).is_some()
-                || self.written.contains_key(&format!("{name}::clone"));
-            if is_known {
+            let own = self.own_clone(&name);
+            if let Some(Own::Seen) = own {
                 self.error(
                     span,
                     format!("`{name}` says itself how it is cloned, which the macro follows only where a single value is"),
@@ -47,7 +54,7 @@ impl Lower<'_> {
                 );
                 return true;
             }
-            if crate::file::says_how_to_clone(&name, self.sig.ident.span()) {
+            if let Some(Own::Unseen) = own {
                 self.error(
                     span,
                     format!("the macro does not see how a `{name}` is cloned: there is an `impl Clone` for it"),
@@ -58,5 +65,36 @@ impl Lower<'_> {
         }
         let parts = if deeply { val.parts().unwrap_or_default().to_vec() } else { Vec::new() };
         parts.iter().any(|part| self.refuse_own_clone(part, true, span))
+    }
+
+    /// Whether items are of a type that says itself how it is cloned, or have such in them.
+    pub(super) fn clones_are_own(&self, it: &Iter) -> bool {
+        match it {
+            Iter::Columns { parts, .. } => self.has_own_clone(parts),
+            Iter::Once(val) | Iter::Repeat(val) => self.has_own_clone(val),
+            Iter::Filter(a, _) => self.clones_are_own(a),
+            Iter::Zip(a, b) | Iter::Chain(a, b) => self.clones_are_own(a) || self.clones_are_own(b),
+            other => other.adapted().is_some_and(|a| self.clones_are_own(a)),
+        }
+    }
+
+    fn has_own_clone(&self, val: &Val) -> bool {
+        let itself = match val {
+            Val::Struct(fields, _) => {
+                fields.path.segments.last().is_some_and(|s| self.own_clone(&s.ident.to_string()).is_some())
+            }
+            Val::Columns(rows) => return self.has_own_clone(rows),
+            _ => false,
+        };
+        itself || val.parts().is_some_and(|list| list.iter().any(|part| self.has_own_clone(part)))
+    }
+
+    /// What is known of the `impl Clone` of a type, if it has one.
+    fn own_clone(&self, name: &str) -> Option<Own> {
+        let key = format!("{name}::clone");
+        if crate::functions::find(&key).is_some() || self.written.contains_key(&key) {
+            return Some(Own::Seen);
+        }
+        crate::file::says_how_to_clone(name, self.sig.ident.span()).then_some(Own::Unseen)
     }
 }

@@ -215,12 +215,21 @@ impl Lower<'_> {
             }
             Val::Iter(it) if name == "clone" && e.args.is_empty() => Val::Iter(it),
             Val::Iter(it) => {
+                // `by_ref`, `(&mut it).take(2)`: what is made runs the iterator that the variable holds.
+                let by_reference = matches!(reached, Val::RefMut(..));
                 if let Some(val) = self.adapter(&it, e) {
+                    if name == "by_ref" || by_reference {
+                        self.spend(&e.receiver);
+                    }
                     return val;
                 }
                 let here = std::mem::replace(&mut self.here, e.method.span());
                 let consumed = self.consume(&it, e);
                 self.here = here;
+                let counted = ["next", "nth"].contains(&name.as_str());
+                if super::iterators::STOP_ANYWHERE.contains(&name.as_str()) || by_reference && !counted {
+                    self.spend(&e.receiver);
+                }
                 match consumed {
                     Some(val) => val,
                     None => self.verbatim(

@@ -2,20 +2,21 @@
 //!
 //! - [`signature`]: parameters, activity, results; [`records`]: parameters that consist of parts;
 //! - [`lower`]: the state of lowering: variables and scopes; [`value`]: what they can be; [`join`]: what becomes of them where control flow joins;
-//! - [`stmt`], [`expr`], [`calls`], [`method`], [`place`], [`indexing`], [`rows`]: code that runs from top to bottom;
+//! - [`stmt`], [`assign`], [`expr`], [`calls`], [`method`], [`place`], [`indexing`], [`rows`]: code that runs from top to bottom; [`ownership`]: what of it copies what it names, [`clones`] what it says itself how to copy;
 //! - [`exits`], [`control`], [`matches`], [`loops`], [`homes`], [`iterators`]: code that does not;
 //! - [`closures`], [`members`], [`patterns`], [`options`], [`slices`], [`shifts`], [`sorting`], [`vectors`]: what people write numbers in;
 //! - [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
 //! - [`generic`]: what stands for constants and functions of generic floats;
 //! - [`names`]: items of blocks that are called like something outside of them;
 //! - [`written`]: functions that are written out where they are called;
-//! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`built`]: other data that changes; [`handed`]: arguments for such code that are data; [`custom`]: functions whose derivatives the user gives;
+//! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`built`]: other data that changes; [`handed`]: arguments for such code that are data; [`cells`]: data that changes behind shared references; [`custom`]: functions whose derivatives the user gives;
 //! - [`infer`]: which float each float is; [`leaks`]: that no derivative gets lost on the way.
 //!
 //! Rust's mutable variables become SSA here, `break`, `continue` and `return` become structured control flow, iterators
 //! become loops over indices, references and sub-slices become places in buffers: nothing of them is left in the IR.
 
 pub(crate) mod arrays;
+mod assign;
 mod built;
 mod calls;
 mod cells;
@@ -43,6 +44,7 @@ mod method;
 mod names;
 mod opaque;
 mod options;
+mod ownership;
 mod patterns;
 mod place;
 pub(crate) mod records;

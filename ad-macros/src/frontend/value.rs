@@ -221,6 +221,20 @@ impl Val {
             || self.parts().is_some_and(|list| list.iter().any(Val::holds_view))
     }
 
+    /// Whether something holds of a view in it.
+    pub(super) fn any_view(&self, holds: &dyn Fn(&View) -> bool) -> bool {
+        match self {
+            Val::View(view) => holds(view),
+            Val::Columns(inner) => inner.any_view(holds),
+            other => other.parts().is_some_and(|list| list.iter().any(|part| part.any_view(holds))),
+        }
+    }
+
+    /// Whether a buffer is its own, or that of a part of it.
+    pub(super) fn owns(&self, buffer: Buffer) -> bool {
+        self.any_view(&|v| v.buffer == buffer && !v.by_ref && !v.lent && v.prefix.is_empty())
+    }
+
     /// The unit value.
     pub(super) fn unit() -> Val {
         Val::Tuple(Vec::new())

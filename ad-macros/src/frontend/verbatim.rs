@@ -12,7 +12,7 @@ use crate::ir::{Buffer, InstKind, Op, Value, Verbatim};
 
 /// What is said where an iterator is used that a loop has run.
 pub(super) const SPENT: (&str, &str) = (
-    "a loop has run this iterator: what is left of it, the macro does not see",
+    "this iterator has been run before: what is left of it, the macro does not see",
     "make the iterator again, or run over a copy of it: `for v in it.clone()`",
 );
 

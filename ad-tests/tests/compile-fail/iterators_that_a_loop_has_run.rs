@@ -54,4 +54,29 @@ fn in_a_closure(x: &[f64]) -> f64 {
     s
 }
 
+#[differentiable]
+fn in_part(x: &[f64]) -> f64 {
+    let mut it = x.iter();
+    let a: f64 = it.by_ref().take(2).sum();
+    a * it.map(|v| v * v).sum::<f64>()
+}
+
+#[differentiable]
+fn by_reference(x: &[f64]) -> f64 {
+    let mut it = x.iter();
+    let mut s = 1.0;
+    for v in (&mut it).take(2) {
+        s *= v;
+    }
+    s * it.sum::<f64>()
+}
+
+#[differentiable]
+fn up_to_a_hit(x: &[f64]) -> f64 {
+    let mut it = x.iter();
+    let a = it.find(|v| **v > 1.0).unwrap();
+    let b = it.next().unwrap();
+    a * a * b
+}
+
 fn main() {}

@@ -54,4 +54,19 @@ fn lengths(a: &Array2<f64>) -> f64 {
     made.sum()
 }
 
+struct Part<'a> {
+    row: &'a mut [f64],
+}
+
+#[differentiable]
+fn structs(x: &[f64]) -> f64 {
+    let mut a = [x[0], x[1]];
+    let mut list = Vec::new();
+    list.push(Part { row: &mut a });
+    for part in list {
+        part.row[0] = x[1];
+    }
+    a[0] * a[1]
+}
+
 fn main() {}

@@ -303,3 +303,30 @@ fn imported_sources() {
     }
     check_slice!(X);
 }
+
+#[test]
+fn iterators_taken_item_by_item() {
+    {
+        #[differentiable]
+        fn f(x: &[f64]) -> f64 {
+            let mut it = x.iter().copied();
+            let (a, b) = (it.nth(0).unwrap(), it.nth(1).unwrap());
+            a * b * b + a * it.map(f64::sin).sum::<f64>()
+        }
+        check_slice!(vec![0.7, 1.3, 0.4, 0.9, 0.8]);
+    }
+    {
+        #[differentiable]
+        fn f(x: &[f64]) -> f64 {
+            fn two(it: &mut std::slice::Iter<'_, f64>) -> f64 {
+                it.next().unwrap() * it.next().unwrap()
+            }
+            let mut it = x.iter();
+            let a = two(&mut it);
+            let r = &mut it;
+            let b = r.next().unwrap() + r.nth(1).unwrap();
+            a * a * b + it.map(|v| v * v).sum::<f64>() * b
+        }
+        check_slice!(vec![0.7, 1.3, 0.4, 0.9, 0.8, 0.3, 1.1]);
+    }
+}

@@ -7,7 +7,7 @@
 //! rules for borrows see to it that nothing else touches the part meanwhile.
 //!
 //! No instruction may name a window: what needs a buffer gets a copy ([`Lower::without_window`]), and [`named`] finds
-//! what is left, which is refused what is left.
+//! what is left, which is refused.
 
 use std::rc::Rc;
 
@@ -15,7 +15,7 @@ use proc_macro2::Span;
 use rustc_hash::FxHashMap as HashMap;
 
 use crate::frontend::lower::Lower;
-use crate::frontend::value::{Val, View};
+use crate::frontend::value::{Fields, Val, View};
 use crate::ir::{Binding, Buffer, BufferData, Dim, Func, Op, Storage, Value};
 
 /// A part of an array that has a buffer's name.
@@ -215,6 +215,7 @@ impl Lower<'_> {
     pub(in super::super) fn refuse_kept(&mut self, val: &Val, span: Span) -> bool {
         let kept = match val {
             Val::View(view) => view.by_ref && self.rank(view) > 0 && self.is_window(view),
+            Val::Struct(fields, parts) if self.changes_by_reference(fields, parts) => true,
             Val::Columns(_) | Val::Ragged(_) => false,
             other => {
                 let parts = other.parts().unwrap_or_default().to_vec();
@@ -229,6 +230,35 @@ impl Lower<'_> {
             );
         }
         kept
+    }
+
+    /// Whether a struct has an array of the function's own behind a `&mut`, as far as its definition tells.
+    fn changes_by_reference(&self, fields: &Fields, parts: &[Val]) -> bool {
+        let of_own = |part: &Val| {
+            let Val::View(view) = part else { return false };
+            view.by_ref
+                && self.rank(view) > 0
+                && self.s.b.func.buffer(view.buffer).storage != Storage::Shared
+                && !self.is_window(view)
+        };
+        let name = fields.path.segments.last().map(|s| s.ident.to_string()).unwrap_or_default();
+        // Structs that derive `Differentiable` hold no references.
+        if !parts.iter().any(of_own) || crate::structs::find(&name).is_some() {
+            return false;
+        }
+        let text = crate::file::text_of_struct(&name, &self.sig.ident);
+        let Some(item) = text.and_then(|text| syn::parse_str::<syn::ItemStruct>(&text).ok()) else {
+            return true;
+        };
+        let changes = |name: &str| {
+            let mut all = item.fields.iter().enumerate();
+            let field = all.find(|(k, f)| match &f.ident {
+                Some(ident) => ident == name,
+                None => k.to_string() == name,
+            });
+            field.is_none_or(|(_, f)| matches!(&f.ty, syn::Type::Reference(r) if r.mutability.is_some()))
+        };
+        fields.names.iter().zip(parts).any(|(name, part)| of_own(part) && changes(name))
     }
 
     /// A view for what names buffers, to read it: a copy of what is in a window.

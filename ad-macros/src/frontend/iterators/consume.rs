@@ -104,21 +104,26 @@ impl Lower<'_> {
             ("nth", [k]) if it.indexed() && !self.has_effects(it) => {
                 let k = self.expr(k).0;
                 let k = self.scalar(k, e.span())?;
-                if it.endless() {
-                    let yes = self.s.b.boolean(true);
-                    let v = self.item(it, k);
-                    return Some(Val::Maybe(vec![Val::Scalar(yes), v, Val::Unset]));
-                }
-                let n = self.length(it);
                 let one = self.s.b.int("1");
                 let after = self.plus(k, one);
-                let inside = self.op(Op::Cmp(Cmp::Ge), &[n, after]);
-                self.guarded(inside, &mut |this| this.item(it, k))
+                let val = if it.endless() {
+                    let yes = self.s.b.boolean(true);
+                    let v = self.item(it, k);
+                    Val::Maybe(vec![Val::Scalar(yes), v, Val::Unset])
+                } else {
+                    let n = self.length(it);
+                    let inside = self.op(Op::Cmp(Cmp::Ge), &[n, after]);
+                    self.guarded(inside, &mut |this| this.item(it, k))
+                };
+                self.go_on_behind(it, &e.receiver, after);
+                val
             }
             ("nth", [k]) if it.indexed() => {
                 let k = self.expr(k).0;
                 let k = self.scalar(k, e.span())?;
-                self.searched_nth(it, k)
+                let val = self.searched_nth(it, k);
+                self.spend(&e.receiver);
+                val
             }
             ("reduce", [f]) => {
                 let f = self.callee(f)?;
@@ -288,7 +293,7 @@ impl Lower<'_> {
                 self.here,
                 format!("the macro does not see how values of `{name}` are added up"),
                 format!(
-                    "put `#[differentiable]` on `impl Sum for {name}`, above this function and in its module, and say what                      the sum is: `.sum::<{name}>()`; or `fold`"
+                    "put `#[differentiable]` on `impl Sum for {name}`, above this function and in its module, and say what the sum is: `.sum::<{name}>()`; or `fold`"
                 ),
             );
             return None;
@@ -495,20 +500,41 @@ impl Lower<'_> {
             let n = self.length(it);
             self.at(it, n, &mut |_| zero)
         };
-        if let syn::Expr::Path(p) = receiver
-            && let Some(var) = p.path.get_ident().and_then(|i| self.lookup(&i.to_string()))
-        {
-            let rest = match &**it {
-                Iter::Skip(a, n) => {
-                    let one = self.s.b.int("1");
-                    let n = self.plus(*n, one);
-                    Iter::Skip(a.clone(), n)
-                }
-                _ => Iter::Skip(it.clone(), self.s.b.int("1")),
-            };
-            self.s.vars[var].val = Val::Iter(Rc::new(rest));
-        }
+        let one = self.s.b.int("1");
+        self.go_on_behind(it, receiver, one);
         Some(val)
+    }
+
+    /// The variable that holds an iterator, where that is what an expression names or refers to.
+    fn iterator_variable(&self, e: &syn::Expr) -> Option<VarId> {
+        let syn::Expr::Path(p) = super::super::calls::reached(e) else { return None };
+        let mut var = p.path.get_ident().and_then(|i| self.lookup(&i.to_string()))?;
+        while let Val::RefMut(to, path) = &self.s.vars[var].val
+            && path.is_empty()
+        {
+            var = *to;
+        }
+        matches!(self.s.vars[var].val, Val::Iter(_)).then_some(var)
+    }
+
+    /// The next item of an iterator that a variable holds is one further behind.
+    fn go_on_behind(&mut self, it: &Rc<Iter>, receiver: &syn::Expr, gone: Value) {
+        let Some(var) = self.iterator_variable(receiver) else { return };
+        let rest = match &**it {
+            Iter::Skip(a, n) => {
+                let n = self.plus(*n, gone);
+                Iter::Skip(a.clone(), n)
+            }
+            _ => Iter::Skip(it.clone(), gone),
+        };
+        self.s.vars[var].val = Val::Iter(Rc::new(rest));
+    }
+
+    /// What is left of an iterator that a variable holds shows only in a run: whoever asks for it is told.
+    pub(in super::super) fn spend(&mut self, receiver: &syn::Expr) {
+        if let Some(var) = self.iterator_variable(receiver) {
+            self.s.vars[var].val = Val::Spent;
+        }
     }
 
     /// Runs until a hit, and then what is to be done.

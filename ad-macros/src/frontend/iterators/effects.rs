@@ -40,15 +40,11 @@ impl Lower<'_> {
                 self.zips_end_first(a);
                 self.zips_end_first(b);
             }
-            Iter::Map(a, _)
-            | Iter::Cycle(a)
-            | Iter::Deref(a)
-            | Iter::Enumerate(a)
-            | Iter::Rev(a)
-            | Iter::Skip(a, _)
-            | Iter::Take(a, _)
-            | Iter::StepBy(a, _) => self.zips_end_first(a),
-            _ => {}
+            other => {
+                if let Some(a) = other.adapted() {
+                    self.zips_end_first(a);
+                }
+            }
         }
     }
 
@@ -113,15 +109,8 @@ impl Lower<'_> {
                 };
                 changes || a.hands_out_places() || self.may_have_effects(a)
             }
-            Iter::Cycle(a)
-            | Iter::Deref(a)
-            | Iter::Enumerate(a)
-            | Iter::Rev(a)
-            | Iter::Skip(a, _)
-            | Iter::Take(a, _)
-            | Iter::StepBy(a, _) => self.may_have_effects(a),
             Iter::Zip(a, b) => self.may_have_effects(a) || self.may_have_effects(b),
-            _ => false,
+            other => other.adapted().is_some_and(|a| self.may_have_effects(a)),
         }
     }
 
@@ -159,15 +148,9 @@ impl Iter {
             Iter::Elements { mutable, .. } | Iter::Grid { mutable, .. } | Iter::Columns { mutable, .. } => {
                 *mutable
             }
-            Iter::Map(a, _)
-            | Iter::Cycle(a)
-            | Iter::Enumerate(a)
-            | Iter::Rev(a)
-            | Iter::Skip(a, _)
-            | Iter::Take(a, _)
-            | Iter::StepBy(a, _) => a.hands_out_places(),
             Iter::Zip(a, b) => a.hands_out_places() || b.hands_out_places(),
-            _ => false,
+            Iter::Deref(_) => false,
+            other => other.adapted().is_some_and(Iter::hands_out_places),
         }
     }
 }

@@ -113,6 +113,10 @@ pub(super) enum Iter {
     },
 }
 
+/// Methods that take an iterator by reference, and leave it where an item decides.
+pub(super) const STOP_ANYWHERE: [&str; 7] =
+    ["any", "all", "find", "find_map", "position", "try_fold", "try_for_each"];
+
 impl Iter {
     /// Whether its length and n-th item are known without running through it.
     pub(super) fn indexed(&self) -> bool {
@@ -128,16 +132,9 @@ impl Iter {
             | Iter::Chunks { .. }
             | Iter::Once(_)
             | Iter::Repeat(_) => true,
-            Iter::Cycle(a)
-            | Iter::Map(a, _)
-            | Iter::Deref(a)
-            | Iter::Enumerate(a)
-            | Iter::Skip(a, _)
-            | Iter::Take(a, _)
-            | Iter::StepBy(a, _) => a.indexed(),
             Iter::Rev(a) => a.indexed() && !a.endless(),
             Iter::Zip(a, b) => a.indexed() && b.indexed(),
-            _ => false,
+            other => other.adapted().is_some_and(Iter::indexed),
         }
     }
 
@@ -156,6 +153,21 @@ impl Iter {
             Iter::Grid { shaped, .. } => *shaped,
             Iter::Zip(a, b) => a.is_shaped() && b.is_shaped(),
             _ => false,
+        }
+    }
+
+    /// What an adapter takes its items from one by one, by their numbers.
+    pub(super) fn adapted(&self) -> Option<&Iter> {
+        match self {
+            Iter::Map(a, _)
+            | Iter::Cycle(a)
+            | Iter::Deref(a)
+            | Iter::Enumerate(a)
+            | Iter::Rev(a)
+            | Iter::Skip(a, _)
+            | Iter::Take(a, _)
+            | Iter::StepBy(a, _) => Some(a),
+            _ => None,
         }
     }
 

@@ -326,6 +326,10 @@ impl Lower<'_> {
             syn::Expr::Reference(r) => {
                 let mutable = r.mutability.is_some();
                 let val = self.expr(&r.expr).0;
+                // `for v in &mut it`
+                if mutable {
+                    self.spend(&r.expr);
+                }
                 let val = match val {
                     Val::Scalar(v) if !self.s.b.func.is_float(v) => {
                         // Elements of something unknown, by reference.
@@ -476,40 +480,6 @@ impl Lower<'_> {
         let val = self.expr(e).0;
         let val = self.own(val, true, "item");
         super::super::rows::lent_whole(val)
-    }
-
-    /// Whether items are of a type that says itself how it is cloned.
-    fn clones_are_own(&mut self, it: &Iter) -> bool {
-        let span = self.sig.ident.span();
-        let is_own = |name: &str| {
-            crate::functions::find(&format!("{name}::clone")).is_some()
-                || crate::file::says_how_to_clone(name, span)
-        };
-        fn holds(val: &Val, is_own: &dyn Fn(&str) -> bool) -> bool {
-            let itself = match val {
-                Val::Struct(fields, _) => {
-                    fields.path.segments.last().is_some_and(|s| is_own(&s.ident.to_string()))
-                }
-                Val::Columns(rows) => holds(rows, is_own),
-                _ => false,
-            };
-            itself || val.parts().is_some_and(|list| list.iter().any(|part| holds(part, is_own)))
-        }
-        match it {
-            Iter::Columns { parts, .. } => holds(parts, &is_own),
-            Iter::Once(val) | Iter::Repeat(val) => holds(val, &is_own),
-            Iter::Map(a, _)
-            | Iter::Deref(a)
-            | Iter::Enumerate(a)
-            | Iter::Rev(a)
-            | Iter::Skip(a, _)
-            | Iter::Take(a, _)
-            | Iter::StepBy(a, _)
-            | Iter::Filter(a, _)
-            | Iter::Cycle(a) => self.clones_are_own(a),
-            Iter::Zip(a, b) | Iter::Chain(a, b) => self.clones_are_own(a) || self.clones_are_own(b),
-            _ => false,
-        }
     }
 
     /// `std::iter::once(x)`, `repeat(x)`, `zip(a, b)`.
