@@ -127,6 +127,21 @@ impl Lower<'_> {
                 returned(&keys, &left)?
             }
             syn::Expr::MethodCall(m) if m.method == "clone" => self.declared(&m.receiver)?,
+            syn::Expr::MethodCall(m)
+                if (m.method == "to_vec" || m.method == "to_owned") && m.args.is_empty() =>
+            {
+                match self.declared(&m.receiver)? {
+                    syn::Type::Slice(s) => {
+                        let elem = s.elem;
+                        syn::parse_quote!(Vec<#elem>)
+                    }
+                    syn::Type::Array(a) if m.method == "to_vec" => {
+                        let elem = a.elem;
+                        syn::parse_quote!(Vec<#elem>)
+                    }
+                    other => other,
+                }
+            }
             // `collect::<BTreeMap<_, _>>()`
             syn::Expr::MethodCall(m)
                 if m.method == "collect"

@@ -24,6 +24,8 @@ pub(super) type Origin = (Arc<str>, Vec<usize>);
 pub(super) enum Found {
     /// An array: its axes (those of a length in their type with it), and what its elements are.
     Array { axes: Vec<Option<Arc<str>>>, elem: Type },
+    /// A vector of structs or tuples, of this type.
+    Rows(syn::Type),
     /// A struct: its fields that are read or written here.
     Fields(BTreeSet<String>),
 }
@@ -51,6 +53,7 @@ impl Lower<'_> {
             Val::Scalar(v) if self.is_opaque(v) => {
                 match self.known.get(&(origin.clone(), path.clone())).cloned() {
                     Some(Found::Array { axes, elem }) => Val::View(self.copy_in(v, &axes, &elem, name)),
+                    Some(Found::Rows(ty)) => self.rows_as(v, &ty, name).unwrap_or(Val::Scalar(v)),
                     // Of a struct that the macro knows it has all fields.
                     Some(Found::Fields(_))
                         if let Some(syn::Type::Path(p)) = self.s.declared.get(&v).cloned()
@@ -396,14 +399,22 @@ impl Lower<'_> {
         if axes.is_empty() || !self.is_opaque(v) {
             return;
         }
+        let key = (origin, path.to_vec());
+        // Whose type is told to be a vector of structs.
+        if let Some(ty) = self.s.declared.get(&v).cloned()
+            && let Some((elem, _)) = super::signature::element(&ty)
+            && matches!(self.row_of_elem(&elem.clone()), Some(super::vectors::Row::Parts(..)))
+        {
+            self.wanted.insert(key, Found::Rows(ty));
+            return;
+        }
         let elem = elem.unwrap_or(Type::Float(FloatKind::Infer));
         let better = |old: &Found| match old {
             Found::Array { axes: old, elem } => {
                 old.len() < axes.len() || *elem == Type::Float(FloatKind::Infer) && old.len() == axes.len()
             }
-            Found::Fields(_) => false,
+            Found::Fields(_) | Found::Rows(_) => false,
         };
-        let key = (origin, path.to_vec());
         if self.wanted.get(&key).is_none_or(better) {
             self.wanted.insert(key, Found::Array { axes, elem });
         }
