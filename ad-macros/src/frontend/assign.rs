@@ -120,14 +120,17 @@ impl Lower<'_> {
                     }
                 }
             }
-            (Place::Parts(places, _), val) => match val.parts() {
-                Some(list) if list.len() == places.len() => {
-                    for (place, val) in places.into_iter().zip(list.to_vec()) {
-                        self.write(place, val, span);
+            (Place::Parts(places, like), val) => {
+                let val = self.taken_apart_like(val, &like);
+                match val.parts() {
+                    Some(list) if list.len() == places.len() => {
+                        for (place, val) in places.into_iter().zip(list.to_vec()) {
+                            self.write(place, val, span);
+                        }
                     }
+                    _ => self.error(span, "the sides of this assignment do not fit", "assign the parts"),
                 }
-                _ => self.error(span, "the sides of this assignment do not fit", "assign the parts"),
-            },
+            }
             _ => self.error(span, "the sides of this assignment do not fit", "assign the elements"),
         }
     }

@@ -30,9 +30,14 @@ impl Lower<'_> {
 
     pub(super) fn if_expr(&mut self, e: &syn::ExprIf) -> (Val, Flow) {
         let tail = std::mem::replace(&mut self.tail, false);
+        // Without `else` it has no value: a call at its end is a statement.
+        let branch = match &e.else_branch {
+            Some(_) => std::borrow::Cow::Borrowed(&e.then_branch),
+            None => super::stmt::round_of(&e.then_branch),
+        };
         let mut then = |this: &mut Self| {
             this.tail = tail;
-            this.block(&e.then_branch)
+            this.block(&branch)
         };
         let mut otherwise = |this: &mut Self| {
             this.tail = tail;

@@ -677,6 +677,12 @@ impl Lower<'_> {
                 let it = super::iterators::Iter::Elements { view: view.clone(), mutable: false };
                 self.collect_vec(&std::rc::Rc::new(it), "copy", e.span())
             }
+            ("to_vec" | "to_owned", 0) if let Some(rows) = self.rows_of_slice(view, "copy") => {
+                if self.refuse_own_clone(&rows, true, e.method.span()) {
+                    return Val::Never;
+                }
+                rows
+            }
             ("to_vec" | "clone" | "to_owned" | "into_vec" | "into_owned" | "clone_owned", 0) => {
                 // `to_vec` makes a vector also of an array.
                 let fixed = !matches!(

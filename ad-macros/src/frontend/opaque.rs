@@ -204,6 +204,23 @@ impl Lower<'_> {
         Some(Val::Struct(Rc::new(Fields { path: path.clone(), names, opened: None }), parts))
     }
 
+    /// What is to go where a struct, or a tuple of a known type, is kept in parts: taken apart if it is data.
+    pub(super) fn taken_apart_like(&mut self, val: Val, like: &Val) -> Val {
+        let Val::Scalar(v) = val else { return val };
+        if !self.is_opaque(v) {
+            return val;
+        }
+        let whole = match (like, self.s.declared.get(&v).cloned()) {
+            (Val::Struct(fields, _), _) if fields.opened.is_none() => self.opened_as(v, &fields.path.clone()),
+            (Val::Tuple(list), Some(syn::Type::Tuple(t))) if t.elems.len() == list.len() => {
+                let types = t.elems.iter().enumerate();
+                Some(Val::Tuple(types.map(|(k, ty)| self.part_as(v, &k.into(), ty, "part")).collect()))
+            }
+            _ => None,
+        };
+        whole.unwrap_or(val)
+    }
+
     /// A field of something of other code, whose type is known.
     fn part_as(&mut self, v: Value, member: &syn::Member, ty: &syn::Type, name: &str) -> Val {
         let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), proc_macro2::Span::call_site());
@@ -258,15 +275,44 @@ impl Lower<'_> {
     /// A vector of tuples or structs of other code.
     fn rows_as(&mut self, v: Value, ty: &syn::Type, name: &str) -> Option<Val> {
         let elem = super::signature::element(ty)?.0.clone();
-        let row @ super::vectors::Row::Parts(..) = self.row_of_elem(&elem)? else { return None };
-        let (rows, span) = (self.grown(&row, name), proc_macro2::Span::call_site());
-        let rows = self.new_var(name, true, rows);
-        let [x, k] = [0, 1].map(|k| syn::Ident::new(&crate::ir::Verbatim::hole(k), span));
-        let (zero, len) = (self.s.b.int("0_usize"), self.pass(quote::quote!(#x.len()), &[v], Type::Int));
-        self.range_loop(&super::loops::RangeSpec::new(zero, len, false), &mut |this, i| {
+        let hole = |k: usize| syn::Ident::new(&crate::ir::Verbatim::hole(k), proc_macro2::Span::call_site());
+        let (x, k) = (hole(0), hole(1));
+        let len = self.pass(quote::quote!(#x.len()), &[v], Type::Int);
+        self.rows_of_items(&elem, len, name, &mut |this, i| {
             let item = this.pass(quote::quote!(&#x[#k]), &[v, i], Type::Opaque);
             this.s.refs.insert(item);
-            let item = this.value_as(item, &elem, name);
+            item
+        })
+    }
+
+    /// A copy of a slice of structs or tuples that the macro does not look into, whose type is known: field by field.
+    pub(super) fn rows_of_slice(&mut self, view: &View, name: &str) -> Option<Val> {
+        if self.rank(view) != 1 || self.s.b.func.buffer(view.buffer).elem != Type::Opaque {
+            return None;
+        }
+        let elem = self.s.elements.get(&view.buffer).cloned()?;
+        let len = self.len(view);
+        self.rows_of_items(&elem, len, name, &mut |this, i| match this.element(view, i, false) {
+            Val::Scalar(item) => item,
+            _ => i,
+        })
+    }
+
+    /// A vector of so many tuples or structs, to each of which there is a reference.
+    fn rows_of_items(
+        &mut self,
+        elem: &syn::Type,
+        len: Value,
+        name: &str,
+        item: &mut dyn FnMut(&mut Self, Value) -> Value,
+    ) -> Option<Val> {
+        let row @ super::vectors::Row::Parts(..) = self.row_of_elem(elem)? else { return None };
+        let (rows, span) = (self.grown(&row, name), proc_macro2::Span::call_site());
+        let rows = self.new_var(name, true, rows);
+        let zero = self.s.b.int("0_usize");
+        self.range_loop(&super::loops::RangeSpec::new(zero, len, false), &mut |this, i| {
+            let item = item(this, i);
+            let item = this.value_as(item, elem, name);
             this.push_to(rows, &[], item, span);
             super::lower::Flow::Falls
         });

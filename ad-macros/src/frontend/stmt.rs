@@ -168,7 +168,10 @@ impl Lower<'_> {
         match stmt {
             syn::Stmt::Local(local) => self.local(local),
             syn::Stmt::Item(_) => Flow::Falls,
-            syn::Stmt::Expr(e, _) => self.expr_stmt(e),
+            syn::Stmt::Expr(e, _) => match discarded(e) {
+                Some(e) => self.expr_stmt(&e),
+                None => self.expr_stmt(e),
+            },
             syn::Stmt::Macro(m) => self.macro_stmt(&m.mac),
         }
     }
@@ -493,6 +496,47 @@ pub(super) fn round_of(block: &syn::Block) -> std::borrow::Cow<'_, syn::Block> {
         *semi = Some(syn::Token![;](Span::call_site()));
     }
     std::borrow::Cow::Owned(block)
+}
+
+/// A branch whose value nobody sees: calls at the ends of its arms are statements. `None` if there are none.
+fn discarded(e: &syn::Expr) -> Option<syn::Expr> {
+    let mut e = e.clone();
+    discard(&mut e).then_some(e)
+}
+
+fn discard(e: &mut syn::Expr) -> bool {
+    match e {
+        syn::Expr::If(i) => {
+            let then = discard_last(&mut i.then_branch);
+            i.else_branch.as_mut().is_some_and(|(_, e)| discard(e)) || then
+        }
+        syn::Expr::Match(m) => {
+            let mut any = false;
+            for arm in &mut m.arms {
+                if matches!(*arm.body, syn::Expr::MethodCall(_) | syn::Expr::Call(_)) {
+                    let call = &arm.body;
+                    *arm.body = syn::parse_quote!({ #call; });
+                    any = true;
+                } else {
+                    any |= discard(&mut arm.body);
+                }
+            }
+            any
+        }
+        syn::Expr::Block(b) if b.label.is_none() => discard_last(&mut b.block),
+        _ => false,
+    }
+}
+
+fn discard_last(block: &mut syn::Block) -> bool {
+    match block.stmts.last_mut() {
+        Some(syn::Stmt::Expr(syn::Expr::MethodCall(_) | syn::Expr::Call(_), semi @ None)) => {
+            *semi = Some(syn::Token![;](Span::call_site()));
+            true
+        }
+        Some(syn::Stmt::Expr(e, None)) => discard(e),
+        _ => false,
+    }
 }
 
 /// Whether a block leaves its statement list on every path, by its form.

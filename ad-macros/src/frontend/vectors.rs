@@ -412,7 +412,8 @@ impl Lower<'_> {
                 Val::Ragged(vec![Val::View(all), starts, lens])
             }
             Val::Columns(columns) => {
-                let (list, parts) = (columns.parts().unwrap_or_default().to_vec(), val);
+                let list = columns.parts().unwrap_or_default().to_vec();
+                let parts = self.taken_apart_like(val, columns);
                 let Some(parts) = parts.parts().map(<[Val]>::to_vec) else {
                     self.error(span, "this does not fit the other elements", "push what the vector holds");
                     return Val::Never;

@@ -47,4 +47,21 @@ fn emptied(x: &[f64], ids: &[usize]) -> f64 {
     s
 }
 
+#[differentiable(wrt(x))]
+fn noted(x: &[f64]) -> f64 {
+    let mut random = Generator(1);
+    let mut s = 0.0;
+    for (k, v) in x.iter().enumerate() {
+        if k > 1 {
+            random.step()
+        }
+        match k {
+            0 => random.step(),
+            _ => {}
+        }
+        s += v * random.unit();
+    }
+    s
+}
+
 fn main() {}

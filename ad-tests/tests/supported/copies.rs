@@ -2,7 +2,7 @@
 // Copies that nobody reads are part of it.
 #![allow(unused_assignments)]
 
-use ad_runtime::differentiable;
+use ad_runtime::{Differentiable, differentiable};
 use nalgebra::Vector2;
 
 #[derive(Clone, Copy)]
@@ -249,4 +249,70 @@ fn arrays_run_over_by_value() {
         s + rows[1].0 * grid[1][1]
     }
     check_slice!([0.7, 1.3, 0.4, 0.2]);
+}
+
+#[derive(Clone, Copy, Debug, Differentiable)]
+struct Station {
+    at: [f64; 2],
+    load: f64,
+}
+#[derive(Clone, Debug, Differentiable)]
+struct Lattice {
+    stations: Vec<Station>,
+    #[constant]
+    links: Vec<(usize, f64)>,
+}
+
+#[test]
+fn copies_of_data_changed_item_by_item() {
+    #[differentiable(wrt(u))]
+    fn f(u: &[f64], mesh: &Lattice, data: &[Station], links: &[(usize, f64)]) -> f64 {
+        let mut moved = data.to_vec();
+        for (station, du) in moved.iter_mut().zip(u.chunks_exact(2)) {
+            station.at[0] += du[0];
+            station.at[1] *= du[1];
+        }
+        moved[0].load = u[2] * data[1].load;
+        // What is put back is the data, which has not changed.
+        moved[1] = data[1];
+        moved.push(data[0]);
+        let mut stations = mesh.stations.clone();
+        stations[1].at[0] += u[0] * u[1];
+        stations.push(mesh.stations[0]);
+        let mut own = links.to_vec();
+        for (k, w) in own.iter_mut() {
+            *w *= u[*k];
+        }
+        own[0] = links[1];
+        let mut third = mesh.links.to_vec();
+        third[0].1 *= u[3];
+        let mut s = 0.0;
+        for (m, d) in moved.iter().zip(data.iter().cycle()) {
+            s += (m.at[0] - d.at[0]).powi(2) * d.load + m.at[1] * m.load;
+        }
+        s += stations.iter().map(|m| m.at[0] * m.at[1] * m.load).sum::<f64>() * u[0];
+        s += own.iter().chain(&third).map(|(k, w)| w * u[*k]).sum::<f64>();
+        s + (mesh.stations[1].at[0] + links[2].1) * u[1]
+    }
+    let station = |a: f64| Station { at: [a, 0.7 - a], load: 0.5 + a * a };
+    let data: Vec<Station> = [0.3, -0.4, 0.9].map(station).to_vec();
+    let links = vec![(0, 0.3), (1, 0.7), (3, -0.4)];
+    let mesh = Lattice { stations: [1.1, 0.2].map(station).to_vec(), links: vec![(2, 0.9), (0, 1.5)] };
+    check_slice!([0.4, 0.9, -0.7, 1.1], &mesh, &data, &links);
+    // By hand, of the first steps alone: what the copies hold, and what the data still does.
+    let u = [0.4, 0.9, -0.7, 1.1];
+    let moved: [[f64; 2]; 4] = [[0.3 + u[0], 0.4 * u[1]], [-0.4, 1.1], [0.9, -0.2], [0.3, 0.4]];
+    let at = [[0.3, 0.4], [-0.4, 1.1], [0.9, -0.2], [0.3, 0.4]];
+    let load: [f64; 4] = [0.59, 0.66, 1.31, 0.59];
+    let first: f64 = (0..4)
+        .map(|k| {
+            let own = if k == 0 { u[2] * load[1] } else { load[k] };
+            (moved[k][0] - at[k][0]).powi(2) * load[k] + moved[k][1] * own
+        })
+        .sum();
+    let second = (1.1 * -0.4 * 1.71 * 2.0 + (0.2 + u[0] * u[1]) * 0.5 * 0.54) * u[0];
+    let own = 0.7 * u[1] + 0.7 * u[1] * u[1] - 0.4 * u[3] * u[3] + 0.9 * u[3] * u[2] + 1.5 * u[0];
+    let rest = (0.2 - 0.4) * u[1];
+    let value = f(&u, &mesh, &data, &links);
+    super::close("value", &[value], &[first + second + own + rest], 1e-13);
 }

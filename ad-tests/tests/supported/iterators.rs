@@ -330,3 +330,26 @@ fn iterators_taken_item_by_item() {
         check_slice!(vec![0.7, 1.3, 0.4, 0.9, 0.8, 0.3, 1.1]);
     }
 }
+
+#[test]
+fn sums_of_integers_of_a_type_told() {
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let mut seen: Vec<usize> = Vec::new();
+        let mut counts = Vec::new();
+        let mut s = 1.0;
+        for k in 0..x.len() {
+            if k > 1 {
+                seen.push(k)
+            }
+            counts.push(k as u32 + 1);
+            s *= x[k];
+        }
+        let total: u32 = counts.iter().map(|c| c * 2).sum();
+        s * f64::from(total)
+            + s * s * (seen.iter().sum::<usize>() + counts.iter().product::<u32>() as usize) as f64
+    }
+    check_slice!([0.7, 1.3, 0.4, 0.9]);
+    let s = 0.7 * 1.3 * 0.4 * 0.9;
+    super::close("value", &[f(&[0.7, 1.3, 0.4, 0.9])], &[s * 20.0 + s * s * (5.0 + 24.0)], 1e-14);
+}

@@ -63,8 +63,14 @@ impl Lower<'_> {
                     (None, None) => return None,
                 }
             }
-            ("sum", []) => self.sum(it, self.result_kind(e)),
-            ("product", []) => self.product(it, self.result_kind(e)),
+            ("sum", []) => {
+                let start = self.start(e, 0);
+                self.sum(it, start)
+            }
+            ("product", []) => {
+                let start = self.start(e, 1);
+                self.product(it, start)
+            }
             ("fold", [init, f]) => {
                 let init = self.expr(init).0;
                 let f = self.callee(f)?;
@@ -254,23 +260,31 @@ impl Lower<'_> {
         Some(val)
     }
 
-    /// The float that a sum is, where its turbofish or the place it goes to tells.
-    fn result_kind(&self, e: &syn::ExprMethodCall) -> Option<FloatKind> {
-        let Some(args) = &e.turbofish else {
-            return self.expected.as_ref().and_then(|ty| self.float_kind(ty));
-        };
-        args.args.iter().find_map(|a| match a {
-            syn::GenericArgument::Type(t) => self.float_kind(t),
-            _ => None,
+    /// What a sum or product starts from, where its turbofish or the place it goes to tells its type.
+    fn start(&mut self, e: &syn::ExprMethodCall, number: u8) -> Option<Value> {
+        let ty = match &e.turbofish {
+            None => self.expected.clone(),
+            Some(args) => args.args.iter().find_map(|a| match a {
+                syn::GenericArgument::Type(t) => Some(t.clone()),
+                _ => None,
+            }),
+        }?;
+        if let Some(kind) = self.float_kind(&ty) {
+            return Some(self.s.b.float(f64::from(number), Type::Float(kind)));
+        }
+        // Of integers whose type shows nowhere else rustc could not tell which sum is meant.
+        let syn::Type::Path(p) = &ty else { return None };
+        super::super::stmt::is_integer(&ty).then(|| {
+            let name = quote::quote!(#p).to_string();
+            let start = self.s.b.int(&format!("{number}_{name}"));
+            self.s.ints.insert(start, name.into());
+            start
         })
     }
 
     /// The start of a sum: `Unset` takes the type of the first term.
-    fn sum(&mut self, it: &Iter, kind: Option<FloatKind>) -> Val {
-        let start = match kind {
-            Some(kind) => Val::Scalar(self.s.b.float(0.0, Type::Float(kind))),
-            None => Val::Unset,
-        };
+    fn sum(&mut self, it: &Iter, start: Option<Value>) -> Val {
+        let start = start.map_or(Val::Unset, Val::Scalar);
         let sum = self.new_var("sum", true, start);
         self.drive(it, &mut |this, v| {
             let v = this.deref(v);
@@ -301,12 +315,11 @@ impl Lower<'_> {
         self.scalar(v, self.here)
     }
 
-    fn product(&mut self, it: &Iter, kind: Option<FloatKind>) -> Val {
-        let kind = kind.or_else(|| self.item_kind(it));
-        let start = match kind {
+    fn product(&mut self, it: &Iter, start: Option<Value>) -> Val {
+        let start = start.unwrap_or_else(|| match self.item_kind(it) {
             Some(kind) => self.s.b.float(1.0, Type::Float(kind)),
             None => self.s.b.int("1"),
-        };
+        });
         let product = self.new_var("product", true, Val::Scalar(start));
         self.drive(it, &mut |this, v| {
             let v = this.deref(v);
