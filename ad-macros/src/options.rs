@@ -76,24 +76,42 @@ struct Raw {
 
 const WORDS: &str = "`grad`, `jvp`, `vjp`, `hvp`, `hvp_block`, `grad_hvp`, `hvp_rev`, `curvature`, `hessian`, `linearize`, `sparsity`, `calls`";
 
-/// `checkpoint` or `checkpoint = 1000`
+/// How often a loop may run again for its reversal.
+const MOST_RUNS: u32 = 6;
+
+/// `checkpoint`, `checkpoint = 1000` or `checkpoint(runs = 2)`
 fn every(meta: &syn::Meta, diagnostics: &mut Diagnostics) -> Option<(Every, Span)> {
     let span = meta.path().span();
-    if let syn::Meta::Path(_) = meta {
-        return Some((Every::Root, span));
+    let found = match meta {
+        syn::Meta::Path(_) => Some(Every::Runs(1)),
+        syn::Meta::NameValue(pair) => number(&pair.value).map(Every::Rounds),
+        syn::Meta::List(list) => match list.parse_args::<syn::MetaNameValue>() {
+            Ok(pair) if pair.path.is_ident("runs") => number(&pair.value)
+                .and_then(|n| u32::try_from(n).ok())
+                .filter(|n| *n <= MOST_RUNS)
+                .map(Every::Runs),
+            _ => None,
+        },
+    };
+    if found.is_none() {
+        diagnostics.error(
+            span,
+            format!("`checkpoint` takes a number of rounds above zero, or of runs from 1 to {MOST_RUNS}"),
+            "write `checkpoint` alone to keep some square root of two times the rounds, `checkpoint(runs = 2)` to keep fewer \
+             states for one run of the loop more, or `checkpoint = 1000` for segments of a thousand rounds",
+        );
     }
-    if let syn::Meta::NameValue(pair) = meta
-        && let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(n), .. }) = &pair.value
-        && let Ok(n @ 1..) = n.base10_parse::<usize>()
-    {
-        return Some((Every::Rounds(n), span));
+    found.map(|every| (every, span))
+}
+
+/// A literal above zero.
+fn number(e: &syn::Expr) -> Option<usize> {
+    match e {
+        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Int(n), .. }) => {
+            n.base10_parse().ok().filter(|n| *n > 0)
+        }
+        _ => None,
     }
-    diagnostics.error(
-        span,
-        "`checkpoint` takes a number of rounds above zero",
-        "write `checkpoint = 1000` for segments of a thousand rounds, or `checkpoint` alone for the square root of all",
-    );
-    None
 }
 
 /// Reads the attribute.

@@ -218,6 +218,7 @@ pub fn constant<T>(value: T) -> T {
 pub mod adapters;
 pub mod call;
 pub mod check;
+mod checkpoint;
 mod flat;
 pub mod operators;
 mod probe;
@@ -240,6 +241,9 @@ pub mod __private {
     #[cfg(feature = "ndarray")]
     pub use ndarray;
 
+    pub mod checkpoint {
+        pub use crate::checkpoint::{begin, states};
+    }
     pub use crate::flat::Flat;
     pub use crate::probe::{
         ElementAt, HoldsFloats, Kept, MayHoldFloats, NotCloned, Outcome, Probe, exactly, same_text,

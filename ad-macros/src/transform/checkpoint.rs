@@ -3,22 +3,27 @@
 //! ```text
 //! for i in lo..hi carrying c { .. }
 //!     becomes      for start in (lo..hi).step_by(n) carrying c { for i in start..min(start + n, hi) carrying c { .. } }
+//!     or           for j in 0..s carrying c { for i in begin(s, 2, j)..begin(s, 2, j + 1) carrying c { .. } }
 //! ```
 //!
 //! Nothing else is needed: reverse replays the loop over segments, which saves what it carries once a segment, and within a
-//! segment saves a round's state as it always does. Of `r` rounds that is `r / n + n` states in place of `r`, least for `n = √r`,
-//! for one more run of the forward loop. (The scheme of two levels; Griewank and Walther, *Evaluating Derivatives* (2008),
-//! ch. 12, has schedules of more.)
+//! segment saves a round's state as it always does, or cuts it again. A segment's share of the states is what those before it leave
+//! it: the first segments are the longest. With `t` levels of loops `s` states reverse `C(s + t - 1, t)` rounds, which run `t` times
+//! each, the binomial schedule of Griewank (1992), see `ad-runtime`'s `checkpoint`; two levels keep the states of `√(2r)` of `r` rounds.
 
 use crate::ir::{Block, ForLoop, Func, Inst, InstKind, Op, Snippet, Type, Value, Verbatim};
 
-/// How many rounds a segment has.
+/// How a loop is cut.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Every {
+    /// Into segments of so many rounds.
     Rounds(usize),
-    /// About the square root of all rounds.
-    Root,
+    /// By the binomial schedule, for so many more runs of the loop.
+    Runs(u32),
 }
+
+/// Where segments begin, at run time.
+const SCHEDULE: &str = "::ad_runtime::__private::checkpoint";
 
 /// Cuts the outermost loops that carry floats, or write and read buffers, into segments. `None` if there is none that can be
 /// cut: a `for` over `lo..hi`.
@@ -61,33 +66,31 @@ fn has_state(func: &Func, l: &ForLoop) -> bool {
 }
 
 fn cut(func: &mut Func, l: ForLoop, results: &[Value], every: Every, out: &mut Vec<Inst>) {
-    let copies = |func: &mut Func| -> Vec<Value> {
-        l.inits
-            .iter()
-            .zip(&l.body.args[1..])
-            .map(|(_, arg)| {
-                let data = func.value(*arg).clone();
-                func.new_value(data.ty, data.name)
-            })
-            .collect()
-    };
-    let (lo, hi) = (l.lo, l.hi);
-    let [a, b, c] = [0, 1, 2].map(Verbatim::hole);
-    let step = match every {
-        Every::Rounds(n) => Inst {
-            results: vec![func.new_value(Type::Int, None)],
-            kind: InstKind::Pure(Op::Int(format!("{n}_usize").into()), Vec::new()),
-        },
-        Every::Root => {
-            let rounds = format!("({a}..{b}).size_hint().0.isqrt().max(1)");
-            verbatim(func, rounds, vec![lo, hi], "segment")
+    match every {
+        Every::Rounds(n) => in_steps(func, l, results, n, out),
+        Every::Runs(runs) => {
+            let levels = runs + 1;
+            let code =
+                format!("{SCHEDULE}::states(({A}..{B}).size_hint().0, {levels})", A = hole(0), B = hole(1));
+            let states = verbatim(func, code, vec![l.lo, l.hi], "states");
+            let left = states.results[0];
+            out.push(states);
+            in_levels(func, l, results, left, levels, out);
         }
+    }
+}
+
+/// Segments of one length.
+fn in_steps(func: &mut Func, l: ForLoop, results: &[Value], n: usize, out: &mut Vec<Inst>) {
+    let (lo, hi) = (l.lo, l.hi);
+    let step = Inst {
+        results: vec![func.new_value(Type::Int, None)],
+        kind: InstKind::Pure(Op::Int(format!("{n}_usize").into()), Vec::new()),
     };
     let n = step.results[0];
     let start = func.new_value(Type::Int, Some("start".into()));
-    let (args, last) = (copies(func), copies(func));
-    // Of any integer type, without overflow.
-    let end = verbatim(func, format!("({a}..{b}).nth({c}).unwrap_or({b})"), vec![start, hi, n], "end");
+    let (args, last) = (carried(func, &l), carried(func, &l));
+    let end = nth(func, start, hi, n, "end");
     let inner = plain(start, end.results[0], args.clone(), l.body);
     let inner = Inst { results: last.clone(), kind: InstKind::For(inner) };
     let args = std::iter::once(start).chain(args).collect();
@@ -95,6 +98,68 @@ fn cut(func: &mut Func, l: ForLoop, results: &[Value], every: Every, out: &mut V
     let outer = ForLoop { step: Some(n), ..plain(lo, hi, l.inits, body) };
     out.push(step);
     out.push(Inst { results: results.to_vec(), kind: InstKind::For(outer) });
+}
+
+/// Segments that this many states suffice for, of so many levels, the innermost of which is the loop as it was.
+fn in_levels(
+    func: &mut Func,
+    l: ForLoop,
+    results: &[Value],
+    states: Value,
+    levels: u32,
+    out: &mut Vec<Inst>,
+) {
+    if levels == 1 {
+        out.push(Inst { results: results.to_vec(), kind: InstKind::For(l) });
+        return;
+    }
+    let (lo, hi) = (l.lo, l.hi);
+    let segment = func.new_value(Type::Int, Some("segment".into()));
+    let (args, last) = (carried(func, &l), carried(func, &l));
+    let [a, b] = [hole(0), hole(1)];
+    let mut insts = Vec::new();
+    let mut bound = |func: &mut Func, next: &str, name: &str| {
+        let code = format!("{SCHEDULE}::begin({a}, {levels}, {b}{next})");
+        let begin = verbatim(func, code, vec![states, segment], "begin");
+        let at = nth(func, lo, hi, begin.results[0], name);
+        let value = at.results[0];
+        insts.extend([begin, at]);
+        value
+    };
+    let (start, end) = (bound(func, "", "start"), bound(func, " + 1", "end"));
+    let left = verbatim(func, format!("{a} - {b}"), vec![states, segment], "left");
+    let states_left = left.results[0];
+    insts.push(left);
+    let inner = plain(start, end, args.clone(), l.body);
+    in_levels(func, inner, &last, states_left, levels - 1, &mut insts);
+    let zero = Inst {
+        results: vec![func.new_value(Type::Int, None)],
+        kind: InstKind::Pure(Op::Int("0_usize".into()), Vec::new()),
+    };
+    let args = std::iter::once(segment).chain(args).collect();
+    let body = Block { args, insts, yields: last, diverges: false };
+    let outer = plain(zero.results[0], states, l.inits, body);
+    out.push(zero);
+    out.push(Inst { results: results.to_vec(), kind: InstKind::For(outer) });
+}
+
+/// New values for what a loop carries.
+fn carried(func: &mut Func, l: &ForLoop) -> Vec<Value> {
+    let copy = |arg: &Value| {
+        let data = func.value(*arg).clone();
+        func.new_value(data.ty, data.name)
+    };
+    l.body.args[1..].iter().map(copy).collect()
+}
+
+fn hole(k: usize) -> String {
+    Verbatim::hole(k)
+}
+
+/// `lo + n`, or `hi` if that is less: of any integer type, without overflow.
+fn nth(func: &mut Func, lo: Value, hi: Value, n: Value, name: &str) -> Inst {
+    let [a, b, c] = [0, 1, 2].map(hole);
+    verbatim(func, format!("({a}..{b}).nth({c}).unwrap_or({b})"), vec![lo, hi, n], name)
 }
 
 fn verbatim(func: &mut Func, code: String, args: Vec<Value>, name: &str) -> Inst {
