@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet as HashSet;
 
 use super::body::{Body, is_reference};
 use super::expr;
-use crate::ir::{Arg, BarArg, Buffer, Call, CallMode, FloatKind, Type, Value};
+use crate::ir::{Arg, BarArg, Call, CallMode, FloatKind, Type, Value};
 
 /// The name of a companion. Users see it where a function that they call has none.
 pub(super) fn companion(function: &str, mode: CallMode) -> Ident {
@@ -57,12 +57,14 @@ pub(super) fn call(body: &mut Body<'_>, call: &Call, results: &[Value], out: &mu
         args.push(body.argument(call.seeds[1]));
     }
     // Two `&mut` borrows of one buffer cannot go out together: all but the first are added by way of a copy.
-    let mut lent: HashSet<Buffer> = HashSet::default();
+    let mut lent: HashSet<String> = HashSet::default();
     let mut after = String::new();
     for bar in call.bars.iter().flatten() {
         args.push(if let Some(BarArg::Into(arg)) = bar {
             let place = place(body, arg, true);
-            let fresh = matches!(arg, Arg::Buffer { buffer, .. } if lent.insert(*buffer));
+            // The fields of the same rows share their variable.
+            let fresh =
+                matches!(arg, Arg::Buffer { buffer, .. } if lent.insert(body.buffer_text(*buffer).to_string()));
             if fresh {
                 format!("&mut {place}")
             } else {
@@ -145,8 +147,11 @@ fn place(body: &mut Body<'_>, arg: &Arg, slice: bool) -> String {
         Arg::Value(v) => body.argument(*v),
         Arg::Buffer { buffer, prefix, range, .. } => {
             let mut place = body.buffer_text(*buffer).to_string();
-            for i in prefix {
+            for (axis, i) in prefix.iter().enumerate() {
                 place.push_str(&format!("[{}]", body.argument(*i)));
+                if let (0, Some(field)) = (axis, &body.func.buffer(*buffer).field) {
+                    place.push_str(field);
+                }
             }
             match range {
                 Some((start, len)) => {

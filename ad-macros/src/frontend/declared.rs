@@ -268,3 +268,8 @@ fn mentions_parameter(ty: &syn::Type, generics: &syn::Generics) -> bool {
     generics.type_params().any(|p| words.contains(&p.ident.to_string().as_str()))
         || generics.const_params().any(|p| words.contains(&p.ident.to_string().as_str()))
 }
+
+/// Whether a type is that of ranges of indices.
+pub(super) fn is_range(ty: &syn::Type) -> bool {
+    name(ty).is_some_and(|name| name == "Range" || name == "RangeInclusive")
+}

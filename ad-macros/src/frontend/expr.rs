@@ -519,6 +519,13 @@ impl Lower<'_> {
             );
             if let Val::Scalar(v) = val {
                 self.s.refs.insert(v);
+                if r.mutability.is_some() {
+                    let to = match self.place_quietly(&r.expr) {
+                        Some(Place::Variable(var, path)) => Some((var, path)),
+                        _ => None,
+                    };
+                    self.s.mutable.insert(v, to);
+                }
             }
             return val;
         }
@@ -673,6 +680,7 @@ impl Lower<'_> {
                     };
                 }
                 let index = self.expr(&i.index).0;
+                let index = self.range_of_data(index, &i.index);
                 if let Some(part) = self.part_by_value(&view, &index) {
                     return Val::View(part);
                 }

@@ -71,6 +71,8 @@ pub(super) struct State {
     pub(super) tainted_buffers: HashSet<Buffer>,
     /// Values that are references to something the macro does not look into.
     pub(super) refs: HashSet<Value>,
+    /// Of these, those that are mutable, and the part of a variable that each leads to, if it is one.
+    pub(super) mutable: HashMap<Value, Option<(VarId, Vec<usize>)>>,
     /// Of these, those that are values in the user's function: code that is passed through gets what they lead to.
     pub(super) held: HashSet<Value>,
     /// Which integer an integer is, where the macro knows.
@@ -230,6 +232,7 @@ fn attempt(
         tainted: HashSet::default(),
         tainted_buffers: HashSet::default(),
         refs: HashSet::default(),
+        mutable: HashMap::default(),
         held: HashSet::default(),
         ints: HashMap::default(),
         linear: HashMap::default(),

@@ -78,7 +78,7 @@ impl Lower<'_> {
     }
 
     /// Whether an expression is a variable that holds a reference to something foreign.
-    fn is_shared_ref(&self, e: &syn::Expr) -> bool {
+    pub(super) fn is_shared_ref(&self, e: &syn::Expr) -> bool {
         let syn::Expr::Path(p) = e else { return false };
         let Some(var) = p.path.get_ident().and_then(|i| self.lookup(&i.to_string())) else { return false };
         matches!(self.s.vars[var].val, Val::Scalar(v) if self.s.refs.contains(&v))

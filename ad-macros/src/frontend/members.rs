@@ -10,9 +10,10 @@ use rustc_hash::FxHashMap as HashMap;
 use syn::spanned::Spanned;
 
 use super::lower::Lower;
+use super::place::Place;
 use super::signature::{Class, Signature};
 use super::value::{Closure, Val};
-use crate::ir::{Dim, FloatKind, Op, Type};
+use crate::ir::{Dim, FloatKind, Op, Type, Value};
 
 impl Lower<'_> {
     /// A member of an `impl` block inside the function.
@@ -385,12 +386,37 @@ impl Lower<'_> {
             return None;
         }
         let member = self.method_of(&receiver, &e.method.to_string(), e.method.span())?;
+        if changes_receiver(&member) {
+            return Some(self.method_that_changes_data(e, v));
+        }
         let mut args = vec![receiver];
         for (a, p) in e.args.iter().zip(member.params.iter().skip(1).map(Some).chain(std::iter::repeat(None)))
         {
             args.push(self.argument(a, p));
         }
         Some(self.written_member(&member, args, 1, e.method.span()))
+    }
+
+    /// `car.advance(u)` with `&mut self` and something active: the variable becomes the struct that it is, taken apart.
+    fn method_that_changes_data(&mut self, e: &syn::ExprMethodCall, v: Value) -> Val {
+        if !self.s.refs.contains(&v)
+            && let Some(Place::Variable(var, path)) = self.place_quietly(&e.receiver)
+            && *super::loops::part(&mut self.s.vars[var].val, &path) == Val::Scalar(v)
+            && let Some(syn::Type::Path(ty)) = self.s.declared.get(&v).cloned()
+            && let Some(opened) = self.opened_as(v, &ty.path)
+        {
+            self.set_at(var, &path, opened);
+            return self.method_call(e);
+        }
+        if let Some(Some((var, path))) = self.led_to(&Val::Scalar(v)) {
+            self.want_struct(var, &path);
+        }
+        self.error(
+            e.method.span(),
+            format!("`{}` changes data that the macro does not look into", e.method),
+            "copy it into a variable of its own, and change that: `let mut car = *car;`, of a struct that derives `Differentiable`",
+        );
+        Val::Never
     }
 
     /// `nodes[i]` of a slice of values that the macro does not look into.
@@ -427,9 +453,7 @@ impl Lower<'_> {
             return Val::Never;
         };
         // `&mut self` changes the variable.
-        let changes = member.params.first().is_some_and(
-            |p| matches!(p, syn::Pat::Type(p) if matches!(&*p.ty, syn::Type::Reference(r) if r.mutability.is_some())),
-        );
+        let changes = changes_receiver(&member);
         let place = &e.receiver;
         let receiver = match reached {
             _ if !changes => receiver,
@@ -446,6 +470,12 @@ impl Lower<'_> {
         let args = std::iter::once(receiver).chain(args).collect();
         self.inline(&member, args)
     }
+}
+
+/// Whether a method takes `&mut self`.
+fn changes_receiver(member: &Closure) -> bool {
+    let mutable = |p: &syn::PatType| matches!(&*p.ty, syn::Type::Reference(r) if r.mutability.is_some());
+    member.params.first().is_some_and(|p| matches!(p, syn::Pat::Type(p) if mutable(p)))
 }
 
 /// Whether an expression names something that is there already.

@@ -120,6 +120,14 @@ impl Lower<'_> {
                 return self.inline(&member, vec![val]);
             }
         }
+        // `groups[k].rows.clone().map(|i| x[i])`: a range that is data, with something active in what is done with it.
+        if !self.is_passive(e.to_token_stream())
+            && let Some(range) = self.declared_range(&e.receiver)
+        {
+            let name = self.named_here(Val::Iter(range));
+            return self
+                .method_call(&syn::ExprMethodCall { receiver: syn::parse_quote!(#name), ..e.clone() });
+        }
         // What the macro does not look into stays one piece, but for iterators that something active joins or that a
         // variable holds.
         if self.is_foreign(&e.receiver) && !(self.is_float_method(&name) && self.any_float(&e.args)) {

@@ -25,7 +25,7 @@ pub(super) enum Found {
     /// An array: its axes (those of a length in their type with it), and what its elements are.
     Array { axes: Vec<Option<Arc<str>>>, elem: Type },
     /// A vector of structs or tuples, of this type.
-    Rows(syn::Type),
+    Rows(Box<syn::Type>),
     /// A struct: its fields that are read or written here.
     Fields(BTreeSet<String>),
 }
@@ -50,7 +50,8 @@ impl Lower<'_> {
     /// The value of a new name: what is known to be an array becomes one.
     pub(super) fn opened(&mut self, origin: &Arc<str>, path: &mut Vec<usize>, val: Val, name: &str) -> Val {
         match val {
-            Val::Scalar(v) if self.is_opaque(v) => {
+            // What a mutable reference leads to is opened where it is.
+            Val::Scalar(v) if self.is_opaque(v) && !self.s.mutable.contains_key(&v) => {
                 match self.known.get(&(origin.clone(), path.clone())).cloned() {
                     Some(Found::Array { axes, elem }) => Val::View(self.copy_in(v, &axes, &elem, name)),
                     Some(Found::Rows(ty)) => self.rows_as(v, &ty, name).unwrap_or(Val::Scalar(v)),
@@ -362,11 +363,32 @@ impl Lower<'_> {
     /// As [`Lower::want_field`], of a part of a variable, to change it.
     pub(super) fn want_field_at(&mut self, var: VarId, path: &[usize], member: &syn::Member) {
         let val = super::loops::part(&mut self.s.vars[var].val, path).clone();
+        if let Some(place) = self.led_to(&val) {
+            if let Some((var, path)) = place {
+                self.want_field_at(var, &path, member);
+            }
+            return;
+        }
         match (&val, self.s.vars[var].origin.clone()) {
             (Val::Scalar(v), Some(origin)) if self.is_opaque(*v) => {
                 self.want_names((origin, path.to_vec()), [quote::quote!(#member).to_string()]);
             }
             _ => self.want_field(&val, member),
+        }
+    }
+
+    /// Where a mutable reference to data leads to: the part of a variable, if it is one. `None` of anything else.
+    pub(super) fn led_to(&self, val: &Val) -> Option<Option<(VarId, Vec<usize>)>> {
+        match val {
+            Val::Scalar(v) => self.s.mutable.get(v).cloned(),
+            _ => None,
+        }
+    }
+
+    /// Notes that a part of a variable is a struct that is changed field by field.
+    pub(super) fn want_struct(&mut self, var: VarId, path: &[usize]) {
+        if let Some(origin) = self.s.vars[var].origin.clone() {
+            self.want_names((origin, path.to_vec()), []);
         }
     }
 
@@ -440,8 +462,15 @@ impl Lower<'_> {
         axes: Vec<Option<Arc<str>>>,
         elem: Option<Type>,
     ) {
+        let val = super::loops::part(&mut self.s.vars[var].val, path).clone();
+        if let Some(place) = self.led_to(&val) {
+            if let Some((var, path)) = place {
+                self.want(var, &path, axes, elem);
+            }
+            return;
+        }
         let Some(origin) = self.s.vars[var].origin.clone() else { return };
-        let Val::Scalar(v) = super::loops::part(&mut self.s.vars[var].val, path).clone() else { return };
+        let Val::Scalar(v) = val else { return };
         if axes.is_empty() || !self.is_opaque(v) {
             return;
         }
@@ -451,7 +480,7 @@ impl Lower<'_> {
             && let Some((elem, _)) = super::signature::element(&ty)
             && matches!(self.row_of_elem(&elem.clone()), Some(super::vectors::Row::Parts(..)))
         {
-            self.wanted.insert(key, Found::Rows(ty));
+            self.wanted.insert(key, Found::Rows(Box::new(ty)));
             return;
         }
         let elem = elem.unwrap_or(Type::Float(FloatKind::Infer));

@@ -190,6 +190,7 @@ impl Lower<'_> {
                             return Some(Place::Part(self.part(&base, &i.index)?));
                         }
                         let (val, _) = self.expr(&i.index);
+                        let val = self.range_of_data(val, &i.index);
                         if let Some(part) = self.part_by_value(&base, &val) {
                             return Some(Place::Part(part));
                         }
@@ -370,6 +371,25 @@ impl Lower<'_> {
             (None, _) => from,
         };
         Some(View { range: Some((from, len)), ..view.clone() })
+    }
+
+    /// A range of indices that is data, by its bounds; anything else as it is.
+    pub(super) fn range_of_data(&mut self, val: Val, e: &syn::Expr) -> Val {
+        self.tell_type(&val, e);
+        let Val::Scalar(v) = val else { return val };
+        let inclusive = match self.s.types.get(&v).map(|name| &**name) {
+            Some("Range") => false,
+            Some("RangeInclusive") => true,
+            _ => return val,
+        };
+        let mut bound = |name: &str| {
+            let (hole, name) = (Verbatim::hole(0), syn::Ident::new(name, Span::call_site()));
+            let hole = syn::Ident::new(&hole, Span::call_site());
+            let tokens = if inclusive { quote!(*#hole.#name()) } else { quote!(#hole.#name) };
+            self.pass(tokens, &[v], Type::Int)
+        };
+        let (lo, hi) = (bound("start"), bound("end"));
+        Val::Iter(std::rc::Rc::new(super::iterators::Iter::Range { lo, hi, inclusive }))
     }
 
     /// `x[part]` where `part` is a range that was kept in a variable.

@@ -385,7 +385,9 @@ pub(crate) fn is_changed(sig: &syn::Signature, wrt: Option<&Vec<syn::Ident>>) ->
                 matches!(&*p.pat, syn::Pat::Ident(id) if id.ident == *word)
                     && matches!(&*p.ty, syn::Type::Reference(r) if r.mutability.is_some())
             }
-            syn::FnArg::Receiver(_) => false,
+            syn::FnArg::Receiver(r) => {
+                word == "self" && matches!(r.kind, syn::ReceiverKind::Reference(_, _, Some(_)))
+            }
         })
     };
     wrt.into_iter().flatten().any(changed)

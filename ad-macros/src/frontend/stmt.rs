@@ -314,6 +314,16 @@ impl Lower<'_> {
             self.bind_pattern(pattern, Val::Unset, false);
             return Flow::Falls;
         };
+        // `let Point { x, y } = *p;`: taken apart where it stands, as Rust does; what is bound is copied.
+        if let (syn::Expr::Unary(syn::ExprUnary { op: syn::UnOp::Deref(_), expr, .. }), None) =
+            (&*init.expr, ty)
+            && matches!(pattern, syn::Pat::Struct(_) | syn::Pat::TupleStruct(_) | syn::Pat::Tuple(_))
+            && self.is_shared_ref(expr)
+            && let Val::Scalar(v) = self.expr(expr).0
+        {
+            self.bind_behind(pattern, v);
+            return Flow::Falls;
+        }
         let expected = std::mem::replace(&mut self.expected, ty.cloned());
         let (val, flow) = self.expr(&init.expr);
         self.expected = expected;

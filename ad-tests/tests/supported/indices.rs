@@ -1,7 +1,7 @@
 //! Index operators of own structs, and patterns of arrays of structs.
 
 use ad_runtime::{Differentiable, differentiable};
-use std::ops::{Index, IndexMut, Mul};
+use std::ops::{Index, IndexMut, Mul, Range, RangeInclusive};
 
 const X: [f64; 4] = [0.7, -0.4, 1.3, 0.2];
 
@@ -200,4 +200,59 @@ fn what_is_taken_of_an_array_stays_as_it_was() {
     }
     assert!((f(&X) - plain(&X)).abs() < 1e-13);
     check_slice!(X.to_vec());
+}
+
+struct Group {
+    rows: Range<usize>,
+    weight: f64,
+}
+
+#[test]
+fn ranges_that_are_data() {
+    #[differentiable(wrt(x))]
+    fn f(
+        x: &[f64],
+        groups: &[Group],
+        parts: &[Range<usize>],
+        all: RangeInclusive<usize>,
+        one: &Range<usize>,
+    ) -> f64 {
+        let mut s = 0.0;
+        for g in groups {
+            let part = &x[g.rows.clone()];
+            s += g.weight * part.iter().map(|v| v * v).sum::<f64>() * part[0];
+            for i in g.rows.clone() {
+                s += (x[i] * g.weight).sin();
+            }
+            let rows = g.rows.clone();
+            s += rows.map(|i| x[i] * g.weight).sum::<f64>() * x[g.rows.start] + g.rows.len() as f64 * x[1];
+        }
+        for p in parts {
+            s += x[p.clone()].iter().product::<f64>();
+        }
+        let mut y = x.to_vec();
+        y[parts[1].clone()][0] *= 2.0;
+        for v in &mut y[one.clone()] {
+            *v *= x[0];
+        }
+        s + x[all].iter().sum::<f64>().powi(2) + y.iter().map(|v| v.exp()).sum::<f64>()
+    }
+    let x = [0.7, 1.3, 0.4, 0.9, 0.8];
+    let groups = [Group { rows: 0..2, weight: 0.5 }, Group { rows: 2..5, weight: 1.5 }];
+    check_slice!(x, &groups, &[0..3, 3..5], 1..=3, &(2..4));
+    let group = |part: &[f64], w: f64| {
+        let sum: f64 = part.iter().sum();
+        w * part.iter().map(|v| v * v).sum::<f64>() * part[0]
+            + part.iter().map(|v| (v * w).sin()).sum::<f64>()
+            + sum * w * part[0]
+            + part.len() as f64 * 1.3
+    };
+    let y: [f64; 5] = [0.7, 1.3, 0.4 * 0.7, 0.9 * 2.0 * 0.7, 0.8];
+    let wanted = group(&x[..2], 0.5)
+        + group(&x[2..], 1.5)
+        + 0.7 * 1.3 * 0.4
+        + 0.9 * 0.8
+        + (1.3_f64 + 0.4 + 0.9).powi(2)
+        + y.iter().map(|v| v.exp()).sum::<f64>();
+    super::close("value", &[f(&x, &groups, &[0..3, 3..5], 1..=3, &(2..4))], &[wanted], 1e-13);
 }

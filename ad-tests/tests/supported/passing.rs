@@ -348,3 +348,94 @@ fn methods_of_fields_whose_type_is_a_parameter() {
     );
     assert!((free(&flat, &X) - 2.0 * X.iter().map(|t| t * t).sum::<f64>()).abs() < 1e-14);
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Differentiable)]
+struct Cart {
+    at: f64,
+    v: f64,
+    trail: [f64; 2],
+}
+#[derive(Clone, Debug, Differentiable)]
+struct Fleet {
+    lead: Cart,
+    rest: Vec<Cart>,
+}
+#[differentiable]
+impl Cart {
+    fn drive(&mut self, u: f64) {
+        self.at += self.v;
+        self.v += u;
+        self.trail[0] = self.at * u;
+    }
+    fn driven(&mut self, u: f64) -> f64 {
+        self.drive(u);
+        self.at * self.v
+    }
+    fn energy(&self) -> f64 {
+        let Cart { at, v, trail: [a, b] } = *self;
+        v * v * (1.0 + at) + a * b
+    }
+}
+impl Cart {
+    // A method alone, which changes `self`: a helper.
+    #[differentiable(wrt(self, u))]
+    fn brake(&mut self, u: f64) {
+        self.v /= 1.0 + u * u;
+    }
+}
+#[differentiable]
+fn shove(cart: &mut Cart, u: f64) {
+    cart.v *= u;
+    cart.trail[1] += u * u;
+}
+
+#[test]
+fn data_that_becomes_active_by_what_changes_it() {
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], start: Cart, carts: &[Cart], fleet: &Fleet) -> f64 {
+        let mut a = start;
+        for u in x {
+            a.drive(*u);
+        }
+        let mut b = carts[1];
+        let mut s = 0.0;
+        for u in x {
+            s += b.driven(*u);
+        }
+        let mut c = fleet.lead;
+        shove(&mut c, x[0]);
+        let r = &mut c;
+        r.drive(x[1]);
+        shove(r, x[2]);
+        r.brake(x[3]);
+        let mut d = start;
+        let twice = |cart: &mut Cart, u: f64| {
+            cart.drive(u);
+            cart.v *= u;
+        };
+        twice(&mut d, x[1]);
+        twice(&mut d, x[2]);
+        let mut rest = fleet.rest.clone();
+        for (cart, u) in rest.iter_mut().zip(x) {
+            cart.drive(*u);
+        }
+        let mut e = start;
+        if x[0] > 0.5 {
+            e.drive(x[0])
+        } else {
+            shove(&mut e, x[3])
+        }
+        // What was copied has not changed.
+        let still = start.energy() * x[0] + carts[1].energy() * x[1] + fleet.lead.energy() * x[2];
+        a.energy()
+            + s
+            + b.energy() * c.energy()
+            + d.energy()
+            + rest.iter().map(|r| r.energy()).sum::<f64>()
+            + e.energy()
+            + still
+    }
+    let cart = Cart { at: 0.3, v: 1.1, trail: [0.1, 0.2] };
+    let fleet = Fleet { lead: Cart { at: -0.2, ..cart }, rest: vec![cart, Cart { v: 0.7, ..cart }] };
+    check_slice!([0.7, 1.3, 0.4, 0.9], cart, &[cart, Cart { at: 0.1, ..cart }], &fleet);
+}

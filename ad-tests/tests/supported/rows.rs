@@ -125,3 +125,55 @@ fn vectors_in_slices_of_structs() {
         },
     );
 }
+
+type Triple = [f64; 3];
+
+#[derive(Clone, Debug, Differentiable)]
+struct Camera {
+    turn: Triple,
+    at: Triple,
+    focal: f64,
+}
+
+#[differentiable]
+fn dot(a: &Triple, b: &Triple) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+#[differentiable(wrt(cameras, points))]
+fn seen(cameras: &[Camera], points: &[Triple], pairs: &[(usize, usize)]) -> f64 {
+    let mut s = 0.0;
+    for &(c, p) in pairs {
+        let camera = &cameras[c];
+        s += dot(&camera.turn, &points[p]) * camera.focal + dot(&cameras[c].turn, &cameras[c].at);
+        s *= dot(&camera.at, &camera.at);
+    }
+    s
+}
+
+#[test]
+fn fields_of_items_given_to_other_functions() {
+    let cameras = |x: &[f64]| -> Vec<Camera> {
+        let one = |c: &[f64]| Camera { turn: [c[0], c[1], c[2]], at: [c[3], c[4], c[5]], focal: c[6] };
+        x[..14].chunks(7).map(one).collect()
+    };
+    let points = |x: &[f64]| -> Vec<Triple> { x[14..].chunks(3).map(|p| [p[0], p[1], p[2]]).collect() };
+    let flat = |c: &[Camera], p: &[Triple]| -> Vec<f64> {
+        let numbers = c.iter().flat_map(|c| c.turn.into_iter().chain(c.at).chain([c.focal]));
+        numbers.chain(p.iter().copied().flatten()).collect()
+    };
+    let pairs = [(0, 1), (1, 0), (1, 1)];
+    compare(
+        20,
+        |x| seen(&cameras(x), &points(x), &pairs),
+        |x| {
+            let (mut c, mut p) = (cameras(x), points(x));
+            (seen_grad(&cameras(x), &points(x), &pairs, &mut c, &mut p), flat(&c, &p))
+        },
+        |x, v| {
+            let (mut c, mut p) = (cameras(x), points(x));
+            seen_hvp(&cameras(x), &points(x), &pairs, &cameras(v), &points(v), &mut c, &mut p);
+            flat(&c, &p)
+        },
+    );
+}

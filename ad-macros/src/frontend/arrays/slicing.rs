@@ -151,7 +151,8 @@ impl Lower<'_> {
             return Some(Part::At(self.bound_of_axis(e, total)?));
         }
         // A range in a variable.
-        match self.expr(e).0 {
+        let val = self.expr(e).0;
+        match self.range_of_data(val, e) {
             Val::Iter(it) => {
                 let zero = self.s.b.int("0");
                 let (start, end, closed) = match &*it {

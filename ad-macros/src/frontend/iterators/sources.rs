@@ -320,6 +320,9 @@ impl Lower<'_> {
 
     /// As [`Lower::iterator`]; `kept`: what is named may be changed while it is run over.
     pub(in super::super) fn iterator_over(&mut self, e: &syn::Expr, kept: bool) -> Option<Rc<Iter>> {
+        if let Some(range) = self.declared_range(e) {
+            return Some(range);
+        }
         match e {
             syn::Expr::Paren(p) => self.iterator_over(&p.expr, kept),
             syn::Expr::Group(g) => self.iterator_over(&g.expr, kept),
@@ -371,6 +374,20 @@ impl Lower<'_> {
                 }
                 self.iterate_by_value(val, kept, e.span())
             }
+        }
+    }
+
+    /// A range that is data, of a type that is told.
+    pub(in super::super) fn declared_range(&mut self, e: &syn::Expr) -> Option<Rc<Iter>> {
+        let told = matches!(e, syn::Expr::Path(_) | syn::Expr::Field(_) | syn::Expr::Index(_))
+            || matches!(e, syn::Expr::MethodCall(m) if m.method == "clone" && m.args.is_empty());
+        if !told || !self.declared(e).is_some_and(|ty| super::super::declared::is_range(&ty)) {
+            return None;
+        }
+        let val = self.expr(e).0;
+        match self.range_of_data(val, e) {
+            Val::Iter(range) => Some(range),
+            _ => None,
         }
     }
 
