@@ -521,8 +521,8 @@ impl Lower<'_> {
                 self.s.refs.insert(v);
                 if r.mutability.is_some() {
                     let to = match self.place_quietly(&r.expr) {
-                        Some(Place::Variable(var, path)) => Some((var, path)),
-                        _ => None,
+                        Some(Place::Variable(var, path)) => super::lower::Target::Part(var, path),
+                        _ => super::lower::Target::Other,
                     };
                     self.s.mutable.insert(v, to);
                 }

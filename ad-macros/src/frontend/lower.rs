@@ -48,6 +48,14 @@ pub(super) struct Variable {
 /// Index of a variable.
 pub(super) type VarId = usize;
 
+/// What a mutable reference to data leads to.
+#[derive(Clone)]
+pub(super) enum Target {
+    /// A part of a variable.
+    Part(VarId, Vec<usize>),
+    Other,
+}
+
 /// A loop around the code that is lowered.
 #[derive(Clone)]
 pub(super) struct LoopContext {
@@ -71,8 +79,8 @@ pub(super) struct State {
     pub(super) tainted_buffers: HashSet<Buffer>,
     /// Values that are references to something the macro does not look into.
     pub(super) refs: HashSet<Value>,
-    /// Of these, those that are mutable, and the part of a variable that each leads to, if it is one.
-    pub(super) mutable: HashMap<Value, Option<(VarId, Vec<usize>)>>,
+    /// Of these, those that are mutable.
+    pub(super) mutable: HashMap<Value, Target>,
     /// Of these, those that are values in the user's function: code that is passed through gets what they lead to.
     pub(super) held: HashSet<Value>,
     /// Which integer an integer is, where the macro knows.

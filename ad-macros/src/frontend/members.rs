@@ -408,7 +408,7 @@ impl Lower<'_> {
             self.set_at(var, &path, opened);
             return self.method_call(e);
         }
-        if let Some(Some((var, path))) = self.led_to(&Val::Scalar(v)) {
+        if let Some(super::lower::Target::Part(var, path)) = self.led_to(&Val::Scalar(v)) {
             self.want_struct(var, &path);
         }
         self.error(

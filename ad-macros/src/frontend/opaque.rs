@@ -11,7 +11,7 @@ use std::sync::Arc;
 use quote::ToTokens;
 use rustc_hash::FxHashMap as HashMap;
 
-use super::lower::{Lower, VarId};
+use super::lower::{Lower, Target, VarId};
 use super::place::Place;
 use super::value::{Fields, Val, View};
 use crate::ir::{Dim, FloatKind, StoreMode, Type, Value};
@@ -363,8 +363,8 @@ impl Lower<'_> {
     /// As [`Lower::want_field`], of a part of a variable, to change it.
     pub(super) fn want_field_at(&mut self, var: VarId, path: &[usize], member: &syn::Member) {
         let val = super::loops::part(&mut self.s.vars[var].val, path).clone();
-        if let Some(place) = self.led_to(&val) {
-            if let Some((var, path)) = place {
+        if let Some(target) = self.led_to(&val) {
+            if let Target::Part(var, path) = target {
                 self.want_field_at(var, &path, member);
             }
             return;
@@ -377,8 +377,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Where a mutable reference to data leads to: the part of a variable, if it is one. `None` of anything else.
-    pub(super) fn led_to(&self, val: &Val) -> Option<Option<(VarId, Vec<usize>)>> {
+    /// Where a mutable reference to data leads to. `None` of anything else.
+    pub(super) fn led_to(&self, val: &Val) -> Option<Target> {
         match val {
             Val::Scalar(v) => self.s.mutable.get(v).cloned(),
             _ => None,
@@ -463,8 +463,8 @@ impl Lower<'_> {
         elem: Option<Type>,
     ) {
         let val = super::loops::part(&mut self.s.vars[var].val, path).clone();
-        if let Some(place) = self.led_to(&val) {
-            if let Some((var, path)) = place {
+        if let Some(target) = self.led_to(&val) {
+            if let Target::Part(var, path) = target {
                 self.want(var, &path, axes, elem);
             }
             return;
