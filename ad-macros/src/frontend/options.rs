@@ -5,6 +5,7 @@ use proc_macro2::Span;
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 
+use super::exits::Contents;
 use super::iterators::Callee;
 use super::lower::{Flow, Lower};
 use super::signature::Wrapper;
@@ -41,29 +42,28 @@ impl Lower<'_> {
     }
 
     /// Whether there is a value, and the value.
-    pub(super) fn maybe(&mut self, val: Val, span: Span) -> (Value, Val) {
+    pub(super) fn maybe(&mut self, val: Val, span: Span) -> (Value, Contents) {
         match val {
             Val::Maybe(parts) => match parts.as_slice() {
                 // `None` so far, as in the first round of a loop: code for `Some` does not run.
                 [Val::Scalar(some), Val::Unset, ..]
                     if matches!(self.s.b.constant(*some), Some(Op::Bool(false))) =>
                 {
-                    (*some, Val::Never)
+                    (*some, Contents::Known(Val::Never))
                 }
-                [Val::Scalar(some), value, ..] => (*some, value.clone()),
-                _ => (self.s.b.boolean(false), Val::Never),
+                [Val::Scalar(some), value, ..] => (*some, Contents::Known(value.clone())),
+                _ => (self.s.b.boolean(false), Contents::Known(Val::Never)),
             },
             Val::Scalar(v) if !self.s.b.func.is_float(v) => {
                 // An option that the macro does not look into.
                 let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
                 let some = self.pass(quote!(#hole.is_some()), &[v], Type::Bool);
-                let value = self.pass(quote!(#hole.unwrap()), &[v], Type::Opaque);
-                (some, Val::Scalar(value))
+                (some, Contents::In(v, quote!(#hole.unwrap())))
             }
-            Val::Never => (self.s.b.boolean(false), Val::Never),
+            Val::Never => (self.s.b.boolean(false), Contents::Known(Val::Never)),
             _ => {
                 self.error(span, "an `Option` is wanted here", "give `Some(..)` or `None`");
-                (self.s.b.boolean(false), Val::Never)
+                (self.s.b.boolean(false), Contents::Known(Val::Never))
             }
         }
     }
