@@ -78,7 +78,9 @@ impl Lower<'_> {
         let val = self.deref(val);
         let (some, value, error) = match val {
             Val::Maybe(parts) => match parts.as_slice() {
-                [Val::Scalar(some), value, error] => (*some, Contents::Known(value.clone()), Contents::Known(error.clone())),
+                [Val::Scalar(some), value, error] => {
+                    (*some, Contents::Known(value.clone()), Contents::Known(error.clone()))
+                }
                 _ => return (Val::Never, Flow::Falls),
             },
             Val::Scalar(v) if !self.s.b.func.is_float(v) && !self.is_tainted(v) => self.outcome(v),
