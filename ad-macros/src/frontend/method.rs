@@ -159,6 +159,19 @@ impl Lower<'_> {
                 };
             }
         }
+        // `a.copy_within(from, to)`: by way of a copy, since the two parts may overlap.
+        if let ("copy_within", Some(from), Some(to)) = (name.as_str(), e.args.first(), e.args.get(1))
+            && super::members::is_place(&e.receiver)
+            && !self.is_foreign(&e.receiver)
+        {
+            let whole = &e.receiver;
+            let copied: syn::Expr = syn::parse_quote!({
+                let __ad_within = #whole[#from].to_vec();
+                let __ad_to = #to;
+                #whole[__ad_to..__ad_to + __ad_within.len()].copy_from_slice(&__ad_within);
+            });
+            return self.expr(&copied).0;
+        }
         // `a.clone_from(&b)` is `a = b.clone()`.
         if let ("clone_from", Some(from)) = (name.as_str(), e.args.first())
             && !self.is_foreign(&e.receiver)
