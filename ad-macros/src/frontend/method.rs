@@ -98,8 +98,9 @@ impl Lower<'_> {
             && e.args.iter().any(|a| !self.is_passive(a.to_token_stream()))
         {
             let (method, turbofish, args) = (&e.method, &e.turbofish, &e.args);
+            let own = self.sig.own.clone().unwrap_or_else(|| quote::quote!(Self));
             if let Ok(syn::Expr::Call(call)) =
-                syn::parse2(quote::quote!(Self::#method #turbofish (self, #args)))
+                syn::parse2(quote::quote!(#own::#method #turbofish (self, #args)))
             {
                 return self.call(&call);
             }
