@@ -139,6 +139,11 @@ pub trait Outcome {
     /// # Panics
     /// If there is none.
     fn good(self) -> Self::Good;
+    /// A reference to the value.
+    ///
+    /// # Panics
+    /// If there is none.
+    fn held(&self) -> &Self::Good;
     /// The error, where there is one.
     fn failure(self) -> Option<Self::Failure>;
 }
@@ -150,6 +155,10 @@ impl<T> Outcome for Option<T> {
         self.is_some()
     }
     fn good(self) -> T {
+        let Some(value) = self else { panic!("`None` holds no value") };
+        value
+    }
+    fn held(&self) -> &T {
         let Some(value) = self else { panic!("`None` holds no value") };
         value
     }
@@ -165,6 +174,10 @@ impl<T, E> Outcome for Result<T, E> {
         self.is_ok()
     }
     fn good(self) -> T {
+        let Ok(value) = self else { panic!("`Err` holds no value") };
+        value
+    }
+    fn held(&self) -> &T {
         let Ok(value) = self else { panic!("`Err` holds no value") };
         value
     }

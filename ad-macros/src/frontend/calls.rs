@@ -115,7 +115,11 @@ impl Lower<'_> {
                 return self.taken_apart(v, &path);
             }
             // So is `Vec3(1.0, 0.0, 0.0)`.
-            if callee.path.segments.last().is_some_and(|s| s.ident.to_string().starts_with(char::is_uppercase))
+            if callee
+                .path
+                .segments
+                .last()
+                .is_some_and(|s| s.ident.to_string().starts_with(char::is_uppercase))
                 && let Some(item) = crate::structs::instance(&callee.path)
                 && matches!(item.fields, syn::Fields::Unnamed(_))
                 && item.fields.len() == c.args.len()

@@ -116,10 +116,18 @@ impl Lower<'_> {
 
     /// Whether an `Option` or `Result` that the macro does not look into holds a value, the value, and the error.
     pub(super) fn outcome(&mut self, v: Value) -> (Value, Contents, Contents) {
+        let (some, _, error) = self.outcome_again(v);
+        let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+        (some, Contents::In(v, quote!(::ad_runtime::__private::Outcome::good(#hole))), error)
+    }
+
+    /// The same where the way back may take the value out once more: a copy of it.
+    pub(super) fn outcome_again(&mut self, v: Value) -> (Value, Contents, Contents) {
         let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
         let by = quote!(::ad_runtime::__private::Outcome);
         let some = self.pass(quote!(#by::is_good(&#hole)), &[v], Type::Bool);
-        (some, Contents::In(v, quote!(#by::good(#hole))), Contents::In(v, quote!(#by::failure(#hole))))
+        let value = quote!(::core::clone::Clone::clone(#by::held(&#hole)));
+        (some, Contents::In(v, value), Contents::In(v, quote!(#by::failure(#hole))))
     }
 
     /// What something holds, where it is known that it does.

@@ -327,6 +327,15 @@ impl Lower<'_> {
                 let args: Vec<&syn::Expr> = e.args.iter().collect();
                 self.float_method(v, &name, &args, e)
             }
+            // What a call gives is an option as well as an iterator: only an option goes on with something active.
+            Val::Scalar(v)
+                if matches!(&*e.receiver, syn::Expr::Call(_))
+                    && self.is_opaque(v)
+                    && !self.is_passive(e.to_token_stream())
+                    && let Some(val) = self.option_of_call(v, e) =>
+            {
+                val
+            }
             Val::Scalar(v)
                 if is_chain(&whole) && !is_chain(&e.receiver) && *self.s.b.func.ty(v) == Type::Opaque =>
             {

@@ -183,7 +183,9 @@ impl Lower<'_> {
             return Val::View(self.window(view, vec![Along::from(None, 1 - axis)], dims, span));
         }
         let view = view.clone();
-        Val::View(self.build("array", dims, &elem, false, &mut |this, i| this.at_index(&view, &[i[1 - axis]])))
+        Val::View(
+            self.build("array", dims, &elem, false, &mut |this, i| this.at_index(&view, &[i[1 - axis]])),
+        )
     }
 
     /// The number in `Axis(1)`, also where a variable holds it.

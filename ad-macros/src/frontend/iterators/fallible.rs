@@ -158,7 +158,9 @@ impl Lower<'_> {
                 }
                 _ => (self.s.b.boolean(false), never()),
             },
-            Val::Scalar(v) if !self.s.b.func.is_float(v) && !self.is_tainted(v) => return self.outcome(v),
+            Val::Scalar(v) if !self.s.b.func.is_float(v) && !self.is_tainted(v) => {
+                return self.outcome_again(v);
+            }
             Val::Never => (self.s.b.boolean(true), never()),
             _ => {
                 self.error(
