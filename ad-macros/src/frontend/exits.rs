@@ -97,11 +97,21 @@ impl Lower<'_> {
         if let Some(Op::Bool(true)) = self.s.b.constant(some) {
             return (self.contents(&value), Flow::Falls);
         }
+        // The outcome itself is moved where it is taken apart.
+        let kind = match &value {
+            Contents::In(v, _) => {
+                let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+                Some(self.pass(quote!(::ad_runtime::__private::Blank::of(&#hole)), &[*v], Type::Opaque))
+            }
+            Contents::Known(_) => None,
+        };
         self.branch(
             some,
             t.question_token.span(),
             &mut |this| (this.contents(&value), Flow::Falls),
             &mut |this| {
+                // Not all that is not there has a default.
+                let blank = kind.map_or(Val::Never, |kind| Val::Scalar(this.blank(kind)));
                 let error = this.contents(&error);
                 let error = this.converted(error);
                 let (yes, no) = (this.s.b.boolean(true), this.s.b.boolean(false));
@@ -109,9 +119,19 @@ impl Lower<'_> {
                 this.set(flag, Val::Scalar(yes));
                 let failure = Val::Maybe(vec![Val::Scalar(no), Val::Unset, error]);
                 this.set_result(slot, &[], failure, t.span());
-                (Val::Never, Flow::Never)
+                (blank, Flow::Never)
             },
         )
+    }
+
+    /// Something in the place of what an outcome of this kind does not hold.
+    fn blank(&mut self, kind: Value) -> Value {
+        let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+        let tokens = quote!({
+            use ::ad_runtime::__private::{BlankByDefault as _, BlankByReference as _};
+            (&#hole).blank()
+        });
+        self.pass(tokens, &[kind], Type::Opaque)
     }
 
     /// Whether an `Option` or `Result` that the macro does not look into holds a value, the value, and the error.
