@@ -171,7 +171,7 @@ pub(crate) fn keep_method(ty: &str, function: &syn::ItemFn) -> TokenStream {
 
 /// Keeps a method that was annotated by itself, in this block. The item that assertions refer to is one of the type.
 pub(crate) fn keep_in(block: &syn::ItemImpl, function: &syn::ItemFn) -> TokenStream {
-    of_method(block, function).iter().map(|member| member.keep()).collect()
+    of_method(block, function).iter().map(Member::keep).collect()
 }
 
 /// What is kept of a method that was annotated by itself, in this block.

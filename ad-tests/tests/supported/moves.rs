@@ -54,11 +54,11 @@ fn copies_within() {
 fn new_axes() {
     #[differentiable]
     fn f(x: &Array1<f64>, m: &Array2<f64>) -> f64 {
-        let one = 1..2;
+        let all = 0..3;
         let d = &x.slice(s![.., NewAxis]) - &x.slice(s![NewAxis, ..]);
         let a = &m.slice(s![1, NewAxis, ..]) * &m.slice(s![.., 0, NewAxis]) * &d;
         // A range in a variable is an axis in front of the new one.
-        let b = &x.slice(s![one.clone(), NewAxis]) * &m.slice(s![NewAxis, .., 1]) + &a;
+        let b = &x.slice(s![all, NewAxis]) * &m.slice(s![NewAxis, .., 1]) + &a;
         (&b * &b * &b).sum() + x.slice(s![..2, NewAxis])[[1, 0]]
     }
     let (x, m) = (array![1.0, 2.0, 4.0], array![[0.1, 0.3, 0.5], [0.4, 0.8, 0.2], [0.3, 0.9, 0.1]]);
@@ -69,7 +69,7 @@ fn new_axes() {
         for i in 0..3 {
             for j in 0..3 {
                 let a = m[3 + j] * m[3 * i] * (x[i] - x[j]);
-                sum += (x[1] * m[3 * j + 1] + a).powi(3);
+                sum += (x[i] * m[3 * j + 1] + a).powi(3);
             }
         }
         sum
