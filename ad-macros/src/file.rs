@@ -67,6 +67,32 @@ struct Scope {
     clones: HashSet<String>,
     /// Functions under `#[differentiable]`, as text.
     functions: HashMap<String, String>,
+    /// `impl` blocks under `#[differentiable]`, and blocks of the one method under it, as text: by the names of their members, each
+    /// with a number behind it.
+    blocks: HashMap<String, String>,
+}
+
+impl Scope {
+    /// Keeps what of a block the attribute stands on.
+    fn keep_block(&mut self, block: &syn::ItemImpl, is_conditional: impl Fn(&[syn::Attribute]) -> bool) {
+        let of_block = block.attrs.iter().any(crate::below::is_ours);
+        for item in &block.items {
+            let (name, attrs) = match item {
+                syn::ImplItem::Fn(f) => (&f.sig.ident, &f.attrs),
+                syn::ImplItem::Const(c) => (&c.ident, &c.attrs),
+                _ => continue,
+            };
+            let mut kept = block.clone();
+            if attrs.iter().any(crate::below::is_ours) && !is_conditional(attrs) {
+                kept.attrs.clear();
+                kept.items = vec![item.clone()];
+            } else if !of_block {
+                continue;
+            }
+            let key = format!("{name} {}", self.blocks.len());
+            self.blocks.insert(key, kept.to_token_stream().to_string());
+        }
+    }
 }
 
 /// The aliases that an item of this name sees in the file of a span, if there is just one such item or all see the same.
@@ -145,6 +171,20 @@ pub(crate) fn is_imported(name: &str, function: &Ident) -> bool {
 pub(crate) fn functions_beside(function: &syn::ItemFn) -> HashMap<String, String> {
     let (name, span) = (function.sig.ident.to_string(), function.sig.ident.span());
     beside(&name, span, |scope| &scope.functions).unwrap_or_default()
+}
+
+/// The `impl` blocks under `#[differentiable]` beside a function, above it or below, and what of other blocks stands under it: by the
+/// names of members, in the order in which they stand in the file.
+pub(crate) fn blocks_beside(function: &syn::ItemFn) -> Vec<(String, String)> {
+    let (name, span) = (function.sig.ident.to_string(), function.sig.ident.span());
+    let found = beside(&name, span, |scope| &scope.blocks).unwrap_or_default();
+    let numbered = found.into_iter().filter_map(|(key, text)| {
+        let (member, number) = key.split_once(' ')?;
+        Some((number.parse::<usize>().ok()?, member.to_string(), text))
+    });
+    let mut all: Vec<_> = numbered.collect();
+    all.sort();
+    all.into_iter().map(|(_, member, text)| (member, text)).collect()
 }
 
 /// What is around a function with the attribute.
@@ -273,6 +313,9 @@ impl Reader {
                 }
                 syn::Item::Impl(block) => {
                     scope.items.insert(block.self_ty.to_token_stream().to_string());
+                    if !is_conditional(&block.attrs) {
+                        scope.keep_block(block, is_conditional);
+                    }
                     if let (Some((path, _)), Some(ty)) = (&block.trait_, last_name(&block.self_ty))
                         && path.segments.last().is_some_and(|s| s.ident == "Clone")
                     {

@@ -171,18 +171,72 @@ pub(crate) fn keep_method(ty: &str, function: &syn::ItemFn) -> TokenStream {
 
 /// Keeps a method that was annotated by itself, in this block. The item that assertions refer to is one of the type.
 pub(crate) fn keep_in(block: &syn::ItemImpl, function: &syn::ItemFn) -> TokenStream {
-    let Some(ty) = any_instance(block) else { return TokenStream::new() };
+    of_method(block, function).iter().map(Member::keep).collect()
+}
+
+/// What is kept of a method that was annotated by itself, in this block.
+fn of_method(block: &syn::ItemImpl, function: &syn::ItemFn) -> Vec<Member> {
+    let Some(ty) = any_instance(block) else { return Vec::new() };
     let mut alone = block.clone();
     let (vis, sig, code) = (&function.vis, &function.sig, &function.block);
     alone.items = syn::parse2(quote!(#vis #sig #code)).into_iter().collect();
-    let public: syn::Visibility = syn::parse_quote!(pub(crate));
     let mut quiet = Diagnostics::default();
     let kept = members(&alone, &mut quiet);
     drop(quiet.into_error());
     let meant = meant(&alone, &sig.ident).map(|t| t.to_string());
-    kept.iter()
-        .map(|(name, function)| keep_as(name, function, &public, false, Some(&ty.to_string()), meant.clone()))
+    let within = Some(ty.to_string());
+    kept.into_iter()
+        .map(|(name, function)| Member { name, function, within: within.clone(), meant: meant.clone() })
         .collect()
+}
+
+/// A member of a block, as it is kept.
+struct Member {
+    name: String,
+    function: syn::ItemFn,
+    within: Option<String>,
+    meant: Option<String>,
+}
+
+impl Member {
+    fn keep(&self) -> TokenStream {
+        let vis: syn::Visibility = syn::parse_quote!(pub(crate));
+        keep_as(&self.name, &self.function, &vis, false, self.within.as_deref(), self.meant.clone())
+    }
+
+    /// Whether it has been kept just like this.
+    fn is_kept(&self) -> bool {
+        find(&self.name).is_some_and(|known| {
+            known.text == text_of(&self.function) && known.within == self.within && known.meant == self.meant
+        })
+    }
+}
+
+/// Keeps what a block further down defines, as its own expansion will: all of it under the attribute, or a method alone that
+/// carries the attribute itself. Gives the members that were not kept like this before.
+pub(crate) fn keep_ahead(mut block: syn::ItemImpl) -> Vec<syn::ItemFn> {
+    let mut quiet = Diagnostics::default();
+    let all = if block.attrs.iter().any(crate::below::is_ours) {
+        block.attrs.clear();
+        let _ = crate::aliases::in_impl(&mut block);
+        of_block(&block, &mut quiet)
+    } else {
+        let method = block.items.iter().find_map(|item| match item {
+            syn::ImplItem::Fn(f) if !crate::below::gives_partials(&f.attrs) => {
+                let (vis, sig, code) = (&f.vis, &f.sig, &f.block);
+                syn::parse2::<syn::ItemFn>(quote!(#vis #sig #code)).ok()
+            }
+            _ => None,
+        });
+        match method.map(|method| (crate::file::around(&method), method)) {
+            Some((crate::file::Around::Block(around), method)) => of_method(&around, &method),
+            _ => Vec::new(),
+        }
+    };
+    drop(quiet.into_error());
+    let new: Vec<Member> = all.into_iter().filter(|member| !member.is_kept()).collect();
+    new.iter().for_each(|member| drop(member.keep()));
+    new.into_iter().map(|member| member.function).collect()
 }
 
 /// The type of a block as a path, with something in the place of each of its parameters. `None` where that takes a type that is
@@ -214,19 +268,19 @@ fn any_instance(block: &syn::ItemImpl) -> Option<TokenStream> {
 
 /// Keeps the functions and constants of an `impl` block, which are written out where they are used.
 pub(crate) fn keep_impl(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> TokenStream {
-    let vis: syn::Visibility = syn::parse_quote!(pub(crate));
-    let kept = members(block, diagnostics);
-    kept.iter().for_each(|(_, function)| crate::below::see(function));
-    kept.iter()
+    let kept = of_block(block, diagnostics);
+    let items = kept.iter().map(Member::keep).collect();
+    kept.iter().for_each(|member| crate::below::see(&member.function));
+    items
+}
+
+/// What is kept of a block.
+fn of_block(block: &syn::ItemImpl, diagnostics: &mut Diagnostics) -> Vec<Member> {
+    let found = members(block, diagnostics).into_iter();
+    found
         .map(|(name, function)| {
-            keep_as(
-                name,
-                function,
-                &vis,
-                false,
-                None,
-                meant(block, &function.sig.ident).map(|t| t.to_string()),
-            )
+            let meant = meant(block, &function.sig.ident).map(|t| t.to_string());
+            Member { name, function, within: None, meant }
         })
         .collect()
 }
@@ -416,6 +470,13 @@ pub(crate) fn renamed(tokens: TokenStream, this: &str, own: &TokenStream) -> Tok
     out
 }
 
+/// A function as it is kept.
+fn text_of(function: &syn::ItemFn) -> String {
+    let mut bare = function.clone();
+    bare.attrs.clear();
+    bare.to_token_stream().to_string()
+}
+
 fn keep_as(
     name: &str,
     function: &syn::ItemFn,
@@ -424,9 +485,7 @@ fn keep_as(
     within: Option<&str>,
     meant: Option<String>,
 ) -> TokenStream {
-    let mut bare = function.clone();
-    bare.attrs.clear();
-    let text = bare.to_token_stream().to_string();
+    let text = text_of(function);
     let hash = fnv(0xcbf2_9ce4_8422_2325, &text);
     let mut functions = FUNCTIONS.lock().unwrap_or_else(PoisonError::into_inner);
     let order = 1 + functions.values().map(|known| known.order).max().unwrap_or(0);

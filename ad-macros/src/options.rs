@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) wrt: Option<Vec<syn::Ident>>,
     /// A parameter that is data where `wrt` is not given: the receiver of a method, made a parameter.
     pub(crate) data: Option<syn::Ident>,
+    /// What `Self` is, as it stands in expressions, where a method keeps its receiver and its block is known.
+    pub(crate) own: Option<TokenStream>,
     /// What to generate; everything where it is not given.
     pub(crate) only: Option<Only>,
     /// The derivatives, where the user gives them.
@@ -176,7 +178,7 @@ pub(crate) fn parse(attributes: TokenStream, diagnostics: &mut Diagnostics) -> O
     });
     let checks = raw.check.iter().filter_map(|meta| check(meta, diagnostics)).collect();
     let checkpoint = raw.checkpoint.and_then(|meta| every(&meta, diagnostics));
-    Options { wrt, data: None, only, partials, checks, checkpoint, dump: raw.dump.is_present() }
+    Options { wrt, data: None, own: None, only, partials, checks, checkpoint, dump: raw.dump.is_present() }
 }
 
 /// Reads `check(x = 1.0, n = 3)`.

@@ -97,6 +97,7 @@ pub(crate) fn define(
     let (path, _) = block.trait_.as_ref()?;
     let name = path.segments.last()?.ident.to_string();
     let own = crate::functions::in_expressions(&block.self_ty);
+    let options = Options { own: Some(own.clone()), ..Options::default() };
     let (mut whole, mut beside, mut any) = (block.clone(), TokenStream::new(), false);
     for member in &block.items {
         let syn::ImplItem::Fn(method) = member else { continue };
@@ -107,7 +108,7 @@ pub(crate) fn define(
         let text = crate::functions::renamed(quote!(#method), "self", &own);
         let Ok(mut function) = syn::parse2::<syn::ItemFn>(text) else { continue };
         function.vis = syn::Visibility::Inherited;
-        let (made, guards) = companions(function, &Options::default(), diagnostics)?;
+        let (made, guards) = companions(function, &options, diagnostics)?;
         let block: syn::ItemImpl = syn::parse2(quote!(impl Companions { #made })).ok()?;
         whole.items.extend(block.items);
         beside.extend(quote!(const _: () = { #guards };));

@@ -246,7 +246,8 @@ pub mod __private {
     }
     pub use crate::flat::Flat;
     pub use crate::probe::{
-        ElementAt, HoldsFloats, Kept, MayHoldFloats, NotCloned, Outcome, Probe, exactly, same_text,
+        Blank, BlankByDefault, BlankByReference, ElementAt, HoldsFloats, Kept, MayHoldFloats, NotCloned,
+        Outcome, Probe, exactly, same_text,
     };
     pub use crate::products;
     pub use crate::sparse::sets::SetRecorder;

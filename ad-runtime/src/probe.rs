@@ -139,6 +139,11 @@ pub trait Outcome {
     /// # Panics
     /// If there is none.
     fn good(self) -> Self::Good;
+    /// A reference to the value.
+    ///
+    /// # Panics
+    /// If there is none.
+    fn held(&self) -> &Self::Good;
     /// The error, where there is one.
     fn failure(self) -> Option<Self::Failure>;
 }
@@ -150,6 +155,10 @@ impl<T> Outcome for Option<T> {
         self.is_some()
     }
     fn good(self) -> T {
+        let Some(value) = self else { panic!("`None` holds no value") };
+        value
+    }
+    fn held(&self) -> &T {
         let Some(value) = self else { panic!("`None` holds no value") };
         value
     }
@@ -168,10 +177,67 @@ impl<T, E> Outcome for Result<T, E> {
         let Ok(value) = self else { panic!("`Err` holds no value") };
         value
     }
+    fn held(&self) -> &T {
+        let Ok(value) = self else { panic!("`Err` holds no value") };
+        value
+    }
     fn failure(self) -> Option<E> {
         self.err()
     }
 }
+
+/// Something in the place of what an outcome does not hold: `(&Blank::of(&outcome)).blank()`. Methods are looked for on the value
+/// before they are on references to it, so a default goes first.
+pub struct Blank<O>(PhantomData<O>);
+
+impl<O> Blank<O> {
+    /// For an outcome of this type.
+    pub fn of(_: &O) -> Self {
+        Blank(PhantomData)
+    }
+}
+
+/// See [`Blank`].
+pub trait BlankByDefault {
+    /// What the outcome would hold.
+    type Good;
+    /// The default.
+    fn blank(&self) -> Self::Good;
+}
+
+impl<O: Outcome<Good: Default>> BlankByDefault for Blank<O> {
+    type Good = O::Good;
+    fn blank(&self) -> O::Good {
+        Default::default()
+    }
+}
+
+/// See [`Blank`].
+pub trait BlankByReference {
+    /// What the outcome would hold.
+    type Good;
+    /// A reference to a number.
+    fn blank(&self) -> Self::Good;
+}
+
+impl<'n, T: Number, O: Outcome<Good = &'n T>> BlankByReference for &Blank<O> {
+    type Good = &'n T;
+    fn blank(&self) -> &'n T {
+        T::ZERO
+    }
+}
+
+/// Types with a value that references can lead to.
+pub trait Number: 'static {
+    /// It.
+    const ZERO: &'static Self;
+}
+
+macro_rules! numbers {
+    ($($ty:ty: $zero:expr),*) => {$(impl Number for $ty { const ZERO: &'static Self = &$zero; })*};
+}
+numbers!(f32: 0.0, f64: 0.0, i8: 0, i16: 0, i32: 0, i64: 0, i128: 0, isize: 0, u8: 0, u16: 0, u32: 0, u64: 0, u128: 0);
+numbers!(usize: 0, bool: false, char: ' ');
 
 /// What stands beside an array in arithmetic and is not looked into: a number, which is the same everywhere, or an array.
 pub trait ElementAt<const RANK: usize> {

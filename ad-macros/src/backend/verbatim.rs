@@ -17,20 +17,21 @@ pub(super) fn borrows(tokens: TokenStream, name: &str) -> bool {
     })
 }
 
-/// Whether an expression makes a new value, which lives to the end of the statement that it stands in.
+/// Whether an expression makes a new value, which lives to the end of the statement that it stands in: all but names, parts of
+/// what is named, and literals.
 pub(super) fn is_temporary(tokens: TokenStream) -> bool {
-    let Ok(expr) = syn::parse2::<syn::Expr>(tokens) else { return false };
-    matches!(
-        expr,
-        syn::Expr::Call(_)
-            | syn::Expr::MethodCall(_)
-            | syn::Expr::Macro(_)
-            | syn::Expr::Struct(_)
-            | syn::Expr::Block(_)
-            | syn::Expr::If(_)
-            | syn::Expr::Match(_)
-            | syn::Expr::Binary(_)
-    )
+    fn makes(e: &syn::Expr) -> bool {
+        match e {
+            syn::Expr::Path(_) | syn::Expr::Lit(_) => false,
+            syn::Expr::Unary(u) => !matches!(u.op, syn::UnOp::Deref(_)),
+            syn::Expr::Paren(p) => makes(&p.expr),
+            syn::Expr::Group(g) => makes(&g.expr),
+            syn::Expr::Field(f) => makes(&f.base),
+            syn::Expr::Index(i) => makes(&i.expr),
+            _ => true,
+        }
+    }
+    syn::parse2::<syn::Expr>(tokens).is_ok_and(|e| makes(&e))
 }
 
 /// Replaces identifiers that `hole` knows; in string literals, `{hole}` and `{hole:..}`.

@@ -216,6 +216,12 @@ impl Lower<'_> {
         let right = self.deref(right);
         let place = self.place_for(&e.left, &right);
         if let Some(Place::Variable(var, path)) = &place
+            && let Val::Scalar(v) = *part(&mut self.s.vars[*var].val, path)
+            && let Some(opened) = self.opened_by_operator(&op, v, &right, e.op.span())
+        {
+            self.set_at(*var, path, opened);
+        }
+        if let Some(Place::Variable(var, path)) = &place
             && let Val::Struct(..) = part(&mut self.s.vars[*var].val, path)
         {
             let target = Val::RefMut(*var, path.clone());

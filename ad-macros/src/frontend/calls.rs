@@ -114,6 +114,19 @@ impl Lower<'_> {
                 path.segments.pop_punct();
                 return self.taken_apart(v, &path);
             }
+            // So is `Vec3(1.0, 0.0, 0.0)`.
+            if callee
+                .path
+                .segments
+                .last()
+                .is_some_and(|s| s.ident.to_string().starts_with(char::is_uppercase))
+                && let Some(item) = crate::structs::instance(&callee.path)
+                && matches!(item.fields, syn::Fields::Unnamed(_))
+                && item.fields.len() == c.args.len()
+            {
+                let path = callee.path.clone();
+                self.s.declare(v, &syn::Type::Path(syn::TypePath { attrs: Vec::new(), qself: None, path }));
+            }
             return Val::Scalar(v);
         }
         if let Some(val) = self.known_function(c, &callee.path) {

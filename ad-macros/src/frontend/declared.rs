@@ -56,7 +56,12 @@ impl Lower<'_> {
                             is_type.then(|| syn::parse_str(&word).ok())?
                         });
                 };
-                match &self.s.vars[var].val {
+                let mut val = &self.s.vars[var].val;
+                while let Val::RefMut(var, path) = val {
+                    let whole = &self.s.vars[*var].val;
+                    val = path.iter().try_fold(whole, |val, k| val.parts()?.get(*k))?;
+                }
+                match val {
                     Val::Scalar(v) => match (self.s.declared.get(v), self.s.b.func.ty(*v)) {
                         (Some(ty), _) => ty.clone(),
                         (None, Type::Float(FloatKind::F64)) => syn::parse_quote!(f64),

@@ -78,7 +78,9 @@ impl Lower<'_> {
         let val = self.deref(val);
         let (some, value, error) = match val {
             Val::Maybe(parts) => match parts.as_slice() {
-                [Val::Scalar(some), value, error] => (*some, value.clone(), error.clone()),
+                [Val::Scalar(some), value, error] => {
+                    (*some, Contents::Known(value.clone()), Contents::Known(error.clone()))
+                }
                 _ => return (Val::Never, Flow::Falls),
             },
             Val::Scalar(v) if !self.s.b.func.is_float(v) && !self.is_tainted(v) => self.outcome(v),
@@ -93,27 +95,67 @@ impl Lower<'_> {
             }
         };
         if let Some(Op::Bool(true)) = self.s.b.constant(some) {
-            return (value, Flow::Falls);
+            return (self.contents(&value), Flow::Falls);
         }
-        let error = self.converted(error);
-        self.branch(some, t.question_token.span(), &mut |_| (value.clone(), Flow::Falls), &mut |this| {
-            let (yes, no) = (this.s.b.boolean(true), this.s.b.boolean(false));
-            let (flag, slot) = (this.returned, this.return_value);
-            this.set(flag, Val::Scalar(yes));
-            let failure = Val::Maybe(vec![Val::Scalar(no), Val::Unset, error.clone()]);
-            this.set_result(slot, &[], failure, t.span());
-            (Val::Never, Flow::Never)
-        })
+        // The outcome itself is moved where it is taken apart.
+        let kind = match &value {
+            Contents::In(v, _) => {
+                let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+                Some(self.pass(quote!(::ad_runtime::__private::Blank::of(&#hole)), &[*v], Type::Opaque))
+            }
+            Contents::Known(_) => None,
+        };
+        self.branch(
+            some,
+            t.question_token.span(),
+            &mut |this| (this.contents(&value), Flow::Falls),
+            &mut |this| {
+                // Not all that is not there has a default.
+                let blank = kind.map_or(Val::Never, |kind| Val::Scalar(this.blank(kind)));
+                let error = this.contents(&error);
+                let error = this.converted(error);
+                let (yes, no) = (this.s.b.boolean(true), this.s.b.boolean(false));
+                let (flag, slot) = (this.returned, this.return_value);
+                this.set(flag, Val::Scalar(yes));
+                let failure = Val::Maybe(vec![Val::Scalar(no), Val::Unset, error]);
+                this.set_result(slot, &[], failure, t.span());
+                (blank, Flow::Never)
+            },
+        )
+    }
+
+    /// Something in the place of what an outcome of this kind does not hold.
+    fn blank(&mut self, kind: Value) -> Value {
+        let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+        let tokens = quote!({
+            use ::ad_runtime::__private::{BlankByDefault as _, BlankByReference as _};
+            (&#hole).blank()
+        });
+        self.pass(tokens, &[kind], Type::Opaque)
     }
 
     /// Whether an `Option` or `Result` that the macro does not look into holds a value, the value, and the error.
-    pub(super) fn outcome(&mut self, v: Value) -> (Value, Val, Val) {
+    pub(super) fn outcome(&mut self, v: Value) -> (Value, Contents, Contents) {
+        let (some, _, error) = self.outcome_again(v);
+        let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
+        (some, Contents::In(v, quote!(::ad_runtime::__private::Outcome::good(#hole))), error)
+    }
+
+    /// The same where the way back may take the value out once more: a copy of it.
+    pub(super) fn outcome_again(&mut self, v: Value) -> (Value, Contents, Contents) {
         let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
         let by = quote!(::ad_runtime::__private::Outcome);
         let some = self.pass(quote!(#by::is_good(&#hole)), &[v], Type::Bool);
-        let value = self.pass(quote!(#by::good(#hole)), &[v], Type::Opaque);
-        let error = self.pass(quote!(#by::failure(#hole)), &[v], Type::Opaque);
-        (some, Val::Scalar(value), Val::Scalar(error))
+        let value = quote!(::core::clone::Clone::clone(#by::held(&#hole)));
+        (some, Contents::In(v, value), Contents::In(v, quote!(#by::failure(#hole))))
+    }
+
+    /// What something holds, where it is known that it does.
+    pub(super) fn contents(&mut self, held: &Contents) -> Val {
+        match held {
+            Contents::Known(val) => val.clone(),
+            Contents::In(v, tokens) => Val::Scalar(self.pass(tokens.clone(), &[*v], Type::Opaque)),
+        }
     }
 
     /// An error as `?` hands it on: of the type that the function returns.
@@ -130,6 +172,14 @@ impl Lower<'_> {
             (_, error) => error,
         }
     }
+}
+
+/// What an `Option` or `Result` holds.
+#[derive(Clone)]
+pub(super) enum Contents {
+    Known(Val),
+    /// Taken out of data by this code, which panics if it is not there: run only where it is.
+    In(Value, proc_macro2::TokenStream),
 }
 
 /// `a && let p = b`

@@ -327,6 +327,29 @@ impl Lower<'_> {
         *val = Val::Scalar(told);
     }
 
+    /// `target += right` of data that becomes active by it: the struct that it is, taken apart. Its type is the one that it is
+    /// declared to have, or the only one with this operator; rustc checks that it is.
+    pub(super) fn opened_by_operator(&mut self, op: &Op, v: Value, right: &Val, span: Span) -> Option<Val> {
+        if *self.s.b.func.ty(v) != Type::Opaque || self.is_tainted(v) {
+            return None;
+        }
+        let (beside, name) = (self.type_name(right)?, operator_name(op)?);
+        let found = crate::functions::operands(&format!("{name}_assign"), &beside, true);
+        let ty = match (self.s.types.get(&v), &found[..]) {
+            (Some(declared), found) => found.iter().find(|ty| **ty == **declared)?,
+            // Of what no struct stands beside, it may be a number.
+            (None, [ty]) if matches!(right, Val::Struct(..)) => ty,
+            _ => return None,
+        };
+        let path: syn::Path = syn::parse_str(ty).ok()?;
+        crate::structs::find(ty)?;
+        let hole = syn::Ident::new(&crate::ir::Verbatim::hole(0), Span::call_site());
+        let told = self.pass(exactly(&path, &quote::quote!(#hole), span), &[v], Type::Opaque);
+        self.s.refs.insert(told);
+        self.s.exact.insert(told);
+        self.opened_as(told, &path)
+    }
+
     /// `a + b` of data, if the macro knows the operator.
     pub(super) fn operator_of_data(&mut self, op: &Op, a: &Val, b: &Val, span: Span) -> Option<Val> {
         let member = self.operator(op, "", a, b, span)?;

@@ -98,8 +98,9 @@ impl Lower<'_> {
             && e.args.iter().any(|a| !self.is_passive(a.to_token_stream()))
         {
             let (method, turbofish, args) = (&e.method, &e.turbofish, &e.args);
+            let own = self.sig.own.clone().unwrap_or_else(|| quote::quote!(Self));
             if let Ok(syn::Expr::Call(call)) =
-                syn::parse2(quote::quote!(Self::#method #turbofish (self, #args)))
+                syn::parse2(quote::quote!(#own::#method #turbofish (self, #args)))
             {
                 return self.call(&call);
             }
@@ -166,6 +167,19 @@ impl Lower<'_> {
                     None => self.foreign_call(e),
                 };
             }
+        }
+        // `a.copy_within(from, to)`: by way of a copy, since the two parts may overlap.
+        if let ("copy_within", Some(from), Some(to)) = (name.as_str(), e.args.first(), e.args.get(1))
+            && super::members::is_place(&e.receiver)
+            && !self.is_foreign(&e.receiver)
+        {
+            let whole = &e.receiver;
+            let copied: syn::Expr = syn::parse_quote!({
+                let __ad_within = #whole[#from].to_vec();
+                let __ad_to = #to;
+                #whole[__ad_to..__ad_to + __ad_within.len()].copy_from_slice(&__ad_within);
+            });
+            return self.expr(&copied).0;
         }
         // `a.clone_from(&b)` is `a = b.clone()`.
         if let ("clone_from", Some(from)) = (name.as_str(), e.args.first())
@@ -320,6 +334,15 @@ impl Lower<'_> {
                 let Some(v) = self.scalar(Val::Scalar(v), e.receiver.span()) else { return Val::Never };
                 let args: Vec<&syn::Expr> = e.args.iter().collect();
                 self.float_method(v, &name, &args, e)
+            }
+            // What a call gives is an option as well as an iterator: only an option goes on with something active.
+            Val::Scalar(v)
+                if matches!(&*e.receiver, syn::Expr::Call(_))
+                    && self.is_opaque(v)
+                    && !self.is_passive(e.to_token_stream())
+                    && let Some(val) = self.option_of_call(v, e) =>
+            {
+                val
             }
             Val::Scalar(v)
                 if is_chain(&whole) && !is_chain(&e.receiver) && *self.s.b.func.ty(v) == Type::Opaque =>

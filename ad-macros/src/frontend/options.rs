@@ -5,6 +5,7 @@ use proc_macro2::Span;
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 
+use super::exits::Contents;
 use super::iterators::Callee;
 use super::lower::{Flow, Lower};
 use super::signature::Wrapper;
@@ -15,12 +16,82 @@ impl Lower<'_> {
     /// `answer.map(|k| ..)` of an option that is data, where what the closure gives is active: a `match`. rustc checks that it is
     /// an option.
     pub(super) fn option_of_data(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
+        let declared = self.declared(&e.receiver);
+        self.option_declared(e, declared)
+    }
+
+    /// The same of a value that a call gives: `find(k).map(|s| s * x)`.
+    pub(super) fn option_of_call(&mut self, v: Value, e: &syn::ExprMethodCall) -> Option<Val> {
+        let declared = self.declared(&e.receiver).or_else(|| match &*e.receiver {
+            syn::Expr::Call(c) => self.returned_here(&c.func),
+            _ => None,
+        });
+        if is_result(declared.as_ref())
+            && let ("map" | "and_then", Some(f)) = (e.method.to_string().as_str(), e.args.first())
+        {
+            return self.result_of_call(v, f, e);
+        }
+        let mut e = e.clone();
+        e.receiver = syn::parse_quote!(__ad_option);
+        self.scoped(|this| {
+            let var = this.new_var("__ad_option", false, Val::Scalar(v));
+            this.declare("__ad_option", var);
+            this.option_declared(&e, declared)
+        })
+    }
+
+    /// `read(k).map(|s| s * x)` of a `Result`, whose error goes on as it is.
+    fn result_of_call(&mut self, v: Value, f: &syn::Expr, e: &syn::ExprMethodCall) -> Option<Val> {
+        let f = self.callee(f)?;
+        let (span, wraps) = (e.method.span(), e.method == "map");
+        let (good, value, error) = self.outcome(v);
+        // Taken out once: what is in it may be moved.
+        let (held, _) = self.branch(
+            good,
+            span,
+            &mut |this| (Val::Tuple(vec![this.contents(&value), Val::Unset]), Flow::Falls),
+            &mut |this| (Val::Tuple(vec![Val::Unset, this.contents(&error)]), Flow::Falls),
+        );
+        let Val::Tuple(held) = held else { return Some(Val::Never) };
+        let (val, _) = self.branch(
+            good,
+            span,
+            &mut |this| {
+                let val = this.apply(&f, vec![held[0].clone()]);
+                let yes = this.s.b.boolean(true);
+                let val = if wraps { Val::Maybe(vec![Val::Scalar(yes), val, Val::Unset]) } else { val };
+                (val, Flow::Falls)
+            },
+            &mut |this| {
+                let no = this.s.b.boolean(false);
+                (Val::Maybe(vec![Val::Scalar(no), Val::Unset, held[1].clone()]), Flow::Falls)
+            },
+        );
+        Some(val)
+    }
+
+    /// What a function of this file returns, as it is written.
+    fn returned_here(&self, function: &syn::Expr) -> Option<syn::Type> {
+        let syn::Expr::Path(p) = function else { return None };
+        let names: Vec<String> = p.path.segments.iter().map(|s| s.ident.to_string()).collect();
+        let sig = crate::file::signature_of(&names.join("::"), &self.sig.ident)?;
+        match sig.output {
+            syn::ReturnType::Type(_, ty) => Some(*ty),
+            syn::ReturnType::Default => None,
+        }
+    }
+
+    fn option_declared(&mut self, e: &syn::ExprMethodCall, declared: Option<syn::Type>) -> Option<Val> {
         let args: Vec<&syn::Expr> = e.args.iter().collect();
         let name = e.method.to_string();
-        let (other, f) = match (name.as_str(), args.as_slice()) {
-            ("map" | "and_then", [f]) => (syn::parse_quote!(None), *f),
+        if !matches!(declared, None | Some(syn::Type::Path(_))) {
+            return None;
+        }
+        let of_result = is_result(declared.as_ref());
+        let (other, f): (syn::Expr, _) = match (name.as_str(), args.as_slice()) {
+            ("map" | "and_then", [f]) if !of_result => (syn::parse_quote!(None), *f),
             ("map_or", [other, f]) => ((*other).clone(), *f),
-            ("map_or_else", [other, f]) => {
+            ("map_or_else", [other, f]) if !of_result => {
                 let syn::Expr::Closure(c) = other else { return None };
                 ((*c.body).clone(), *f)
             }
@@ -31,39 +102,38 @@ impl Lower<'_> {
             syn::Expr::Path(p) => (syn::parse_quote!(__ad_item), syn::parse_quote!(#p(__ad_item))),
             _ => return None,
         };
-        if !matches!(self.declared(&e.receiver), None | Some(syn::Type::Path(_))) {
-            return None;
-        }
         let body: syn::Expr = if name == "map" { syn::parse_quote!(Some(#body)) } else { body };
         let receiver = &e.receiver;
-        let all: syn::Expr = syn::parse_quote!(match #receiver { Some(#pat) => #body, None => #other });
+        let all: syn::Expr = if of_result {
+            syn::parse_quote!(match #receiver { Ok(#pat) => #body, Err(_) => #other })
+        } else {
+            syn::parse_quote!(match #receiver { Some(#pat) => #body, None => #other })
+        };
         Some(self.expr(&all).0)
     }
 
     /// Whether there is a value, and the value.
-    pub(super) fn maybe(&mut self, val: Val, span: Span) -> (Value, Val) {
+    pub(super) fn maybe(&mut self, val: Val, span: Span) -> (Value, Contents) {
         match val {
             Val::Maybe(parts) => match parts.as_slice() {
                 // `None` so far, as in the first round of a loop: code for `Some` does not run.
                 [Val::Scalar(some), Val::Unset, ..]
                     if matches!(self.s.b.constant(*some), Some(Op::Bool(false))) =>
                 {
-                    (*some, Val::Never)
+                    (*some, Contents::Known(Val::Never))
                 }
-                [Val::Scalar(some), value, ..] => (*some, value.clone()),
-                _ => (self.s.b.boolean(false), Val::Never),
+                [Val::Scalar(some), value, ..] => (*some, Contents::Known(value.clone())),
+                _ => (self.s.b.boolean(false), Contents::Known(Val::Never)),
             },
             Val::Scalar(v) if !self.s.b.func.is_float(v) => {
                 // An option that the macro does not look into.
-                let hole = syn::Ident::new(&Verbatim::hole(0), Span::call_site());
-                let some = self.pass(quote!(#hole.is_some()), &[v], Type::Bool);
-                let value = self.pass(quote!(#hole.unwrap()), &[v], Type::Opaque);
-                (some, Val::Scalar(value))
+                let (some, value, _) = self.outcome_again(v);
+                (some, value)
             }
-            Val::Never => (self.s.b.boolean(false), Val::Never),
+            Val::Never => (self.s.b.boolean(false), Contents::Known(Val::Never)),
             _ => {
                 self.error(span, "an `Option` is wanted here", "give `Some(..)` or `None`");
-                (self.s.b.boolean(false), Val::Never)
+                (self.s.b.boolean(false), Contents::Known(Val::Never))
             }
         }
     }
@@ -423,4 +493,9 @@ impl Lower<'_> {
 /// Whether a path ends in this name.
 pub(super) fn is(path: &syn::Path, name: &str) -> bool {
     path.segments.last().is_some_and(|s| s.ident == name)
+}
+
+/// Whether a type is a `Result`.
+fn is_result(ty: Option<&syn::Type>) -> bool {
+    matches!(ty, Some(syn::Type::Path(p)) if p.path.segments.last().is_some_and(|s| s.ident == "Result"))
 }

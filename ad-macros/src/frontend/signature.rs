@@ -23,6 +23,8 @@ pub(crate) struct Signature {
     pub(crate) attrs: Vec<syn::Attribute>,
     /// `self` in its form, for methods.
     pub(crate) receiver: Option<syn::Receiver>,
+    /// What `Self` is, where a method keeps its receiver and its block is known.
+    pub(crate) own: Option<proc_macro2::TokenStream>,
     /// Where the receiver is the first parameter (`wrt(self)`): the statement that binds it.
     pub(crate) opening: Option<proc_macro2::TokenStream>,
     /// The parameters without the receiver; `ir::Source::Param(i)` counts these.
@@ -544,6 +546,7 @@ pub(crate) fn read(
         floats,
         attrs,
         receiver,
+        own: options.own.clone(),
         opening: None,
         params,
         ret,

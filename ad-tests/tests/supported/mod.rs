@@ -76,6 +76,7 @@ macro_rules! check_slice {
 }
 
 mod arrays;
+mod below;
 mod blocks;
 mod buffers;
 mod closures;
@@ -88,7 +89,9 @@ mod helpers;
 mod indices;
 mod iterators;
 mod methods;
+mod moves;
 mod names;
+mod outcomes;
 mod parts;
 mod passing;
 mod results;

@@ -21,18 +21,7 @@ impl Lower<'_> {
         let val = match (name, args.as_slice()) {
             ("insert_axis", [axis]) if rank == 1 => {
                 let axis = self.axis_of(axis).filter(|axis| *axis < 2)?;
-                let (n, one, elem) = (self.axis(view, 0), Dim::Fixed("1".into()), self.elem(view));
-                let dims = if axis == 0 { vec![one, n] } else { vec![n, one] };
-                if self.is_window(view) {
-                    let along = vec![Along::from(None, 1 - axis)];
-                    return Some(Val::View(self.window(view, along, dims, e.method.span())));
-                }
-                let view = view.clone();
-                Val::View(
-                    self.build("array", dims, &elem, false, &mut |this, i| {
-                        this.at_index(&view, &[i[1 - axis]])
-                    }),
-                )
+                self.with_axis(view, axis, e.method.span())
             }
             ("index_axis_mut" | "index_axis_move", [axis, k])
                 if rank == 2 && (name == "index_axis_mut" || self.is_window(view)) =>
@@ -184,6 +173,19 @@ impl Lower<'_> {
             _ => return None,
         };
         Some(val)
+    }
+
+    /// A vector as a matrix of one row (`axis` 0) or one column.
+    pub(super) fn with_axis(&mut self, view: &View, axis: usize, span: proc_macro2::Span) -> Val {
+        let (n, one, elem) = (self.axis(view, 0), Dim::Fixed("1".into()), self.elem(view));
+        let dims = if axis == 0 { vec![one, n] } else { vec![n, one] };
+        if self.is_window(view) {
+            return Val::View(self.window(view, vec![Along::from(None, 1 - axis)], dims, span));
+        }
+        let view = view.clone();
+        Val::View(
+            self.build("array", dims, &elem, false, &mut |this, i| this.at_index(&view, &[i[1 - axis]])),
+        )
     }
 
     /// The number in `Axis(1)`, also where a variable holds it.

@@ -37,9 +37,47 @@ impl Lower<'_> {
                 self.s.slicings.get(&v)?.to_vec()
             }
         };
+        self.sliced_by(view, list, s.span(), changed)
+    }
+
+    fn sliced_by(
+        &mut self,
+        view: &View,
+        mut list: Vec<(syn::Expr, Option<syn::Expr>)>,
+        span: Span,
+        changed: bool,
+    ) -> Option<Val> {
+        if let Some(at) = list.iter().position(|(e, _)| is_new_axis(e)) {
+            list.remove(at);
+            // Of the axes in front of it, some are gone afterwards.
+            let kept = list[..at].iter().filter(|(e, _)| self.is_range(e)).count();
+            let rest = self.sliced_by(view, list, span, changed)?;
+            return Some(match rest {
+                Val::View(rest) if self.rank(&rest) == 1 && (!changed || self.is_window(&rest)) => {
+                    self.with_axis(&rest, kept, span)
+                }
+                Val::View(rest) if self.rank(&rest) == 1 => {
+                    self.error(
+                        span,
+                        "an axis is added only to what is read",
+                        "write to the part without the axis",
+                    );
+                    Val::Never
+                }
+                Val::View(_) => {
+                    self.error(
+                        span,
+                        "arrays of active values have two axes at most",
+                        "loop over the first axis and work with its rows: `for i in 0..n { let row = x.row(i); .. }`",
+                    );
+                    Val::Never
+                }
+                other => other,
+            });
+        }
         let rank = self.rank(view);
         if list.len() != rank {
-            self.error(s.span(), "one index or range for each axis is wanted", "write `s![.., j]`");
+            self.error(span, "one index or range for each axis is wanted", "write `s![.., j]`");
             return Some(Val::Never);
         }
         let mut parts = Vec::new();
@@ -51,14 +89,14 @@ impl Lower<'_> {
             parts.push((part, step.as_ref()));
         }
         let steps = parts.iter().any(|(_, step)| step.is_some());
-        let view = &if changed { self.whole_window(view, s.span()) } else { view.clone() };
+        let view = &if changed { self.whole_window(view, span) } else { view.clone() };
         // Rows, and parts of one of them, need no window of their own.
         let columns = rank == 2 && !matches!((&parts[0].0, &parts[1].0), (Part::At(_), _) | (_, Part::Whole));
         if steps || changed && columns {
             if let ([(Part::Whole, None), (Part::At(j), None)], true) = (parts.as_slice(), changed) {
-                return Some(self.lane_window(view, 1, *j, s.span()));
+                return Some(self.lane_window(view, 1, *j, span));
             }
-            let part = self.windowed(view, parts, s.span())?;
+            let part = self.windowed(view, parts, span)?;
             return Some(Val::View(if changed { part } else { self.copy_of(&part, "stepped") }));
         }
         let rows = match &parts[0].0 {
@@ -78,6 +116,16 @@ impl Lower<'_> {
             (Part::Range(start, len), _) => self.block_of_columns(&rows, *start, *len),
             (Part::At(j), _) => self.column(&rows, *j),
         })
+    }
+
+    /// Whether this of `s![..]` keeps its axis: a range, also one in a variable.
+    fn is_range(&mut self, e: &syn::Expr) -> bool {
+        match e {
+            syn::Expr::Range(_) => true,
+            syn::Expr::Paren(p) => self.is_range(&p.expr),
+            syn::Expr::Path(_) => matches!(self.expr(e).0, Val::Iter(_)),
+            _ => false,
+        }
     }
 
     /// What these say of each axis, where it is.
@@ -213,6 +261,11 @@ impl Lower<'_> {
             (n, Along { start: Some(start), axis: Some(axis), step: Step::By(by) })
         })
     }
+}
+
+/// `NewAxis`
+fn is_new_axis(e: &syn::Expr) -> bool {
+    matches!(e, syn::Expr::Path(p) if p.path.segments.last().is_some_and(|s| s.ident == "NewAxis"))
 }
 
 /// `..`

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 
+use super::super::exits::Contents;
 use super::super::lower::{Flow, Lower, VarId};
 use super::super::signature::float_kind;
 use super::super::value::Val;
@@ -191,9 +192,9 @@ impl Lower<'_> {
                         let val = this.apply(&f, vec![v]);
                         this.maybe(val, Span::call_site())
                     } else {
-                        (this.ask(&f, v.clone()), v)
+                        (this.ask(&f, v.clone()), Contents::Known(v))
                     };
-                    let val = if position { this.s.vars[counter].val.clone() } else { val };
+                    let val = if position { Contents::Known(this.s.vars[counter].val.clone()) } else { val };
                     if position {
                         this.advance(counter);
                     }
@@ -202,7 +203,8 @@ impl Lower<'_> {
                         Box::new(move |this: &mut Self| {
                             let yes = this.s.b.boolean(true);
                             this.set(some, Val::Scalar(yes));
-                            this.set(what, val.clone());
+                            let val = this.contents(&val);
+                            this.set(what, val);
                         }),
                     )
                 });

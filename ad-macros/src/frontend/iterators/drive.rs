@@ -5,6 +5,7 @@ use std::rc::Rc;
 use proc_macro2::Span;
 use quote::quote;
 
+use super::super::exits::Contents;
 use super::super::loops::RangeSpec;
 use super::super::lower::{Flow, Lower, VarId};
 use super::super::value::{Val, View};
@@ -480,7 +481,7 @@ impl<'a> Lower<'a> {
             }),
             Iter::FilterMap(a, f) => self.drive(a, &mut |this, v| {
                 let (some, v) = this.apply_maybe(f, vec![v]);
-                this.when(some, &mut |this| body(this, v.clone()), &mut |_| Flow::Falls)
+                this.when(some, &mut |this| this.on_contents(&v, body), &mut |_| Flow::Falls)
             }),
             Iter::TakeWhile(a, f) => self.stoppable(&mut |this, flag| {
                 this.drive(a, &mut |this, v| {
@@ -491,13 +492,13 @@ impl<'a> Lower<'a> {
             Iter::MapWhile(a, f) => self.stoppable(&mut |this, flag| {
                 this.drive(a, &mut |this, v| {
                     let (some, v) = this.apply_maybe(f, vec![v]);
-                    this.when(some, &mut |this| body(this, v.clone()), &mut |this| this.stop(flag))
+                    this.when(some, &mut |this| this.on_contents(&v, body), &mut |this| this.stop(flag))
                 });
             }),
             Iter::Scan(a, state, f) => self.stoppable(&mut |this, flag| {
                 this.drive(a, &mut |this, v| {
                     let (some, v) = this.apply_maybe(f, vec![Val::RefMut(*state, Vec::new()), v]);
-                    this.when(some, &mut |this| body(this, v.clone()), &mut |this| this.stop(flag))
+                    this.when(some, &mut |this| this.on_contents(&v, body), &mut |this| this.stop(flag))
                 });
             }),
             Iter::Indexed(view) => {
@@ -517,9 +518,9 @@ impl<'a> Lower<'a> {
             }
             Iter::Successors(first, f) => {
                 let (some, value) = self.maybe((**first).clone(), Span::call_site());
-                let some = self.new_var("some", true, Val::Scalar(some));
                 let item = self.new_var("item", true, Val::Unset);
-                self.set(item, value);
+                self.set_contents(some, &value, &mut |this, value| this.set(item, value));
+                let some = self.new_var("some", true, Val::Scalar(some));
                 self.stoppable(&mut |this, flag| {
                     this.endless_loop(&mut |this| {
                         let Val::Scalar(is_some) = this.s.vars[some].val else { return Flow::Falls };
@@ -531,7 +532,9 @@ impl<'a> Lower<'a> {
                                 if flow != Flow::Never {
                                     let (more, next) = this.apply_maybe(f, vec![v.clone()]);
                                     this.set(some, Val::Scalar(more));
-                                    this.replace(item, next, Span::call_site());
+                                    this.set_contents(more, &next, &mut |this, next| {
+                                        this.replace(item, next, Span::call_site());
+                                    });
                                 }
                                 flow
                             },
@@ -543,7 +546,7 @@ impl<'a> Lower<'a> {
             Iter::Calls { f, ends: true } => self.stoppable(&mut |this, flag| {
                 this.endless_loop(&mut |this| {
                     let (some, v) = this.apply_maybe(f, Vec::new());
-                    this.when(some, &mut |this| body(this, v.clone()), &mut |this| this.stop(flag))
+                    this.when(some, &mut |this| this.on_contents(&v, body), &mut |this| this.stop(flag))
                 });
             }),
             Iter::Calls { f, ends: false } => self.endless_loop(&mut |this| {
@@ -794,8 +797,32 @@ impl<'a> Lower<'a> {
     }
 
     /// What a closure that returns an `Option` gives.
-    fn apply_maybe(&mut self, f: &Callee, args: Vec<Val>) -> (Value, Val) {
+    fn apply_maybe(&mut self, f: &Callee, args: Vec<Val>) -> (Value, Contents) {
         let val = self.apply(f, args);
         self.maybe(val, Span::call_site())
+    }
+
+    /// Runs a body for what an item holds.
+    fn on_contents(&mut self, of: &Contents, body: &mut Round<'_, 'a>) -> Flow {
+        let val = self.contents(of);
+        body(self, val)
+    }
+
+    /// Puts what is held where the next round finds it, if there is anything.
+    fn set_contents(&mut self, some: Value, of: &Contents, put: &mut dyn FnMut(&mut Self, Val)) {
+        match of {
+            Contents::Known(val) => put(self, val.clone()),
+            Contents::In(..) => {
+                self.when(
+                    some,
+                    &mut |this| {
+                        let val = this.contents(of);
+                        put(this, val);
+                        Flow::Falls
+                    },
+                    &mut |_| Flow::Falls,
+                );
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use proc_macro2::Span;
 
+use super::super::exits::Contents;
 use super::super::lower::{Flow, Lower};
 use super::super::signature::wrapper;
 use super::super::value::Val;
@@ -113,7 +114,7 @@ impl Lower<'_> {
     fn until_failure(
         &mut self,
         it: &Iter,
-        test: &mut dyn FnMut(&mut Self, Val) -> (Value, Val, Val),
+        test: &mut dyn FnMut(&mut Self, Val) -> (Value, Contents, Contents),
         each: &mut dyn FnMut(&mut Self, Val),
     ) -> (Val, Val) {
         let yes = self.s.b.boolean(true);
@@ -127,14 +128,16 @@ impl Lower<'_> {
             this.when(
                 some,
                 &mut |this| {
-                    each(this, value.clone());
+                    let value = this.contents(&value);
+                    each(this, value);
                     Flow::Falls
                 },
                 &mut |this| {
                     let (yes, no) = (this.s.b.boolean(true), this.s.b.boolean(false));
                     this.set(good, Val::Scalar(no));
+                    let failure = this.contents(&failure);
                     if failure != Val::Unset {
-                        this.set(error, failure.clone());
+                        this.set(error, failure);
                     }
                     this.set(broken, Val::Scalar(yes));
                     Flow::Never
@@ -146,22 +149,28 @@ impl Lower<'_> {
     }
 
     /// Whether an `Option` or `Result` holds a value, the value, and the error.
-    fn opened_outcome(&mut self, val: Val, span: Span) -> (Value, Val, Val) {
-        match val {
+    fn opened_outcome(&mut self, val: Val, span: Span) -> (Value, Contents, Contents) {
+        let never = || (Contents::Known(Val::Never), Contents::Known(Val::Unset));
+        let (some, (value, error)) = match val {
             Val::Maybe(parts) => match parts.as_slice() {
-                [Val::Scalar(some), value, error] => (*some, value.clone(), error.clone()),
-                _ => (self.s.b.boolean(false), Val::Never, Val::Unset),
+                [Val::Scalar(some), value, error] => {
+                    (*some, (Contents::Known(value.clone()), Contents::Known(error.clone())))
+                }
+                _ => (self.s.b.boolean(false), never()),
             },
-            Val::Scalar(v) if !self.s.b.func.is_float(v) && !self.is_tainted(v) => self.outcome(v),
-            Val::Never => (self.s.b.boolean(true), Val::Never, Val::Unset),
+            Val::Scalar(v) if !self.s.b.func.is_float(v) && !self.is_tainted(v) => {
+                return self.outcome_again(v);
+            }
+            Val::Never => (self.s.b.boolean(true), never()),
             _ => {
                 self.error(
                     span,
                     "an `Option` or a `Result` is wanted here",
                     "give `Some(..)`, `Ok(..)` or a failure",
                 );
-                (self.s.b.boolean(true), Val::Never, Val::Unset)
+                (self.s.b.boolean(true), never())
             }
-        }
+        };
+        (some, value, error)
     }
 }
