@@ -4,7 +4,7 @@
 //! - [`lower`]: the state of lowering: variables and scopes; [`value`]: what they can be; [`join`]: what becomes of them where control flow joins;
 //! - [`stmt`], [`assign`], [`expr`], [`calls`], [`method`], [`place`], [`indexing`], [`rows`]: code that runs from top to bottom; [`ownership`]: what of it copies what it names, [`clones`] what it says itself how to copy;
 //! - [`exits`], [`control`], [`matches`], [`loops`], [`homes`], [`iterators`]: code that does not;
-//! - [`closures`], [`members`], [`patterns`], [`options`], [`slices`], [`shifts`], [`sorting`], [`vectors`]: what people write numbers in;
+//! - [`closures`], [`members`], [`traits`], [`patterns`], [`options`], [`slices`], [`shifts`], [`sorting`], [`vectors`]: what people write numbers in;
 //! - [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
 //! - [`generic`]: what stands for constants and functions of generic floats;
 //! - [`names`]: items of blocks that are called like something outside of them;
@@ -54,6 +54,7 @@ pub(crate) mod signature;
 mod slices;
 mod sorting;
 mod stmt;
+mod traits;
 mod value;
 mod vectors;
 mod verbatim;
