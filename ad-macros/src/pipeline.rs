@@ -350,6 +350,8 @@ pub(crate) struct Around<'a> {
     pub(crate) generics: &'a syn::Generics,
     /// The receiver, where it is the first parameter.
     pub(crate) own: Option<crate::receivers::Own>,
+    /// That the type around it has the trait.
+    pub(crate) known: syn::WherePredicate,
 }
 
 /// The companions of a method alone, whose generics are joined with those around it, and the assertions that go with them. `None` if
@@ -361,8 +363,11 @@ pub(crate) fn companions(
     diagnostics: &mut Diagnostics,
 ) -> Option<(TokenStream, TokenStream)> {
     let aliases = crate::aliases::in_function(&mut function);
+    let generics = function.sig.generics.clone();
+    function.sig.generics.make_where_clause().predicates.push(around.known);
     let frontend::Lowered { mut sig, func, mut assumptions } =
         frontend::lower(&function, options, diagnostics)?;
+    sig.generics = generics;
     sig.around = around.generics.params.iter().map(frontend::signature::param_name).collect();
     if let Some(own) = around.own {
         sig.receiver = Some(own.receiver);

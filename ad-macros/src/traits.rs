@@ -48,6 +48,8 @@ struct Method {
     name: String,
     /// The type that it returns.
     output: String,
+    /// Some arguments for its parameters.
+    instance: String,
     has_default: bool,
 }
 
@@ -176,7 +178,8 @@ fn output(f: &syn::TraitItemFn) -> Option<&syn::Type> {
 
 fn method(f: &syn::TraitItemFn) -> Option<Method> {
     let output = output(f)?.to_token_stream().to_string();
-    Some(Method { name: f.sig.ident.to_string(), output, has_default: f.default.is_some() })
+    let instance = instance(&f.sig).to_string();
+    Some(Method { name: f.sig.ident.to_string(), output, instance, has_default: f.default.is_some() })
 }
 
 /// The companions of a required method, without code.
@@ -256,13 +259,14 @@ fn of_trait(
     sig.generics = joined(&item.generics, &sig.generics);
     let name = &item.ident;
     let (_, params, _) = item.generics.split_for_impl();
-    sig.generics.make_where_clause().predicates.push(syn::parse_quote!(Self: Sized + #name #params));
+    sig.generics.make_where_clause().predicates.push(syn::parse_quote!(Self: Sized));
+    let known = syn::parse_quote!(Self: #name #params);
     let function = renamed(quote!(#sig #code), THIS, &quote!(Self));
     let function: syn::ItemFn = syn::parse2(function).ok()?;
     let own = Own { receiver, name: "Self".into(), opening: quote!(let #this: #ty = self;) };
     let options = Options { data: Some(this), ..Options::default() };
     let mut quiet = Diagnostics::default();
-    let around = Around { generics: &item.generics, own: Some(own) };
+    let around = Around { generics: &item.generics, own: Some(own), known };
     let made = companions(function, &options, around, &mut quiet);
     let (made, guards) = quiet.into_error().is_none().then_some(made).flatten()?;
     let file: syn::ItemTrait = syn::parse2(quote!(trait Companions { #made })).ok()?;
@@ -293,6 +297,44 @@ fn declared(name: &str, block: &syn::ItemImpl) -> Option<Declared> {
     let traits = TRAITS.lock().unwrap_or_else(PoisonError::into_inner);
     let all = traits.get(name)?;
     all.iter().rev().find(fits).or(all.last()).cloned()
+}
+
+/// If methods of a block name this one, code that is well typed if they mean it: a method of the type's own of the same name would
+/// be called instead. Where that cannot be told, code that is not.
+fn meant(block: &syn::ItemImpl, path: &syn::Path, method: &Method) -> Option<TokenStream> {
+    let is_named = |f: &syn::ImplItemFn| {
+        let code = f.block.to_token_stream().to_string();
+        code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == method.name)
+    };
+    if !block.items.iter().any(|item| matches!(item, syn::ImplItem::Fn(f) if is_named(f))) {
+        return None;
+    }
+    let name: syn::Ident = syn::parse_str(&method.name).ok()?;
+    let instance: TokenStream = method.instance.parse().ok()?;
+    let (ty, (generics, _, clause)) = (&block.self_ty, block.generics.split_for_impl());
+    Some(quote! {
+        const _: () = {
+            fn a_method_of_the_type_hides_that_of_the_trait<Method>(_: Method, _: Method) {}
+            fn checked #generics () #clause {
+                a_method_of_the_type_hides_that_of_the_trait(<#ty as #path>::#name #instance, <#ty>::#name #instance);
+            }
+        };
+    })
+}
+
+/// Some arguments for the parameters of a method, as they follow its name.
+fn instance(sig: &syn::Signature) -> TokenStream {
+    let given: Vec<TokenStream> = sig
+        .generics
+        .params
+        .iter()
+        .filter_map(|param| match param {
+            syn::GenericParam::Lifetime(_) => None,
+            syn::GenericParam::Const(c) => Some(crate::functions::any_constant(&c.ty)),
+            syn::GenericParam::Type(_) => Some(quote!(f64)),
+        })
+        .collect();
+    if given.is_empty() { TokenStream::new() } else { quote!(::<#(#given),*>) }
 }
 
 /// An `impl` block of such a trait with the companions of its methods, and what goes beside it. `None` of other blocks.
@@ -333,15 +375,23 @@ pub(crate) fn define(
             crate::below::see(&function);
             function.sig.generics = joined(&block.generics, &function.sig.generics);
             let mut options = Options::default();
-            let opened =
+            let mut opened =
                 crate::receivers::open(&mut function, &mut options, owner.as_ref(), diagnostics).ok()?;
-            let around = Around { generics: &block.generics, own: opened };
+            if let (None, Some(owner)) = (&opened, &owner)
+                && crate::structs::find(&owner.name).is_none()
+            {
+                opened = crate::receivers::as_data(&mut function, &mut options, owner);
+            }
+            let ty = &block.self_ty;
+            let known = syn::parse_quote!(#ty: #path);
+            let around = Around { generics: &block.generics, own: opened, known };
             let (made, guards) = companions(function, &options, around, diagnostics)?;
             let made: syn::ItemImpl = syn::parse2(quote!(impl Companions { #made })).ok()?;
             whole.items.extend(made.items);
             beside.extend(quote!(const _: () = { #guards };));
         }
     }
+    beside.extend(declared.methods.iter().filter_map(|method| meant(block, path, method)));
     for method in declared.methods.iter().filter(|m| m.has_default) {
         any = true;
         let marker = marker(&method.name);

@@ -94,6 +94,7 @@ mod passing;
 mod results;
 mod rows;
 mod shapes;
+mod traits;
 mod values;
 
 /// The functions generated for one function of n numbers.
