@@ -677,7 +677,7 @@ impl Lower<'_> {
                     return Val::View(part);
                 }
                 let Some(index) = self.scalar(index, i.index.span()) else { return Val::Never };
-                let place = self.index(&view, index);
+                let place = self.written_index(&view, index);
                 self.read(place)
             }
             Val::Never => Val::Never,

@@ -43,6 +43,16 @@ impl Lower<'_> {
         }
     }
 
+    /// The place of `a[i]`: a row, but of a matrix of `nalgebra` an element, in the order of columns.
+    pub(super) fn written_index(&mut self, view: &View, i: Value) -> Place {
+        if !self.is_linear(view) || self.rank(view) != 2 {
+            return self.index(view, i);
+        }
+        let rows = self.extent(view, 0);
+        let index = [self.op(Op::Rem, &[i, rows]), self.op(Op::Div, &[i, rows])];
+        self.at_indices(view, &index)
+    }
+
     pub(super) fn read(&mut self, place: Place) -> Val {
         match place {
             Place::Element(buffer, index) => Val::Scalar(self.load(buffer, index)),
@@ -209,7 +219,7 @@ impl Lower<'_> {
                             return Some(Place::Part(part));
                         }
                         let index = self.scalar(val, i.index.span())?;
-                        Some(self.index(&base, index))
+                        Some(self.written_index(&base, index))
                     }
                     Val::Ragged(parts) if matches!(parts[0], Val::Ragged(_)) => {
                         self.error(
@@ -638,11 +648,9 @@ impl Lower<'_> {
                 dims[axis] = Dim::Dyn(len);
             }
         }
-        let fill = match &data.elem {
-            ty @ Type::Float(_) => self.s.b.float(0.0, ty.clone()),
-            other => self.dummy(other),
-        };
+        let fill = self.dummy_like(&data);
         let copy = self.declare_buffer(name, dims, fill);
+        self.s.b.func.buffers[copy.buffer.0 as usize].sizes = data.sizes;
         if let Type::Float(_) = data.elem {
             self.s.b.func.buffers[copy.buffer.0 as usize].elem = data.elem;
         }

@@ -165,7 +165,11 @@ impl Lower<'_> {
                 if fixed {
                     Some(Row::Array(dims, data.elem))
                 } else {
-                    (self.rank(view) == 1).then_some(Row::Vector(data.elem))
+                    match self.rank(view) {
+                        1 => Some(Row::Vector(data.elem)),
+                        2 if self.is_plain(view) => Some(Row::Vectors(Box::new(Row::Vector(data.elem)))),
+                        _ => None,
+                    }
                 }
             }
             Val::Ragged(parts) => Some(match &parts[0] {
@@ -190,14 +194,12 @@ impl Lower<'_> {
             Row::Array(dims, ty) => (dims.clone(), ty.clone()),
             Row::Vector(ty) => {
                 let data = self.grown(&Row::Scalar(ty.clone()), name);
-                let starts = self.grown(&Row::Scalar(Type::Int), "starts");
-                let lens = self.grown(&Row::Scalar(Type::Int), "lens");
+                let (starts, lens) = (self.sizes("starts"), self.sizes("lens"));
                 return Val::Ragged(vec![data, starts, lens]);
             }
             Row::Vectors(row) => {
                 let rows = self.grown(row, name);
-                let starts = self.grown(&Row::Scalar(Type::Int), "starts");
-                let lens = self.grown(&Row::Scalar(Type::Int), "lens");
+                let (starts, lens) = (self.sizes("starts"), self.sizes("lens"));
                 return Val::Ragged(vec![rows, starts, lens]);
             }
             Row::Parts(like, rows) => {
@@ -205,12 +207,21 @@ impl Lower<'_> {
                 return Val::Columns(Box::new(like.with_parts(columns)));
             }
         };
+        self.grown_like(BufferData::new(name.into(), elem, dims, Storage::Local))
+    }
+
+    /// An empty vector of sizes.
+    fn sizes(&mut self, name: &str) -> Val {
+        let data = BufferData::new(name.into(), Type::Int, Vec::new(), Storage::Local);
+        self.grown_like(BufferData { sizes: true, ..data })
+    }
+
+    /// An empty vector of such elements, of these axes.
+    fn grown_like(&mut self, data: BufferData) -> Val {
         let zero = self.s.b.int("0");
-        let mut all = vec![Dim::Dyn(zero)];
-        all.extend(dims);
-        let fill = self.dummy(&elem);
-        let data = BufferData { grows: true, ..BufferData::new(name.into(), elem, all, Storage::Local) };
-        let buffer = self.s.b.func.new_buffer(data);
+        let fill = self.dummy_like(&data);
+        let dims = std::iter::once(Dim::Dyn(zero)).chain(data.dims).collect();
+        let buffer = self.s.b.func.new_buffer(BufferData { grows: true, dims, ..data });
         self.s.b.effect(InstKind::Alloc { buffer, fill });
         Val::View(View { buffer, prefix: Vec::new(), range: Some((zero, zero)), by_ref: false, lent: false })
     }
