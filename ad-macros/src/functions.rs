@@ -192,9 +192,7 @@ fn any_instance(block: &syn::ItemImpl) -> Option<TokenStream> {
     let mut map = HashMap::default();
     for param in &block.generics.params {
         let (name, instance) = match param {
-            syn::GenericParam::Const(c) => {
-                (c.ident.to_string(), any_constant(&c.ty))
-            }
+            syn::GenericParam::Const(c) => (c.ident.to_string(), any_constant(&c.ty)),
             syn::GenericParam::Type(t) => {
                 floats.named(&t.ident.clone().into())?;
                 (t.ident.to_string(), quote!(f64))

@@ -68,7 +68,9 @@ pub(crate) fn find(path: &syn::Path, method: &str) -> Option<Seen> {
             syn::PathArguments::AngleBracketed(args) => args
                 .args
                 .iter()
-                .filter(|a| !matches!(a, syn::GenericArgument::Lifetime(_) | syn::GenericArgument::AssocType(_)))
+                .filter(|a| {
+                    !matches!(a, syn::GenericArgument::Lifetime(_) | syn::GenericArgument::AssocType(_))
+                })
                 .map(ToTokens::to_token_stream)
                 .collect(),
             _ => Vec::new(),

@@ -265,8 +265,7 @@ impl Lower<'_> {
         }
         let (sizes, name) = (like.sizes, like.name.clone());
         let fill = if sizes { self.s.b.int("0_usize") } else { self.dummy(&elem) };
-        let data =
-            BufferData { grows: vector, sizes, ..BufferData::new(name, elem, dims, Storage::Local) };
+        let data = BufferData { grows: vector, sizes, ..BufferData::new(name, elem, dims, Storage::Local) };
         let buffer = self.s.b.func.new_buffer(data);
         if tainted {
             self.s.tainted_buffers.insert(buffer);

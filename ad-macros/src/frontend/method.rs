@@ -128,11 +128,7 @@ impl Lower<'_> {
                 return val;
             }
             // The method that is differentiated, of another value.
-            if self.is_method_of_data()
-                && e.method == self.sig.ident
-                && self.depth == 0
-                && !is_data
-            {
+            if self.is_method_of_data() && e.method == self.sig.ident && self.depth == 0 && !is_data {
                 let (method, receiver, args) = (&e.method, &e.receiver, &e.args);
                 if let Ok(syn::Expr::Call(call)) = syn::parse2(quote!(Self::#method(#receiver, #args))) {
                     return self.call(&call);

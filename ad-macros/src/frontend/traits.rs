@@ -50,7 +50,8 @@ impl Lower<'_> {
         // Of a type without a name the receiver tells which it is.
         let callee = |name: &Ident| -> syn::ExprPath {
             if let syn::Type::ImplTrait(_) = ty {
-                let path = syn::Type::Path(syn::TypePath { attrs: Vec::new(), qself: None, path: path.clone() });
+                let path =
+                    syn::Type::Path(syn::TypePath { attrs: Vec::new(), qself: None, path: path.clone() });
                 let path = crate::functions::in_expressions(&path);
                 syn::parse_quote!(#path::#name)
             } else {
@@ -77,7 +78,8 @@ impl Lower<'_> {
                 this.declare(&name.to_string(), var);
                 args.push(syn::parse_quote!(#name));
             }
-            let made: Vec<Val> = parts.iter().map(|p| this.part_of_a_result(p, &e.method, &callee, &args)).collect();
+            let made: Vec<Val> =
+                parts.iter().map(|p| this.part_of_a_result(p, &e.method, &callee, &args)).collect();
             match seen.output {
                 _ if made.contains(&Val::Never) => Val::Never,
                 syn::Type::Tuple(_) => Val::Tuple(made),
