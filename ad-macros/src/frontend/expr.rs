@@ -681,6 +681,7 @@ impl Lower<'_> {
                 self.read(place)
             }
             Val::Never => Val::Never,
+            map @ Val::Struct(..) if self.is_map(&map) => self.map_index(&map, i),
             whole @ Val::Struct(..) if self.is_indexed(&whole, "index") => self.own_index(&whole, i),
             _ => self.verbatim(
                 i.to_token_stream(),

@@ -381,7 +381,11 @@ impl Lower<'_> {
     /// `receiver.method(..)`
     /// A method of a struct; `reached` is the receiver before references in it are followed.
     pub(super) fn method_of_struct(&mut self, receiver: Val, reached: Val, e: &syn::ExprMethodCall) -> Val {
-        if let Some(val) = self.factor_method(&receiver, e).or_else(|| self.lu_method(&receiver, e)) {
+        if let Some(val) = self
+            .factor_method(&receiver, e)
+            .or_else(|| self.lu_method(&receiver, e))
+            .or_else(|| self.map_method(&receiver, e))
+        {
             return val;
         }
         let span = e.method.span();

@@ -9,7 +9,7 @@
 //! - [`generic`]: what stands for constants and functions of generic floats;
 //! - [`names`]: items of blocks that are called like something outside of them;
 //! - [`written`]: functions that are written out where they are called;
-//! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`built`]: other data that changes; [`handed`]: arguments for such code that are data; [`cells`]: data that changes behind shared references; [`custom`]: functions whose derivatives the user gives;
+//! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`built`]: other data that changes; [`maps`]: maps with active values; [`handed`]: arguments for such code that are data; [`cells`]: data that changes behind shared references; [`custom`]: functions whose derivatives the user gives;
 //! - [`infer`]: which float each float is; [`leaks`]: that no derivative gets lost on the way.
 //!
 //! Rust's mutable variables become SSA here, `break`, `continue` and `return` become structured control flow, iterators
@@ -38,6 +38,7 @@ mod join;
 mod leaks;
 mod loops;
 mod lower;
+mod maps;
 mod matches;
 mod members;
 mod method;

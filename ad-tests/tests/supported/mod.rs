@@ -87,6 +87,7 @@ mod functions;
 mod helpers;
 mod indices;
 mod iterators;
+mod maps;
 mod matrices;
 mod methods;
 mod names;

@@ -269,6 +269,7 @@ impl Lower<'_> {
                 let _ = owned;
                 Some(Rc::new(Iter::Foreign { base, owned: false, refs: false }))
             }
+            map @ Val::Struct(..) if self.is_map(&map) => self.map_items(&map, span),
             // None or one.
             Val::Maybe(_) => Some(Rc::new(Iter::Flatten(Rc::new(Iter::Once(Box::new(val)))))),
             Val::Never => None,
