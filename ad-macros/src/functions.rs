@@ -246,14 +246,7 @@ fn any_instance(block: &syn::ItemImpl) -> Option<TokenStream> {
     let mut map = HashMap::default();
     for param in &block.generics.params {
         let (name, instance) = match param {
-            syn::GenericParam::Const(c) => {
-                let value = match &c.ty {
-                    syn::Type::Path(p) if p.path.is_ident("bool") => quote!(false),
-                    syn::Type::Path(p) if p.path.is_ident("char") => quote!(' '),
-                    _ => quote!(0),
-                };
-                (c.ident.to_string(), value)
-            }
+            syn::GenericParam::Const(c) => (c.ident.to_string(), any_constant(&c.ty)),
             syn::GenericParam::Type(t) => {
                 floats.named(&t.ident.clone().into())?;
                 (t.ident.to_string(), quote!(f64))
@@ -264,6 +257,15 @@ fn any_instance(block: &syn::ItemImpl) -> Option<TokenStream> {
     }
     let syn::Type::Path(_) = &*block.self_ty else { return None };
     Some(crate::frontend::replaced(in_expressions(&block.self_ty), &map))
+}
+
+/// A constant of this type.
+pub(crate) fn any_constant(ty: &syn::Type) -> TokenStream {
+    match ty {
+        syn::Type::Path(p) if p.path.is_ident("bool") => quote!(false),
+        syn::Type::Path(p) if p.path.is_ident("char") => quote!(' '),
+        _ => quote!(0),
+    }
 }
 
 /// Keeps the functions and constants of an `impl` block, which are written out where they are used.

@@ -24,7 +24,7 @@ use crate::blocks::Owner;
 use crate::derivatives::{Derivatives, Wanted};
 use crate::diagnostics::Diagnostics;
 use crate::dump::Dump;
-use crate::file::Around;
+use crate::file;
 use crate::frontend;
 use crate::frontend::signature::{Ret, Signature, is_helper};
 use crate::ir::verify::verify;
@@ -146,10 +146,10 @@ pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> TokenStream 
     let function = syn::parse2::<syn::ItemFn>(item.clone()).ok();
     let (mut around, mut stands) = (None, Stands::Unknown);
     if let Some(function) = function {
-        match crate::file::around(&function) {
-            Around::Block(block) => around = Some((block, function)),
-            Around::NoBlock => stands = Stands::Free,
-            Around::Unknown => {}
+        match file::around(&function) {
+            file::Around::Block(block) => around = Some((block, function)),
+            file::Around::NoBlock => stands = Stands::Free,
+            file::Around::Unknown => {}
         }
     }
     let generated = match &around {
@@ -344,15 +344,37 @@ pub(crate) fn of_function(
     out
 }
 
-/// The companions of a function alone, and the assertions that go with them. `None` if it can have none, or after an error.
+/// What is around a method of a trait.
+pub(crate) struct Around<'a> {
+    /// The parameters of the trait, or of its `impl` block.
+    pub(crate) generics: &'a syn::Generics,
+    /// The receiver, where it is the first parameter.
+    pub(crate) own: Option<crate::receivers::Own>,
+    /// That the type around it has the trait.
+    pub(crate) known: syn::WherePredicate,
+}
+
+/// The companions of a method alone, whose generics are joined with those around it, and the assertions that go with them. `None` if
+/// it can have none, or after an error.
 pub(crate) fn companions(
     mut function: syn::ItemFn,
     options: &Options,
+    around: Around<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<(TokenStream, TokenStream)> {
     let aliases = crate::aliases::in_function(&mut function);
-    let frontend::Lowered { sig, func, mut assumptions } = frontend::lower(&function, options, diagnostics)?;
-    if !is_scalar(&sig) || !backend::can_be_called(&sig) {
+    let generics = function.sig.generics.clone();
+    function.sig.generics.make_where_clause().predicates.push(around.known);
+    let frontend::Lowered { mut sig, func, mut assumptions } =
+        frontend::lower(&function, options, diagnostics)?;
+    sig.generics = generics;
+    sig.around = around.generics.params.iter().map(frontend::signature::param_name).collect();
+    if let Some(own) = around.own {
+        sig.receiver = Some(own.receiver);
+        sig.opening = Some(own.opening);
+    }
+    let is_active = sig.opening.is_some() && sig.params[0].active;
+    if is_active || !is_scalar(&sig) || !backend::can_be_called(&sig) {
         return None;
     }
     let primal = prepare(optimized("primal", func));

@@ -114,6 +114,20 @@ pub(crate) fn open(
     Ok(Some(Own { receiver, name: name.clone(), opening }))
 }
 
+/// Makes a function of a method of a type that the macro does not see, which is data.
+pub(crate) fn as_data(function: &mut syn::ItemFn, options: &mut Options, of: &Owner<'_>) -> Option<Own> {
+    let receiver = function.sig.receiver()?.clone();
+    let reference = match &receiver.kind {
+        syn::ReceiverKind::Reference(_, _, Some(_)) => return None,
+        syn::ReceiverKind::Reference(..) => quote!(&),
+        _ => quote!(),
+    };
+    *function = as_function(function, of.ty)?;
+    let (this, ty) = (Ident::new(THIS, Span::call_site()), of.ty);
+    options.data = Some(this.clone());
+    Some(Own { receiver, name: of.name.clone(), opening: quote!(let #this: #reference #ty = self;) })
+}
+
 /// The word `self`, if nothing else of a method can be differentiated with respect to: then it is meant.
 fn only_self(function: &syn::ItemFn, of: Option<&Owner<'_>>) -> Option<Ident> {
     let receiver = function.sig.receiver()?;

@@ -490,7 +490,8 @@ impl<'a> Body<'a> {
         for (k, arg) in args.iter().enumerate() {
             let Some(at) = self.pending.iter().position(|(p, _)| p == arg) else { continue };
             let tokens = self.pieces.lex(&self.pending[at].1.expr.text);
-            if verbatim::borrows(v.code.tokens(), &Verbatim::hole(k)) && verbatim::is_temporary(tokens) {
+            let borrows = || verbatim::borrows(v.code.tokens(), &Verbatim::hole(k));
+            if verbatim::is_borrowed(tokens.clone()) || borrows() && verbatim::is_temporary(tokens) {
                 let (arg, pending) = self.pending.remove(at);
                 self.bind(arg, &pending.expr, out);
             }

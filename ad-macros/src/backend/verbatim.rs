@@ -34,6 +34,16 @@ pub(super) fn is_temporary(tokens: TokenStream) -> bool {
     syn::parse2::<syn::Expr>(tokens).is_ok_and(|e| makes(&e))
 }
 
+/// Whether an expression is a reference to such a value, which a `let` of its own keeps.
+pub(super) fn is_borrowed(tokens: TokenStream) -> bool {
+    let Ok(syn::Expr::Reference(r)) = syn::parse2::<syn::Expr>(tokens) else { return false };
+    let mut of = &*r.expr;
+    while let syn::Expr::Paren(p) = of {
+        of = &p.expr;
+    }
+    is_temporary(quote::quote!(#of))
+}
+
 /// Replaces identifiers that `hole` knows; in string literals, `{hole}` and `{hole:..}`.
 pub(super) fn fill(tokens: TokenStream, hole: &dyn Fn(&str) -> Option<TokenStream>) -> TokenStream {
     let mut out: Vec<TokenTree> = Vec::new();

@@ -22,6 +22,18 @@ impl Lower<'_> {
             return self.inline(&closure, args);
         }
         let syn::Expr::Path(callee) = func else {
+            // `density(a, b)(x)`, `(model.f)(x)`: what is called is a value.
+            if !self.is_passive(c.to_token_stream()) {
+                match self.expr(func).0 {
+                    Val::Closure(closure) => {
+                        let params = closure.params.iter().map(Some).chain(std::iter::repeat(None));
+                        let args = c.args.iter().zip(params).map(|(a, p)| self.argument(a, p)).collect();
+                        return self.inline(&closure, args);
+                    }
+                    Val::Never => return Val::Never,
+                    _ => {}
+                }
+            }
             return self.verbatim(
                 c.to_token_stream(),
                 c.func.span(),

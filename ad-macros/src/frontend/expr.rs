@@ -685,10 +685,11 @@ impl Lower<'_> {
                     return Val::View(part);
                 }
                 let Some(index) = self.scalar(index, i.index.span()) else { return Val::Never };
-                let place = self.index(&view, index);
+                let place = self.written_index(&view, index);
                 self.read(place)
             }
             Val::Never => Val::Never,
+            map @ Val::Struct(..) if self.is_map(&map) => self.map_index(&map, i),
             whole @ Val::Struct(..) if self.is_indexed(&whole, "index") => self.own_index(&whole, i),
             _ => self.verbatim(
                 i.to_token_stream(),

@@ -37,7 +37,7 @@ impl Lower<'_> {
     pub(super) fn make_home(&mut self, home: Home) {
         let val = match home.data {
             Some(data) => {
-                let fill = self.dummy(&data.elem);
+                let fill = self.dummy_like(&data);
                 let grows = data.grows;
                 let mut data = data;
                 let zero = self.s.b.int("0_usize");
@@ -143,8 +143,11 @@ impl Lower<'_> {
             Some(Home { var, path, like: view.clone(), data: None, changes })
         } else if self.can_leave(&View { by_ref: false, ..view.clone() }) {
             let grows = !matches!(data.dims[0], Dim::Fixed(_));
-            let data =
-                BufferData { grows, ..BufferData::new(data.name, data.elem, data.dims, Storage::Local) };
+            let data = BufferData {
+                grows,
+                sizes: data.sizes,
+                ..BufferData::new(data.name, data.elem, data.dims, Storage::Local)
+            };
             Some(Home { var, path, like: view.clone(), data: Some(data), changes: false })
         } else {
             self.error(

@@ -25,6 +25,11 @@ impl Lower<'_> {
         }
     }
 
+    /// As [`Lower::dummy`], for what has the elements of a buffer.
+    pub(super) fn dummy_like(&mut self, data: &BufferData) -> Value {
+        if data.sizes { self.s.b.int("0_usize") } else { self.dummy(&data.elem) }
+    }
+
     /// Lowers both branches of an `if`, and joins what they change and what they are.
     pub(super) fn branch(
         &mut self,
@@ -258,8 +263,9 @@ impl Lower<'_> {
         if vector {
             dims[0] = Dim::Dyn(self.s.b.int("0_usize"));
         }
-        let fill = self.dummy(&elem);
-        let data = BufferData { grows: vector, ..BufferData::new(like.name, elem, dims, Storage::Local) };
+        let (sizes, name) = (like.sizes, like.name.clone());
+        let fill = if sizes { self.s.b.int("0_usize") } else { self.dummy(&elem) };
+        let data = BufferData { grows: vector, sizes, ..BufferData::new(name, elem, dims, Storage::Local) };
         let buffer = self.s.b.func.new_buffer(data);
         if tainted {
             self.s.tainted_buffers.insert(buffer);

@@ -234,35 +234,6 @@ impl Lower<'_> {
         Some(self.inline(&member, args))
     }
 
-    /// `loss.rho(s)` of `loss: &L` with `L: Loss`, or of `&impl Loss`, or of a field of type `L`: a call of `Loss::rho`, whose companions
-    /// `L` defines.
-    fn method_of_a_trait(&mut self, e: &syn::ExprMethodCall) -> Option<Val> {
-        let param = match &*e.receiver {
-            syn::Expr::Path(p) => {
-                let name = p.path.get_ident()?;
-                Some(self.sig.params.iter().find(|p| p.ident == *name)?.ty.clone())
-            }
-            _ => None,
-        };
-        let (by_reference, ty) = match param {
-            Some(syn::Type::Reference(r)) => (true, *r.elem),
-            Some(other) => (false, other),
-            None if is_place(&e.receiver) => (false, self.declared(&e.receiver)?),
-            None => return None,
-        };
-        let traits = super::signature::bounds_of(&ty, &self.sig.generics);
-        let path = traits.into_iter().find(|path| {
-            path.segments
-                .last()
-                .is_some_and(|s| crate::traits::has(&s.ident.to_string(), &e.method.to_string()))
-        })?;
-        let receiver = &e.receiver;
-        let (method, args) = (&e.method, &e.args);
-        let receiver = if by_reference { quote::quote!(#receiver) } else { quote::quote!(&#receiver) };
-        let call = syn::parse2(quote::quote!(#path::#method(#receiver, #args))).ok()?;
-        Some(self.call(&call))
-    }
-
     /// What `Vec3::new` or `Vec3::ZERO` names, if the macro knows it.
     pub(super) fn member_at(&mut self, path: &syn::Path) -> Option<Rc<Closure>> {
         let segments: Vec<&syn::PathSegment> = path.segments.iter().collect();
@@ -459,7 +430,11 @@ impl Lower<'_> {
     /// `receiver.method(..)`
     /// A method of a struct; `reached` is the receiver before references in it are followed.
     pub(super) fn method_of_struct(&mut self, receiver: Val, reached: Val, e: &syn::ExprMethodCall) -> Val {
-        if let Some(val) = self.factor_method(&receiver, e).or_else(|| self.lu_method(&receiver, e)) {
+        if let Some(val) = self
+            .factor_method(&receiver, e)
+            .or_else(|| self.lu_method(&receiver, e))
+            .or_else(|| self.map_method(&receiver, e))
+        {
             return val;
         }
         let span = e.method.span();

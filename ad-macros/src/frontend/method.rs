@@ -132,12 +132,12 @@ impl Lower<'_> {
         // What the macro does not look into stays one piece, but for iterators that something active joins or that a
         // variable holds.
         if self.is_foreign(&e.receiver) && !(self.is_float_method(&name) && self.any_float(&e.args)) {
+            let is_data = self.is_passive(e.to_token_stream());
+            if !is_data && let Some(val) = self.method_of_a_trait(e) {
+                return val;
+            }
             // The method that is differentiated, of another value.
-            if self.is_method_of_data()
-                && e.method == self.sig.ident
-                && self.depth == 0
-                && !self.is_passive(e.to_token_stream())
-            {
+            if self.is_method_of_data() && e.method == self.sig.ident && self.depth == 0 && !is_data {
                 let (method, receiver, args) = (&e.method, &e.receiver, &e.args);
                 if let Ok(syn::Expr::Call(call)) = syn::parse2(quote!(Self::#method(#receiver, #args))) {
                     return self.call(&call);
@@ -145,7 +145,7 @@ impl Lower<'_> {
             }
             if !is_chain(&whole)
                 && !is_chain(&e.receiver)
-                && !self.is_passive(e.to_token_stream())
+                && !is_data
                 && let Some(val) = self.method_by_name(e).or_else(|| self.method_of_array_of_data(e))
             {
                 return val;

@@ -4,12 +4,12 @@
 //! - [`lower`]: the state of lowering: variables and scopes; [`value`]: what they can be; [`join`]: what becomes of them where control flow joins;
 //! - [`stmt`], [`assign`], [`expr`], [`calls`], [`method`], [`place`], [`indexing`], [`rows`]: code that runs from top to bottom; [`ownership`]: what of it copies what it names, [`clones`] what it says itself how to copy;
 //! - [`exits`], [`control`], [`matches`], [`loops`], [`homes`], [`iterators`]: code that does not;
-//! - [`closures`], [`members`], [`patterns`], [`options`], [`slices`], [`shifts`], [`sorting`], [`vectors`]: what people write numbers in;
+//! - [`closures`], [`members`], [`traits`], [`patterns`], [`options`], [`slices`], [`shifts`], [`sorting`], [`vectors`]: what people write numbers in;
 //! - [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
 //! - [`generic`]: what stands for constants and functions of generic floats;
 //! - [`names`]: items of blocks that are called like something outside of them;
 //! - [`written`]: functions that are written out where they are called;
-//! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`built`]: other data that changes; [`handed`]: arguments for such code that are data; [`cells`]: data that changes behind shared references; [`custom`]: functions whose derivatives the user gives;
+//! - [`verbatim`]: what is passed through; [`opaque`]: arrays that come from there and are changed here; [`built`]: other data that changes; [`maps`]: maps with active values; [`handed`]: arguments for such code that are data; [`cells`]: data that changes behind shared references; [`custom`]: functions whose derivatives the user gives;
 //! - [`infer`]: which float each float is; [`leaks`]: that no derivative gets lost on the way.
 //!
 //! Rust's mutable variables become SSA here, `break`, `continue` and `return` become structured control flow, iterators
@@ -38,6 +38,7 @@ mod join;
 mod leaks;
 mod loops;
 mod lower;
+mod maps;
 mod matches;
 mod members;
 mod method;
@@ -54,6 +55,7 @@ pub(crate) mod signature;
 mod slices;
 mod sorting;
 mod stmt;
+mod traits;
 mod value;
 mod vectors;
 mod verbatim;

@@ -344,6 +344,11 @@ impl Lower<'_> {
         let args: Vec<&syn::Expr> = e.args.iter().collect();
         match (name.as_str(), args.as_slice()) {
             ("is_some" | "is_ok", []) => Val::Scalar(some),
+            // None or one.
+            ("iter" | "into_iter", []) => {
+                let items = self.iterate(Val::Maybe(parts.to_vec()), false, e.span());
+                items.map_or(Val::Never, Val::Iter)
+            }
             ("is_none" | "is_err", []) => Val::Scalar(self.op(Op::Not, &[some])),
             ("unwrap" | "expect", _) => {
                 if !matches!(self.s.b.constant(some), Some(Op::Bool(true))) {

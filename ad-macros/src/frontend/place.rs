@@ -1,9 +1,12 @@
 //! Places: elements, parts and views of buffers; arrays made and copied.
 
+use std::rc::Rc;
+
 use proc_macro2::Span;
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 
+use super::iterators::Iter;
 use super::lower::{Lower, VarId};
 use super::value::{Val, View};
 use crate::ir::{Buffer, BufferData, Dim, ForLoop, InstKind, Op, Storage, StoreMode, Type, Value, Verbatim};
@@ -38,6 +41,16 @@ impl Lower<'_> {
         } else {
             Place::Part(View { buffer: view.buffer, prefix, range: None, by_ref: false, lent: false })
         }
+    }
+
+    /// The place of `a[i]`: a row, but of a matrix of `nalgebra` an element, in the order of columns.
+    pub(super) fn written_index(&mut self, view: &View, i: Value) -> Place {
+        if !self.is_linear(view) || self.rank(view) != 2 {
+            return self.index(view, i);
+        }
+        let rows = self.extent(view, 0);
+        let index = [self.op(Op::Rem, &[i, rows]), self.op(Op::Div, &[i, rows])];
+        self.at_indices(view, &index)
     }
 
     pub(super) fn read(&mut self, place: Place) -> Val {
@@ -117,7 +130,13 @@ impl Lower<'_> {
         match columns {
             Val::View(view) => self.element(view, k, mutable),
             Val::Columns(inner) => self.part_at(inner, k, mutable),
-            Val::Ragged(parts) => Val::View(self.ragged_row(parts, k)),
+            Val::Ragged(parts) => match &parts[0] {
+                rows @ Val::Ragged(_) => {
+                    let (start, len) = self.row_at(parts, k);
+                    self.sub_rows(rows, start, len)
+                }
+                _ => Val::View(self.ragged_row(parts, k)),
+            },
             other => {
                 let list = other.parts().unwrap_or_default().to_vec();
                 let parts = list.iter().map(|c| self.part_at(c, k, mutable));
@@ -126,8 +145,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Row `k` of a vector of vectors.
-    pub(super) fn ragged_row(&mut self, parts: &[Val], k: Value) -> View {
+    /// Where row `k` of a vector of vectors begins, and how long it is.
+    fn row_at(&mut self, parts: &[Val], k: Value) -> (Value, Value) {
         let at = |this: &mut Self, part: &Val| match part {
             Val::View(view) => match this.index(view, k) {
                 Place::Element(buffer, index) => this.load(buffer, index),
@@ -139,6 +158,12 @@ impl Lower<'_> {
         for v in [start, len] {
             self.s.ints.insert(v, "usize".into());
         }
+        (start, len)
+    }
+
+    /// Row `k` of a vector of vectors.
+    fn ragged_row(&mut self, parts: &[Val], k: Value) -> View {
+        let (start, len) = self.row_at(parts, k);
         match &parts[0] {
             Val::View(data) => View { range: Some((start, len)), by_ref: true, ..data.clone() },
             // In a trial: of what an option holds nothing is known yet.
@@ -195,7 +220,15 @@ impl Lower<'_> {
                             return Some(Place::Part(part));
                         }
                         let index = self.scalar(val, i.index.span())?;
-                        Some(self.index(&base, index))
+                        Some(self.written_index(&base, index))
+                    }
+                    Val::Ragged(parts) if matches!(parts[0], Val::Ragged(_)) => {
+                        self.error(
+                            i.span(),
+                            "a vector of vectors in a vector is not changed as a whole",
+                            "change its elements, `v[i][j][k]`, or make the vectors anew",
+                        );
+                        None
                     }
                     Val::Ragged(parts) => {
                         let (val, _) = self.expr(&i.index);
@@ -635,11 +668,9 @@ impl Lower<'_> {
                 dims[axis] = Dim::Dyn(len);
             }
         }
-        let fill = match &data.elem {
-            ty @ Type::Float(_) => self.s.b.float(0.0, ty.clone()),
-            other => self.dummy(other),
-        };
+        let fill = self.dummy_like(&data);
         let copy = self.declare_buffer(name, dims, fill);
+        self.s.b.func.buffers[copy.buffer.0 as usize].sizes = data.sizes;
         if let Type::Float(_) = data.elem {
             self.s.b.func.buffers[copy.buffer.0 as usize].elem = data.elem;
         }
@@ -808,6 +839,13 @@ impl Lower<'_> {
                 rows = self.pushed(&rows, item, span);
             }
             return rows;
+        }
+        // Options side by side are there to be run over.
+        if !on_heap && items.iter().any(|item| matches!(item, Val::Maybe(_))) {
+            let items: Vec<Iter> =
+                items.into_iter().map(|v| Iter::Once(Box::new(self.own(v, true, "item")))).collect();
+            let chain = items.into_iter().reduce(|a, b| Iter::Chain(Rc::new(a), Rc::new(b)));
+            return chain.map_or(Val::Never, |chain| Val::Iter(Rc::new(chain)));
         }
         if matches!(items.first(), Some(Val::Tuple(_) | Val::Struct(..))) {
             let Some(row) = self.row_of(&items[0]) else {

@@ -135,6 +135,16 @@ pub(super) fn float_kind(ty: &syn::Type, floats: &Floats) -> Option<FloatKind> {
     }
 }
 
+/// Whether a type is a float.
+pub(crate) fn is_float(ty: &syn::Type, floats: &Floats) -> bool {
+    float_kind(ty, floats).is_some()
+}
+
+/// The type of the elements of a slice, array or vector.
+pub(crate) fn element_of_array(ty: &syn::Type) -> Option<&syn::Type> {
+    element(ty).map(|(elem, _)| elem)
+}
+
 /// Shape of an array, slice or vector: its axes, outermost first, and its elements.
 pub(crate) fn shape(ty: &syn::Type, floats: &Floats) -> Option<(Vec<Dim>, Type)> {
     let (dim, inner) = match ty {

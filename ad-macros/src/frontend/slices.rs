@@ -141,7 +141,7 @@ impl Lower<'_> {
 
     /// Two elements change places.
     pub(super) fn exchange(&mut self, rows: &Val, i: Value, j: Value) {
-        self.swap_in(rows, i, j, false);
+        self.swap_in(rows, i, j);
     }
 
     /// `rotate_left`, `rotate_right` and `reverse`.
@@ -157,9 +157,9 @@ impl Lower<'_> {
         }
     }
 
-    fn swap_in(&mut self, rows: &Val, i: Value, j: Value, is_data: bool) {
+    fn swap_in(&mut self, rows: &Val, i: Value, j: Value) {
         match rows {
-            Val::View(view) if !is_data => match (self.index(view, i), self.index(view, j)) {
+            Val::View(view) => match (self.index(view, i), self.index(view, j)) {
                 (Place::Element(buffer, a), Place::Element(_, b)) => {
                     let (x, y) = (self.load(buffer, a.clone()), self.load(buffer, b.clone()));
                     self.store(buffer, a, y, StoreMode::Set);
@@ -170,13 +170,13 @@ impl Lower<'_> {
             },
             // Rows change places: their elements stay where they are.
             Val::Ragged(parts) => {
-                for (k, part) in parts.iter().enumerate() {
-                    self.swap_in(part, i, j, k == 0);
+                for part in &parts[1..] {
+                    self.swap_in(part, i, j);
                 }
             }
             other => {
                 for part in other.parts().unwrap_or_default().to_vec() {
-                    self.swap_in(&part, i, j, is_data);
+                    self.swap_in(&part, i, j);
                 }
             }
         }

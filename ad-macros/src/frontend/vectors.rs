@@ -24,6 +24,8 @@ pub(super) enum Row {
     Array(Vec<Dim>, Type),
     /// A vector of its own length.
     Vector(Type),
+    /// A vector of such vectors.
+    Vectors(Box<Row>),
     /// The parts of a tuple or struct, in the shape of this value.
     Parts(Val, Vec<Row>),
 }
@@ -134,6 +136,7 @@ impl Lower<'_> {
             }
             syn::Type::Path(_) => match self.row_of_type(elem)? {
                 Row::Scalar(ty) => Some(Row::Vector(ty)),
+                row @ (Row::Vector(_) | Row::Vectors(_)) => Some(Row::Vectors(Box::new(row))),
                 _ => None,
             },
             _ => None,
@@ -162,9 +165,20 @@ impl Lower<'_> {
                 if fixed {
                     Some(Row::Array(dims, data.elem))
                 } else {
-                    (self.rank(view) == 1).then_some(Row::Vector(data.elem))
+                    match self.rank(view) {
+                        1 => Some(Row::Vector(data.elem)),
+                        2 if self.is_plain(view) => Some(Row::Vectors(Box::new(Row::Vector(data.elem)))),
+                        _ => None,
+                    }
                 }
             }
+            Val::Ragged(parts) => Some(match &parts[0] {
+                Val::View(data) => {
+                    let elem = self.s.b.func.buffer(data.buffer).elem.clone();
+                    Row::Vectors(Box::new(Row::Vector(elem)))
+                }
+                inner => Row::Vectors(Box::new(self.row_of(inner)?)),
+            }),
             Val::Tuple(list) | Val::Struct(_, list) => {
                 let rows: Option<Vec<Row>> = list.iter().map(|v| self.row_of(v)).collect();
                 Some(Row::Parts(val.emptied(), rows?))
@@ -180,21 +194,34 @@ impl Lower<'_> {
             Row::Array(dims, ty) => (dims.clone(), ty.clone()),
             Row::Vector(ty) => {
                 let data = self.grown(&Row::Scalar(ty.clone()), name);
-                let starts = self.grown(&Row::Scalar(Type::Int), "starts");
-                let lens = self.grown(&Row::Scalar(Type::Int), "lens");
+                let (starts, lens) = (self.sizes("starts"), self.sizes("lens"));
                 return Val::Ragged(vec![data, starts, lens]);
+            }
+            Row::Vectors(row) => {
+                let rows = self.grown(row, name);
+                let (starts, lens) = (self.sizes("starts"), self.sizes("lens"));
+                return Val::Ragged(vec![rows, starts, lens]);
             }
             Row::Parts(like, rows) => {
                 let columns = rows.iter().map(|r| self.grown(r, name)).collect();
                 return Val::Columns(Box::new(like.with_parts(columns)));
             }
         };
+        self.grown_like(BufferData::new(name.into(), elem, dims, Storage::Local))
+    }
+
+    /// An empty vector of sizes.
+    fn sizes(&mut self, name: &str) -> Val {
+        let data = BufferData::new(name.into(), Type::Int, Vec::new(), Storage::Local);
+        self.grown_like(BufferData { sizes: true, ..data })
+    }
+
+    /// An empty vector of such elements, of these axes.
+    fn grown_like(&mut self, data: BufferData) -> Val {
         let zero = self.s.b.int("0");
-        let mut all = vec![Dim::Dyn(zero)];
-        all.extend(dims);
-        let fill = self.dummy(&elem);
-        let data = BufferData { grows: true, ..BufferData::new(name.into(), elem, all, Storage::Local) };
-        let buffer = self.s.b.func.new_buffer(data);
+        let fill = self.dummy_like(&data);
+        let dims = std::iter::once(Dim::Dyn(zero)).chain(data.dims).collect();
+        let buffer = self.s.b.func.new_buffer(BufferData { grows: true, dims, ..data });
         self.s.b.effect(InstKind::Alloc { buffer, fill });
         Val::View(View { buffer, prefix: Vec::new(), range: Some((zero, zero)), by_ref: false, lent: false })
     }
@@ -393,6 +420,7 @@ impl Lower<'_> {
                 self.put(&Val::View(grown.clone()), len, val, span);
                 Val::View(grown)
             }
+            Val::Ragged(parts) if matches!(parts[0], Val::Ragged(_)) => self.pushed_rows(parts, val, span),
             Val::Ragged(parts) => {
                 let Val::View(row) = self.deref(val) else {
                     self.error(span, "this is no vector", "push a vector or slice");
@@ -431,6 +459,33 @@ impl Lower<'_> {
                 Val::Never
             }
         }
+    }
+
+    /// As [`Lower::pushed`], of a vector of vectors into a vector of these: its rows are copied one by one.
+    fn pushed_rows(&mut self, parts: &[Val], val: Val, span: Span) -> Val {
+        let val = self.deref(val);
+        let is_row = match &val {
+            Val::Ragged(_) => true,
+            Val::View(view) => self.rank(view) == 2,
+            _ => false,
+        };
+        if !is_row {
+            self.error(span, "this is no vector of vectors", "push what the vector holds");
+            return Val::Never;
+        }
+        let (start, len) = (self.length_of(&parts[0]), self.length_of(&val));
+        let rows = self.new_var("rows", true, parts[0].clone());
+        let zero = self.s.b.int("0");
+        let spec = super::loops::RangeSpec::new(zero, len, false);
+        self.range_loop(&spec, &mut |this, k| {
+            let row = this.part_at(&val, k, false);
+            this.push_to(rows, &[], row, span);
+            Flow::Falls
+        });
+        let rows = std::mem::replace(&mut self.s.vars[rows].val, Val::Unset);
+        let starts = self.pushed(&parts[1], Val::Scalar(start), span);
+        let lens = self.pushed(&parts[2], Val::Scalar(len), span);
+        Val::Ragged(vec![rows, starts, lens])
     }
 
     /// What a vector becomes that takes over the contents of another, if that may have another length.

@@ -99,6 +99,8 @@ pub(crate) struct BufferData {
     /// A local of the lengths of this buffer, whose rows may differ in length.
     pub(crate) like: Option<Buffer>,
     pub(crate) layout: Layout,
+    /// Whether its integers are known to be `usize`, which rustc cannot always see where they are made.
+    pub(crate) sizes: bool,
 }
 
 impl BufferData {
@@ -112,6 +114,7 @@ impl BufferData {
             field: None,
             like: None,
             layout: Layout::Nested,
+            sizes: false,
         }
     }
 

@@ -113,3 +113,30 @@ fn constants_on_purpose() {
     assert_eq!(f_grad(3.0), (27.0, 9.0));
     assert_eq!(f_hvp(3.0, 1.0), 0.0);
 }
+
+mod called_values {
+    use ad_runtime::differentiable;
+
+    #[differentiable]
+    fn f(x: &[f64], n: usize) -> f64 {
+        let mut shift = 0.5;
+        let gamma = |shape: f64, rate: f64| move |t: f64| shape * t - rate * t.exp();
+        let nested = |a: f64| move |b: f64| move |c: f64| a * b.sin() + c * c * a;
+        let mut sum = gamma(x[0], 2.0)(x[1] * shift) + nested(x[1])(x[0])(x[2]);
+        shift = x[2];
+        for k in 0..n {
+            sum += gamma(k as f64, shift)(x[0]) * (gamma(1.0, x[1]))(x[2]);
+            shift *= x[0];
+        }
+        sum
+    }
+
+    pub(super) fn check() {
+        check_slice!([0.6, 1.1, 0.8], 3);
+    }
+}
+
+#[test]
+fn calls_of_what_a_call_gives() {
+    called_values::check();
+}

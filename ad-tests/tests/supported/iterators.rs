@@ -353,3 +353,43 @@ fn sums_of_integers_of_a_type_told() {
     let s = 0.7 * 1.3 * 0.4 * 0.9;
     super::close("value", &[f(&[0.7, 1.3, 0.4, 0.9])], &[s * 20.0 + s * s * (5.0 + 24.0)], 1e-14);
 }
+
+mod items_of_options {
+    use ad_runtime::differentiable;
+
+    fn kept(n: usize) -> Option<f64> {
+        if n > 2 { Some(0.75) } else { None }
+    }
+
+    #[differentiable]
+    fn f(x: &[f64], n: usize) -> f64 {
+        let mut first = (n > 1).then(|| x[0] * x[1]);
+        let second = if x[0] > 10.0 { Some(x[2]) } else { None };
+        let third = x.get(n).map(|v| v.exp());
+        let all = [first, second, third];
+        // The array holds what they were.
+        first = Some(100.0 * x[0]);
+        let mut sum = all.into_iter().flatten().fold(x[2], |total, v| total * v + v);
+        sum += [third, first, third].iter().flatten().rev().fold(0.0, |total, v| total * 0.5 + v * v);
+        for v in third {
+            sum += v * x[0];
+        }
+        for v in first.iter().chain(second.as_ref()) {
+            sum += v * v;
+        }
+        sum += [kept(n), Some(x[1])].into_iter().flatten().map(|v| v * v * x[0]).sum::<f64>();
+        sum + x.iter().flat_map(|&v| (v > 0.7).then(|| v * v * v)).sum::<f64>()
+    }
+
+    pub(super) fn check() {
+        for n in 0..4 {
+            check_slice!([0.6, 1.1, 0.8], n);
+        }
+        check_slice!([11.0, 0.1, 0.2], 2);
+    }
+}
+
+#[test]
+fn options_side_by_side() {
+    items_of_options::check();
+}

@@ -88,6 +88,8 @@ mod functions;
 mod helpers;
 mod indices;
 mod iterators;
+mod maps;
+mod matrices;
 mod methods;
 mod moves;
 mod names;
@@ -97,6 +99,7 @@ mod passing;
 mod results;
 mod rows;
 mod shapes;
+mod traits;
 mod values;
 
 /// The functions generated for one function of n numbers.

@@ -176,4 +176,84 @@ fn fields_of_items_given_to_other_functions() {
             flat(&c, &p)
         },
     );
+
+mod deep_vectors {
+    use ad_runtime::differentiable;
+
+    #[differentiable]
+    fn f(x: &[f64], n: usize) -> f64 {
+        let mut cube = vec![];
+        for i in 0..n {
+            let mut rows = vec![];
+            for j in 0..=i {
+                let mut row = Vec::new();
+                for k in 0..=j {
+                    row.push(x[k % x.len()] * (i + 2 * j) as f64 * x[i % x.len()]);
+                }
+                rows.push(row);
+            }
+            cube.push(rows.clone());
+            // The copy stays what it was.
+            rows[0][0] = 50.0 * x[0];
+        }
+        let mut sum = 0.0;
+        for (i, rows) in cube.iter().enumerate() {
+            for row in rows {
+                sum += row.iter().map(|v| v * v).sum::<f64>() * rows.len() as f64;
+            }
+            sum += rows[i][i / 2].sin();
+        }
+        cube.swap(0, n - 1);
+        sum += cube[0][n - 1][0] * cube.len() as f64 - cube[n - 1][0][0];
+        cube[1][1][0] *= x[1];
+        sum += cube[1][1][0] * cube[1].last().unwrap()[1];
+        let taken = cube.pop().unwrap();
+        cube.push(vec![vec![x[0], x[1] * x[2]], vec![x[2]]]);
+        let last = cube.last().unwrap();
+        sum + taken.iter().flatten().map(|v| v * x[1]).sum::<f64>() + last[0][1] * last[1][0]
+            - cube.iter().map(|rows| rows.iter().map(Vec::len).sum::<usize>()).sum::<usize>() as f64 * x[0]
+    }
+
+    mod of_a_type {
+        use ad_runtime::differentiable;
+
+        type Matrix = Vec<Vec<f64>>;
+
+        #[differentiable]
+        fn layers(x: &[f64]) -> Vec<Matrix> {
+            let mut all: Vec<Matrix> = Vec::new();
+            for (k, v) in x.iter().enumerate() {
+                let mut rows = vec![vec![*v; k + 1]; 2];
+                rows[1][0] += x[0] * v;
+                all.push(rows);
+            }
+            all
+        }
+
+        #[differentiable]
+        fn f(x: &[f64]) -> f64 {
+            let all = layers(x);
+            let mut sum = 0.0;
+            let mut last = &all[0];
+            for rows in &all {
+                sum += rows[1][0] * rows[0].iter().sum::<f64>();
+                last = rows;
+            }
+            sum * all[2][0][1] + last[1][1]
+        }
+
+        pub(super) fn check() {
+            check_slice!([0.6, 1.1, 0.8]);
+        }
+    }
+
+    pub(super) fn check() {
+        check_slice!([0.6, 1.1, 0.8], 3);
+        of_a_type::check();
+    }
+}
+
+#[test]
+fn vectors_three_deep() {
+    deep_vectors::check();
 }

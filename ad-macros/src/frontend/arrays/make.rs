@@ -198,6 +198,19 @@ impl Lower<'_> {
                 });
                 view
             }
+            ("from_diagonal_element", [x]) if linear && rank == 2 => {
+                let dims = fixed.clone().filter(|dims| dims[0] == dims[1])?;
+                let x = self.number(x)?;
+                let zero = self.s.b.float(0.0, float.clone());
+                let view = self.filled(dims, zero);
+                let (n, lo) = (self.len(&view), self.s.b.int("0"));
+                let spec = crate::frontend::loops::RangeSpec::new(lo, n, false);
+                self.range_loop(&spec, &mut |this, i| {
+                    this.store(view.buffer, vec![i, i], x, StoreMode::Set);
+                    crate::frontend::lower::Flow::Falls
+                });
+                view
+            }
             ("from_diagonal", [diagonal]) if linear && rank == 2 => {
                 let Val::View(diagonal) = self.expr(diagonal).0 else { return None };
                 let dim = self.axis(&diagonal, 0);

@@ -101,7 +101,11 @@ impl Lower<'_> {
             }
             _ if let Some(part) = self.part_of_matrix(view, e) => part,
             _ if let Some(val) = self.geometry(view, e) => val,
-            ("row_iter" | "row_mut", _) if self.is_linear(view) => {
+            ("row_mut", [k]) if rank == 2 && self.is_linear(view) => {
+                let k = self.number(k)?;
+                Val::View(self.row_window(view, k, e.method.span()))
+            }
+            ("row_iter", _) if self.is_linear(view) => {
                 self.error(
                     e.method.span(),
                     "rows of `nalgebra`'s matrices are not supported",

@@ -94,6 +94,12 @@ impl Lower<'_> {
         self.element(&lanes, k, true)
     }
 
+    /// Row `k` of a matrix of `nalgebra`: a matrix of one row.
+    pub(super) fn row_window(&mut self, view: &View, k: Value, span: Span) -> View {
+        let dims = vec![Dim::Fixed("1".into()), self.axis(view, 1)];
+        self.window(view, vec![Along::at(k), Along::from(None, 1)], dims, span)
+    }
+
     /// A view by which what it is of may be changed: of a window, where the buffer is made here.
     pub(in super::super) fn changeable(&mut self, view: &View) -> View {
         let data = self.s.b.func.buffer(view.buffer);

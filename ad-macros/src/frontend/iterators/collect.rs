@@ -40,6 +40,12 @@ impl Lower<'_> {
                 }
                 return Some(all);
             }
+            let errors = self.diagnostics.mark();
+            match self.collect_map(it, &target, e.span()) {
+                Some(map) => return Some(map),
+                None if self.diagnostics.mark() != errors => return Some(Val::Never),
+                None => {}
+            }
             self.error(
                 target.span(),
                 format!(

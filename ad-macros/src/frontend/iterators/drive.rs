@@ -572,15 +572,9 @@ impl<'a> Lower<'a> {
             }
             Iter::FlatMap(a, f) => self.drive(a, &mut |this, v| {
                 let inner = this.apply(f, vec![v]);
-                match this.inner(inner, Span::call_site()) {
-                    Some(inner) => this.drive(&inner, body),
-                    None => Flow::Falls,
-                }
+                this.drive_inner(inner, false, body)
             }),
-            Iter::Flatten(a) => self.drive(a, &mut |this, v| match this.inner(v, Span::call_site()) {
-                Some(inner) => this.drive(&inner, body),
-                None => Flow::Falls,
-            }),
+            Iter::Flatten(a) => self.drive(a, &mut |this, v| this.drive_inner(v, false, body)),
             Iter::Enumerate(a) => {
                 let counter = self.counter("k");
                 self.drive(a, &mut |this, v| {
@@ -754,11 +748,12 @@ impl<'a> Lower<'a> {
                 let (a, f) = (rev(a), f.clone());
                 self.drive(&a, &mut |this, v| {
                     let inner = this.apply(&f, vec![v]);
-                    match this.inner(inner, Span::call_site()) {
-                        Some(inner) => this.drive(&Iter::Rev(inner), body),
-                        None => Flow::Falls,
-                    }
+                    this.drive_inner(inner, true, body)
                 })
+            }
+            Iter::Flatten(a) => {
+                let a = rev(a);
+                self.drive(&a, &mut |this, v| this.drive_inner(v, true, body))
             }
             _ => {
                 self.error(
@@ -768,6 +763,19 @@ impl<'a> Lower<'a> {
                 );
                 Flow::Falls
             }
+        }
+    }
+
+    /// Runs over what an item holds.
+    fn drive_inner(&mut self, val: Val, rev: bool, body: &mut Round<'_, 'a>) -> Flow {
+        if let Val::Maybe(_) = val {
+            let (some, v) = self.maybe(val, Span::call_site());
+            return self.when(some, &mut |this| body(this, v.clone()), &mut |_| Flow::Falls);
+        }
+        match self.inner(val, Span::call_site()) {
+            Some(inner) if rev => self.drive(&Iter::Rev(inner), body),
+            Some(inner) => self.drive(&inner, body),
+            None => Flow::Falls,
         }
     }
 

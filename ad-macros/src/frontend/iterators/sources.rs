@@ -269,16 +269,9 @@ impl Lower<'_> {
                 let _ = owned;
                 Some(Rc::new(Iter::Foreign { base, owned: false, refs: false }))
             }
-            Val::Maybe(list) => {
-                // `flatten` and `flat_map` over options: a chain of none or one.
-                let _ = list;
-                self.error(
-                    span,
-                    "iterating over an `Option` is not supported",
-                    "use `filter_map`, or `if let Some(..)` in the loop",
-                );
-                None
-            }
+            map @ Val::Struct(..) if self.is_map(&map) => self.map_items(&map, span),
+            // None or one.
+            Val::Maybe(_) => Some(Rc::new(Iter::Flatten(Rc::new(Iter::Once(Box::new(val)))))),
             Val::Never => None,
             Val::Spent => {
                 self.error(span, super::super::verbatim::SPENT.0, super::super::verbatim::SPENT.1);
