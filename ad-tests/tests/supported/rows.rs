@@ -176,6 +176,7 @@ fn fields_of_items_given_to_other_functions() {
             flat(&c, &p)
         },
     );
+}
 
 mod deep_vectors {
     use ad_runtime::differentiable;

@@ -770,7 +770,7 @@ impl<'a> Lower<'a> {
     fn drive_inner(&mut self, val: Val, rev: bool, body: &mut Round<'_, 'a>) -> Flow {
         if let Val::Maybe(_) = val {
             let (some, v) = self.maybe(val, Span::call_site());
-            return self.when(some, &mut |this| body(this, v.clone()), &mut |_| Flow::Falls);
+            return self.when(some, &mut |this| this.on_contents(&v, body), &mut |_| Flow::Falls);
         }
         match self.inner(val, Span::call_site()) {
             Some(inner) if rev => self.drive(&Iter::Rev(inner), body),
