@@ -265,6 +265,10 @@ impl Lower<'_> {
             _ => (var, path),
         };
         let target = super::loops::part(&mut self.s.vars[var].val, &path).clone();
+        // Of `nalgebra`, it gives another vector.
+        if matches!(&target, Val::View(view) if self.is_linear(view)) {
+            return None;
+        }
         if !matches!(target, Val::View(_) | Val::Columns(_) | Val::Ragged(_) | Val::Vacant(_) | Val::Never) {
             return None;
         }

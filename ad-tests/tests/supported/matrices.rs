@@ -38,3 +38,57 @@ mod rows_of_nalgebra {
 fn rows_of_nalgebra_that_change() {
     rows_of_nalgebra::check();
 }
+
+mod rotations {
+    use ad_runtime::differentiable;
+    use nalgebra::{Rotation2, Rotation3, Vector2, Vector3, Vector4};
+
+    #[differentiable]
+    fn f(x: &[f64]) -> f64 {
+        let r = Rotation3::from_euler_angles(x[0], x[1], x[2]);
+        let q = Rotation2::new(x[3]);
+        let w = r * Vector3::new(x[0], 2.0, x[4]);
+        let back = r.inverse() * w + r.transpose() * Vector3::new(x[1], 1.0, x[2]);
+        let p = q * Vector2::new(x[1], 1.0);
+        let h: Vector4<f64> = w.push(x[2]);
+        let z = p.push(1.0).push(x[0]);
+        h.dot(&z) + back.norm() * r[(0, 1)] + z.norm_squared()
+    }
+
+    pub(super) fn check() {
+        check_slice!([0.4, -0.3, 0.8, 1.1, 0.6]);
+    }
+}
+
+#[test]
+fn rotations_of_nalgebra() {
+    rotations::check();
+}
+
+mod chunks_of_arrays {
+    use ad_runtime::differentiable;
+    use ndarray::{Array1, ArrayView1, s};
+
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], n: usize) -> f64 {
+        let a = ArrayView1::from(x).mapv(|v| v * v);
+        let mut total = Array1::zeros(n);
+        let mut s = 0.0;
+        // What is left over is left out.
+        for part in a.slice(s![1..]).exact_chunks(n) {
+            total += &part;
+            s += part[0] * part.sum();
+        }
+        s + total.dot(&total)
+    }
+
+    pub(super) fn check() {
+        check_slice!([0.4, -0.3, 0.8, 1.1, 0.6, 0.9], 2);
+        check_slice!([0.4, -0.3, 0.8, 1.1, 0.6, 0.9], 3);
+    }
+}
+
+#[test]
+fn chunks_of_arrays_of_one_axis() {
+    chunks_of_arrays::check();
+}

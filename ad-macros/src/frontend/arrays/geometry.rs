@@ -4,6 +4,7 @@ use quote::quote;
 
 use crate::frontend::lower::Lower;
 use crate::frontend::value::{Val, View};
+use crate::ir::{Dim, FloatKind, Type};
 
 impl Lower<'_> {
     /// Such a method; `None` if it is none.
@@ -64,6 +65,28 @@ impl Lower<'_> {
                 m[(2, 1)] = a[0];
                 m
             }),
+            // Of rotations; matrices have no such method.
+            ("inverse", []) if rank == 2 => quote!(a.transpose()),
+            // The vector with one element more.
+            ("push", [_]) if rank == 1 => {
+                let data = self.s.b.func.buffer(view.buffer);
+                let elem: proc_macro2::TokenStream = match &data.elem {
+                    Type::Float(FloatKind::F32) => quote!(f32),
+                    Type::Float(FloatKind::Param(name)) => name.parse().ok()?,
+                    _ => quote!(f64),
+                };
+                let Some(Dim::Fixed(n)) = data.dims.get(view.prefix.len()) else { return None };
+                let n: usize = n.parse().ok()?;
+                let [n, more] = [n, n + 1].map(proc_macro2::Literal::usize_unsuffixed);
+                quote!({
+                    let mut m = SVector::<#elem, #more>::zeros();
+                    for i in 0..#n {
+                        m[i] = a[i];
+                    }
+                    m[#n] = b;
+                    m
+                })
+            }
             _ => return None,
         };
         let mut names = vec![("a", Val::View(view.clone()))];
@@ -71,5 +94,40 @@ impl Lower<'_> {
             names.push(("b", self.expr(b).0));
         }
         Some(self.value_of(&names, code))
+    }
+
+    /// Rotations, which are their matrices here: all that `nalgebra` lets one do with both is the same for both.
+    pub(super) fn rotation(&mut self, ty: &str, name: &str, args: &[&syn::Expr]) -> Option<Val> {
+        let (names, code): (&[&str], _) = match (ty, name, args.len()) {
+            ("Rotation2", "new", 1) => (
+                &["a"],
+                quote!({
+                    let (s, c) = a.sin_cos();
+                    Matrix2::new(c, -s, s, c)
+                }),
+            ),
+            ("Rotation3", "from_euler_angles", 3) => (
+                &["a", "b", "c"],
+                quote!({
+                    let (sr, cr) = a.sin_cos();
+                    let (sp, cp) = b.sin_cos();
+                    let (sy, cy) = c.sin_cos();
+                    Matrix3::new(
+                        cy * cp,
+                        cy * sp * sr - sy * cr,
+                        cy * sp * cr + sy * sr,
+                        sy * cp,
+                        sy * sp * sr + cy * cr,
+                        sy * sp * cr - cy * sr,
+                        -sp,
+                        cp * sr,
+                        cp * cr,
+                    )
+                }),
+            ),
+            _ => return None,
+        };
+        let given = names.iter().zip(args).map(|(name, a)| (*name, self.expr(a).0)).collect::<Vec<_>>();
+        Some(self.value_of(&given, code))
     }
 }

@@ -70,6 +70,9 @@ impl Lower<'_> {
         if ty == "Zip" && name == "from" && c.args.len() == 1 {
             return self.zipped(&c.args[0]).map(Val::Iter);
         }
+        if ty.starts_with("Rotation") {
+            return self.rotation(ty, name, &c.args.iter().collect::<Vec<_>>());
+        }
         let segment = &path.segments[path.segments.len() - 2];
         let Known { linear, rank, fixed } = known(segment, self.expected.as_ref(), &self.sig.floats)?;
         let args: Vec<&syn::Expr> = c.args.iter().collect();

@@ -150,6 +150,13 @@ impl Lower<'_> {
                 },
                 _ => return None,
             },
+            // Of arrays of `ndarray` with one axis.
+            ("exact_chunks", 1) => match receiver {
+                Val::View(view) if self.rank(view) == 1 && self.s.arrays.contains(&view.buffer) => {
+                    Iter::Chunks { view: view.clone(), size: self.number(&e.args[0])?, exact: true }
+                }
+                _ => return None,
+            },
             // Of elements that the macro does not look into: `records.chunk_by(..)`.
             _ if SOURCES.contains(&name.as_str())
                 && matches!(receiver, Val::View(view) if !self.s.tainted_buffers.contains(&view.buffer)
