@@ -73,6 +73,16 @@ impl Lower<'_> {
         if ty.starts_with("Rotation") {
             return self.rotation(ty, name, &c.args.iter().collect::<Vec<_>>());
         }
+        // A view of numbers that are somewhere else, which is read.
+        if let ("ArrayView1", "from", Some(list), 1) =
+            (ty.as_str(), name.as_str(), c.args.first(), c.args.len())
+            && let Val::View(view) = self.expr(list).0
+            && self.rank(&view) == 1
+        {
+            let view = self.copy_of(&view, "view");
+            self.s.arrays.insert(view.buffer);
+            return Some(Val::View(view));
+        }
         let segment = &path.segments[path.segments.len() - 2];
         let Known { linear, rank, fixed } = known(segment, self.expected.as_ref(), &self.sig.floats)?;
         let args: Vec<&syn::Expr> = c.args.iter().collect();
