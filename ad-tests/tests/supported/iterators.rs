@@ -371,6 +371,7 @@ mod items_of_options {
         first = Some(100.0 * x[0]);
         let mut sum = all.into_iter().flatten().fold(x[2], |total, v| total * v + v);
         sum += [third, first, third].iter().flatten().rev().fold(0.0, |total, v| total * 0.5 + v * v);
+        #[allow(for_loops_over_fallibles)]
         for v in third {
             sum += v * x[0];
         }

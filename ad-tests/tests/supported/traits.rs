@@ -1,4 +1,6 @@
 //! Traits under `#[differentiable]`: methods of values whose types are type parameters.
+// Public, as traits are.
+#![allow(unreachable_pub)]
 
 use ad_runtime::{Differentiable, differentiable};
 
