@@ -37,6 +37,18 @@ impl Lower<'_> {
         syn::parse2(super::instances::replaced(text, &params)).ok()
     }
 
+    /// What a function without the attribute returns, which stands in the same file and is called by its name.
+    fn returned_by_function(&self, name: &str) -> Option<syn::Type> {
+        if self.lookup(name).is_some() {
+            return None;
+        }
+        let sig = crate::file::signature_of(name, &self.sig.ident)?;
+        match sig.output {
+            syn::ReturnType::Type(_, ty) if sig.generics.params.is_empty() => Some(*ty),
+            _ => None,
+        }
+    }
+
     /// The name of the type of an expression of data.
     pub(super) fn type_of_data(&self, e: &syn::Expr) -> Option<String> {
         name(&self.declared(e)?)
@@ -179,7 +191,8 @@ impl Lower<'_> {
                         returned(std::slice::from_ref(&key), ty)
                             .or_else(|| self.returned_by_text(&key, &p.path))?
                     }
-                    [function] => returned(std::slice::from_ref(function), "")?,
+                    [function] => returned(std::slice::from_ref(function), "")
+                        .or_else(|| self.returned_by_function(function))?,
                     [] => return None,
                 }
             }

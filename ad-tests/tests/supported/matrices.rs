@@ -92,3 +92,35 @@ mod chunks_of_arrays {
 fn chunks_of_arrays_of_one_axis() {
     chunks_of_arrays::check();
 }
+
+mod data_of_functions {
+    use ad_runtime::differentiable;
+    use ndarray::{Array2, ArrayView1};
+
+    // Without the attribute: what it makes is data.
+    fn mixing(n: usize) -> Array2<f64> {
+        Array2::from_shape_fn((n, n), |(i, j)| 1.0 / (1.0 + i as f64 + 2.0 * j as f64))
+    }
+
+    #[differentiable(wrt(x))]
+    fn mixed(x: &[f64], features: &Array2<f64>) -> f64 {
+        let a = mixing(features.nrows());
+        let hidden = a.dot(features).dot(&ArrayView1::from(x)).mapv(f64::tanh);
+        hidden.sum() * a.dot(&hidden).sum()
+    }
+
+    use self::{
+        mixed as f, mixed_curvature as f_curvature, mixed_grad as f_grad, mixed_grad_hvp as f_grad_hvp,
+        mixed_hvp as f_hvp, mixed_hvp_block as f_hvp_block, mixed_hvp_rev as f_hvp_rev, mixed_jvp as f_jvp,
+    };
+
+    pub(super) fn check() {
+        let features = Array2::from_shape_fn((4, 3), |(i, j)| (i as f64 - 1.3 * j as f64).sin());
+        check_slice!([0.4, -0.3, 0.8], &features);
+    }
+}
+
+#[test]
+fn products_of_data_that_functions_make() {
+    data_of_functions::check();
+}

@@ -25,7 +25,7 @@ impl Lower<'_> {
                 Some(array_type(1, &elem))
             }
             ("insert_axis", [_]) if rank == 1 => Some(array_type(2, &elem)),
-            ("dot", [other]) => match (rank, self.told_array(&self.declared(other)?)?.0) {
+            ("dot", [other]) => match (rank, self.rank_of_data(other)?) {
                 (1, 1) => Some(elem),
                 (2, 2) => Some(array_type(2, &elem)),
                 _ => Some(array_type(1, &elem)),
@@ -80,6 +80,20 @@ impl Lower<'_> {
         let v = self.s.b.op(Op::Verbatim(found.verbatim), &found.args);
         self.s.declare(v, &told);
         Some(Val::Scalar(v))
+    }
+
+    /// How many axes an array has that is data, or that the macro follows and of which nothing is active.
+    fn rank_of_data(&self, e: &syn::Expr) -> Option<usize> {
+        let place = super::super::calls::reached(e);
+        if let syn::Expr::Path(p) = place
+            && let Some(var) = p.path.get_ident().and_then(|i| self.lookup(&i.to_string()))
+            && let Val::View(view) = &self.s.vars[var].val
+        {
+            let is_data =
+                self.s.arrays.contains(&view.buffer) && !self.s.tainted_buffers.contains(&view.buffer);
+            return is_data.then(|| self.rank(view));
+        }
+        Some(self.told_array(&self.declared(e)?)?.0)
     }
 
     /// How many axes an array of data of this type has, and what its elements are.
