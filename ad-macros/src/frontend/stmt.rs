@@ -498,13 +498,11 @@ pub(super) fn without_semicolon_in(block: &syn::Block) -> Option<&syn::Expr> {
 
 /// The body of a loop: what a call at its end gives, nobody sees.
 pub(super) fn round_of(block: &syn::Block) -> std::borrow::Cow<'_, syn::Block> {
-    if without_semicolon_in(block).is_none() {
+    if !matches!(block.stmts.last(), Some(syn::Stmt::Expr(_, None))) {
         return std::borrow::Cow::Borrowed(block);
     }
     let mut block = block.clone();
-    if let Some(syn::Stmt::Expr(_, semi)) = block.stmts.last_mut() {
-        *semi = Some(syn::Token![;](Span::call_site()));
-    }
+    discard_last(&mut block);
     std::borrow::Cow::Owned(block)
 }
 

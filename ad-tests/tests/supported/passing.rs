@@ -439,3 +439,35 @@ fn data_that_becomes_active_by_what_changes_it() {
     let fleet = Fleet { lead: Cart { at: -0.2, ..cart }, rest: vec![cart, Cart { v: 0.7, ..cart }] };
     check_slice!([0.7, 1.3, 0.4, 0.9], cart, &[cart, Cart { at: 0.1, ..cart }], &fleet);
 }
+
+#[test]
+fn calls_at_the_ends_of_branches() {
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], start: Cart) -> f64 {
+        let (mut cart, mut n, mut s) = (start, 0, 0.0);
+        for u in x {
+            n += 1;
+            if *u > 0.8 { cart.drive(*u) } else { cart.v -= u * u }
+        }
+        for (k, u) in x.iter().enumerate() {
+            match k {
+                0 => cart.drive(*u),
+                1 | 2 => s += cart.driven(*u),
+                _ => {}
+            }
+        }
+        while n > 2 {
+            n -= 1;
+            if n % 2 == 0 {
+                cart.drive(x[n])
+            }
+        }
+        x.iter().for_each(|u| {
+            if *u > 0.8 {
+                cart.drive(*u)
+            }
+        });
+        cart.at * cart.v + s
+    }
+    check_slice!([0.7, 1.3, 0.4, 0.9, 0.75], Cart { at: 0.3, v: 1.1, trail: [0.1, 0.2] });
+}
