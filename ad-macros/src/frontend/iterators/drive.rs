@@ -63,7 +63,7 @@ impl<'a> Lower<'a> {
     }
 
     fn least(&mut self, a: Value, b: Value) -> Value {
-        if a == b {
+        if self.same_length(a, b) {
             return a;
         }
         match (self.literal_int(a), self.literal_int(b)) {
