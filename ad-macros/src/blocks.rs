@@ -107,18 +107,20 @@ pub(crate) fn inside(mut function: syn::ItemFn, block: &syn::ItemImpl, made: &To
     quote!(#function)
 }
 
+/// The names of the methods that a block defines.
+pub(crate) fn methods_of(block: &syn::ItemImpl) -> Vec<String> {
+    let name = |item: &syn::ImplItem| match item {
+        syn::ImplItem::Fn(f) => Some(f.sig.ident.to_string()),
+        _ => None,
+    };
+    block.items.iter().filter_map(name).collect()
+}
+
 /// The block of the derivatives of a block's methods.
 fn derivatives(block: &syn::ItemImpl, options: &Options) -> TokenStream {
     // A trait has the methods that it declares, and no more.
     let (None, Some(owner)) = (&block.trait_, Owner::of(block, false)) else { return TokenStream::new() };
-    let defined: Vec<String> = block
-        .items
-        .iter()
-        .filter_map(|item| match item {
-            syn::ImplItem::Fn(f) => Some(f.sig.ident.to_string()),
-            _ => None,
-        })
-        .collect();
+    let defined = methods_of(block);
     let made: Vec<TokenStream> = block
         .items
         .iter()

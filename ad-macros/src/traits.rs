@@ -284,14 +284,7 @@ fn of_trait(
 
 /// The trait that a block is of: one of this name that fits.
 fn declared(name: &str, block: &syn::ItemImpl) -> Option<Declared> {
-    let defined: Vec<String> = block
-        .items
-        .iter()
-        .filter_map(|item| match item {
-            syn::ImplItem::Fn(f) => Some(f.sig.ident.to_string()),
-            _ => None,
-        })
-        .collect();
+    let defined = crate::blocks::methods_of(block);
     let fits = |declared: &&Declared| {
         defined.iter().all(|name| declared.all.contains(name))
             && declared.required.iter().all(|name| defined.contains(name))

@@ -4,25 +4,22 @@
 
 use ad_runtime::differentiable;
 
-#[differentiable]
-fn plain(x: &[f64], steps: usize) -> f64 {
-    let (mut p, mut q) = (x[0], x[1]);
-    for t in 0..steps {
-        p += 1e-3 * q.sin() + 1e-9 * t as f64;
-        q -= 1e-3 * p * x[0];
-    }
-    p * q
+macro_rules! orbit {
+    ($name:ident, $option:meta) => {
+        #[differentiable($option)]
+        fn $name(x: &[f64], steps: usize) -> f64 {
+            let (mut p, mut q) = (x[0], x[1]);
+            for t in 0..steps {
+                p += 1e-3 * q.sin() + 1e-9 * t as f64;
+                q -= 1e-3 * p * x[0];
+            }
+            p * q
+        }
+    };
 }
-
-#[differentiable(checkpoint)]
-fn orbit(x: &[f64], steps: usize) -> f64 {
-    let (mut p, mut q) = (x[0], x[1]);
-    for t in 0..steps {
-        p += 1e-3 * q.sin() + 1e-9 * t as f64;
-        q -= 1e-3 * p * x[0];
-    }
-    p * q
-}
+orbit!(plain, wrt(x));
+orbit!(orbit, checkpoint);
+orbit!(orbit_2, checkpoint(runs = 2));
 
 const X: [f64; 2] = [0.7, 0.4];
 const V: [f64; 2] = [1.0, -0.5];
@@ -40,17 +37,7 @@ fn scalars_that_loops_carry() {
     }
 }
 
-/// With two runs more, and with three.
-#[differentiable(checkpoint(runs = 2))]
-fn orbit_2(x: &[f64], steps: usize) -> f64 {
-    let (mut p, mut q) = (x[0], x[1]);
-    for t in 0..steps {
-        p += 1e-3 * q.sin() + 1e-9 * t as f64;
-        q -= 1e-3 * p * x[0];
-    }
-    p * q
-}
-
+/// Over a range of another type that does not begin at zero.
 #[differentiable(checkpoint(runs = 3))]
 fn orbit_3(x: &[f64], steps: i64) -> f64 {
     let (mut p, mut q) = (x[0], x[1]);
@@ -81,38 +68,23 @@ fn schedules_of_more_runs() {
 }
 
 /// Carries an array, over a range of another type that does not begin at zero.
-#[differentiable(checkpoint = 7)]
-fn chain(x: &[f64; 3], from: i32, to: i32) -> f64 {
-    let mut state = *x;
-    for t in from..to {
-        for i in 0..3 {
-            state[i] += 0.01 * (state[(i + 1) % 3] * t as f64).sin();
+macro_rules! chain {
+    ($name:ident, $option:meta) => {
+        #[differentiable($option)]
+        fn $name(x: &[f64; 3], from: i32, to: i32) -> f64 {
+            let mut state = *x;
+            for t in from..to {
+                for i in 0..3 {
+                    state[i] += 0.01 * (state[(i + 1) % 3] * t as f64).sin();
+                }
+            }
+            state[0] * state[1] + state[2]
         }
-    }
-    state[0] * state[1] + state[2]
+    };
 }
-
-#[differentiable(checkpoint(runs = 2))]
-fn chain_runs(x: &[f64; 3], from: i32, to: i32) -> f64 {
-    let mut state = *x;
-    for t in from..to {
-        for i in 0..3 {
-            state[i] += 0.01 * (state[(i + 1) % 3] * t as f64).sin();
-        }
-    }
-    state[0] * state[1] + state[2]
-}
-
-#[differentiable]
-fn chain_plain(x: &[f64; 3], from: i32, to: i32) -> f64 {
-    let mut state = *x;
-    for t in from..to {
-        for i in 0..3 {
-            state[i] += 0.01 * (state[(i + 1) % 3] * t as f64).sin();
-        }
-    }
-    state[0] * state[1] + state[2]
-}
+chain!(chain, checkpoint = 7);
+chain!(chain_runs, checkpoint(runs = 2));
+chain!(chain_plain, wrt(x));
 
 #[test]
 fn arrays_that_loops_carry() {

@@ -2,10 +2,10 @@
 //!
 //! - [`signature`]: parameters, activity, results; [`records`]: parameters that consist of parts;
 //! - [`lower`]: the state of lowering: variables and scopes; [`value`]: what they can be; [`join`]: what becomes of them where control flow joins;
-//! - [`stmt`], [`assign`], [`expr`], [`calls`], [`method`], [`place`], [`indexing`], [`rows`]: code that runs from top to bottom; [`ownership`]: what of it copies what it names, [`clones`] what it says itself how to copy;
+//! - [`stmt`], [`assign`], [`expr`], [`calls`], [`method`], [`place`], [`ranges`], [`indexing`], [`rows`]: code that runs from top to bottom; [`ownership`]: what of it copies what it names, [`clones`] what it says itself how to copy;
 //! - [`exits`], [`control`], [`matches`], [`loops`], [`homes`], [`iterators`]: code that does not;
 //! - [`closures`], [`members`], [`traits`], [`patterns`], [`options`], [`slices`], [`shifts`], [`sorting`], [`vectors`]: what people write numbers in;
-//! - [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
+//! - [`buffers`], [`literals`]: arrays made and copied; [`arrays`]: arrays and matrices of `ndarray` and `nalgebra`;
 //! - [`generic`]: what stands for constants and functions of generic floats;
 //! - [`names`]: items of blocks that are called like something outside of them;
 //! - [`written`]: functions that are written out where they are called;
@@ -17,6 +17,7 @@
 
 pub(crate) mod arrays;
 mod assign;
+mod buffers;
 mod built;
 mod calls;
 mod cells;
@@ -36,6 +37,7 @@ mod instances;
 mod iterators;
 mod join;
 mod leaks;
+mod literals;
 mod loops;
 mod lower;
 mod maps;
@@ -48,6 +50,7 @@ mod options;
 mod ownership;
 mod patterns;
 mod place;
+mod ranges;
 pub(crate) mod records;
 mod rows;
 mod shifts;

@@ -107,23 +107,15 @@ impl Lower<'_> {
                 self.at(it, n, &mut |this| this.op(Op::Sub, &[n, one]))
             }
             ("last", []) => self.select(it, &mut |this, _, _| this.s.b.boolean(true)),
-            ("next", []) => self.next(it, &e.receiver)?,
+            ("next", []) if self.numbered(it) => {
+                let zero = self.s.b.int("0");
+                self.item_taken(it, zero, &e.receiver)
+            }
+            ("next", []) => return None,
             ("nth", [k]) if it.indexed() && !self.has_effects(it) => {
                 let k = self.expr(k).0;
                 let k = self.scalar(k, e.span())?;
-                let one = self.s.b.int("1");
-                let after = self.plus(k, one);
-                let val = if it.endless() {
-                    let yes = self.s.b.boolean(true);
-                    let v = self.item(it, k);
-                    Val::Maybe(vec![Val::Scalar(yes), v, Val::Unset])
-                } else {
-                    let n = self.length(it);
-                    let inside = self.op(Op::Cmp(Cmp::Ge), &[n, after]);
-                    self.guarded(inside, &mut |this| this.item(it, k))
-                };
-                self.go_on_behind(it, &e.receiver, after);
-                val
+                self.item_taken(it, k, &e.receiver)
             }
             ("nth", [k]) if it.indexed() => {
                 let k = self.expr(k).0;
@@ -501,23 +493,21 @@ impl Lower<'_> {
         Val::Maybe(vec![Val::Scalar(some), val, Val::Unset])
     }
 
-    /// `it.next()` of a variable: the variable stands for the rest from then on.
-    fn next(&mut self, it: &Rc<Iter>, receiver: &syn::Expr) -> Option<Val> {
-        if !self.numbered(it) {
-            return None;
-        }
-        let zero = self.s.b.int("0");
+    /// `it.next()`, `it.nth(k)`: a variable stands for the rest from then on.
+    fn item_taken(&mut self, it: &Rc<Iter>, k: Value, receiver: &syn::Expr) -> Val {
+        let one = self.s.b.int("1");
+        let after = self.plus(k, one);
         let val = if it.endless() {
             let yes = self.s.b.boolean(true);
-            let v = self.item(it, zero);
+            let v = self.item(it, k);
             Val::Maybe(vec![Val::Scalar(yes), v, Val::Unset])
         } else {
             let n = self.length(it);
-            self.at(it, n, &mut |_| zero)
+            let inside = self.op(Op::Cmp(Cmp::Ge), &[n, after]);
+            self.guarded(inside, &mut |this| this.item(it, k))
         };
-        let one = self.s.b.int("1");
-        self.go_on_behind(it, receiver, one);
-        Some(val)
+        self.go_on_behind(it, receiver, after);
+        val
     }
 
     /// The variable that holds an iterator, where that is what an expression names or refers to.
