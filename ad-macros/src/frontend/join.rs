@@ -237,16 +237,30 @@ impl Lower<'_> {
         made && data.dims.len() == 2 && data.elem.is_float() && matches!(data.dims[1], Dim::Dyn(_))
     }
 
-    /// Whether two arrays or vectors, each made on one side, can be copied into one.
+    /// Whether a view is a row by value, `points[i]` of `&[[f64; 3]]`, which is a copy where it leaves a branch.
+    fn is_fixed_row(&self, view: &View) -> bool {
+        let data = self.s.b.func.buffer(view.buffer);
+        let copied = data.elem.is_float() || matches!(data.elem, Type::Int | Type::Bool);
+        let rest = data.dims.get(view.prefix.len()..).unwrap_or_default();
+        let fixed = !rest.is_empty() && rest.iter().all(|d| matches!(d, Dim::Fixed(_)));
+        let whole = !view.by_ref && !view.lent && view.range.is_none() && !self.is_window(view);
+        whole && copied && fixed && !view.prefix.is_empty()
+    }
+
+    /// Whether two arrays, vectors or rows, each of one side, can be copied into one.
     fn can_meet(&self, a: &View, b: &View) -> bool {
         let (x, y) = (self.s.b.func.buffer(a.buffer), self.s.b.func.buffer(b.buffer));
+        let leaves = |view: &View| self.can_leave(view) || self.is_fixed_row(view);
         let same = |(p, q): (&Dim, &Dim)| match (p, q) {
             (Dim::Fixed(p), Dim::Fixed(q)) => p == q,
             (p, q) => !matches!(p, Dim::Fixed(_)) && !matches!(q, Dim::Fixed(_)),
         };
         let kinds = x.elem == y.elem || x.elem.is_float() && y.elem.is_float();
-        let shapes = x.dims.len() == y.dims.len() && x.dims.iter().zip(&y.dims).all(same);
-        self.can_leave(a) && self.can_leave(b) && kinds && shapes
+        if !kinds || !leaves(a) || !leaves(b) {
+            return false;
+        }
+        let (x, y) = (&x.dims[a.prefix.len()..], &y.dims[b.prefix.len()..]);
+        x.len() == y.len() && x.iter().zip(y).all(same)
     }
 
     /// The array or vector that the sides are copied into, declared in front of the branch.
@@ -258,8 +272,8 @@ impl Lower<'_> {
         let elems = made.iter().map(|v| self.s.b.func.buffer(v.buffer).elem.clone());
         let elem = elems.into_iter().find(known).unwrap_or(like.elem);
         let tainted = made.iter().any(|v| self.s.tainted_buffers.contains(&v.buffer));
-        let vector = !matches!(like.dims[0], Dim::Fixed(_));
-        let mut dims = like.dims;
+        let mut dims = like.dims[first.prefix.len()..].to_vec();
+        let vector = !matches!(dims[0], Dim::Fixed(_));
         if vector {
             dims[0] = Dim::Dyn(self.s.b.int("0_usize"));
         }

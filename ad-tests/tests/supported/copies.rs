@@ -3,7 +3,7 @@
 #![allow(unused_assignments)]
 
 use ad_runtime::{Differentiable, differentiable};
-use nalgebra::Vector2;
+use nalgebra::{Matrix2, Vector2};
 
 #[derive(Clone, Copy)]
 struct Spring {
@@ -315,4 +315,42 @@ fn copies_of_data_changed_item_by_item() {
     let rest = (0.2 - 0.4) * u[1];
     let value = f(&u, &mesh, &data, &links);
     super::close("value", &[value], &[first + second + own + rest], 1e-13);
+}
+
+#[test]
+fn rows_chosen_in_branches() {
+    #[differentiable(wrt(x))]
+    fn f(x: &[f64], fixed: &[[f64; 2]], vs: &[Vector2<f64>], n: usize) -> f64 {
+        let mut own = [[x[0], x[1]], [x[2], x[3]]];
+        let mut s = 0.0;
+        for i in 0..4 {
+            let p = if i < 2 { fixed[i] } else { [x[i % 4] * x[0], x[1]] };
+            let q = if x[i] > 0.5 { own[i % 2] } else { fixed[0] };
+            let v = if i % 2 == 0 { vs[i % 2] } else { Vector2::new(x[0], x[1]) * x[2] };
+            let m = Matrix2::new(x[0], 1.0, 2.0, x[3]);
+            let w = m * v;
+            let mut r = if i > n { own[1] } else { own[0] };
+            // The row itself stays, and so does what was chosen.
+            r[0] += 10.0 * x[3];
+            own[0][1] *= 1.5;
+            let z = match i {
+                0 => fixed[1],
+                1 => own[0],
+                _ => q,
+            };
+            let y = if i > n { own[0] } else { own[1] };
+            own[0][0] += x[1];
+            own[1][1] *= 0.9;
+            s += y[0] * y[1] * x[1];
+            s += p[0] * p[1]
+                + q[0] * q[1] * x[2]
+                + w.norm() * v.dot(&w)
+                + r[0] * r[1] * own[0][0] * own[1][0]
+                + z[0] * z[1] * z[0];
+        }
+        s
+    }
+    let fixed = [[0.3, 0.8], [-0.4, 1.2]];
+    let vs = [Vector2::new(0.2, 0.5), Vector2::new(-0.7, 0.4)];
+    check_slice!([0.7, 0.3, 0.9, 0.2], &fixed, &vs, 1);
 }
