@@ -37,15 +37,17 @@ impl Lower<'_> {
         syn::parse2(super::instances::replaced(text, &params)).ok()
     }
 
-    /// What a function without the attribute returns, which stands in the same file and is called by its name.
-    fn returned_by_function(&self, name: &str) -> Option<syn::Type> {
-        if self.lookup(name).is_some() {
+    /// What a function without the attribute returns, which stands in the same file: the type as it is written there, and the
+    /// parameters that may stand in it.
+    pub(super) fn returned_here(&self, path: &syn::Path) -> Option<(syn::Type, syn::Generics)> {
+        if path.get_ident().is_some_and(|name| self.lookup(&name.to_string()).is_some()) {
             return None;
         }
-        let sig = crate::file::signature_of(name, &self.sig.ident)?;
+        let names: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
+        let sig = crate::file::signature_of(&names.join("::"), &self.sig.ident)?;
         match sig.output {
-            syn::ReturnType::Type(_, ty) if sig.generics.params.is_empty() => Some(*ty),
-            _ => None,
+            syn::ReturnType::Type(_, ty) => Some((*ty, sig.generics)),
+            syn::ReturnType::Default => None,
         }
     }
 
@@ -191,8 +193,10 @@ impl Lower<'_> {
                         returned(std::slice::from_ref(&key), ty)
                             .or_else(|| self.returned_by_text(&key, &p.path))?
                     }
-                    [function] => returned(std::slice::from_ref(function), "")
-                        .or_else(|| self.returned_by_function(function))?,
+                    [function] => returned(std::slice::from_ref(function), "").or_else(|| {
+                        let (ty, generics) = self.returned_here(&p.path)?;
+                        generics.params.is_empty().then_some(ty)
+                    })?,
                     [] => return None,
                 }
             }

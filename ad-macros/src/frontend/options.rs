@@ -23,7 +23,10 @@ impl Lower<'_> {
     /// The same of a value that a call gives: `find(k).map(|s| s * x)`.
     pub(super) fn option_of_call(&mut self, v: Value, e: &syn::ExprMethodCall) -> Option<Val> {
         let declared = self.declared(&e.receiver).or_else(|| match &*e.receiver {
-            syn::Expr::Call(c) => self.returned_here(&c.func),
+            syn::Expr::Call(c) => match &*c.func {
+                syn::Expr::Path(p) => Some(self.returned_here(&p.path)?.0),
+                _ => None,
+            },
             _ => None,
         });
         if is_result(declared.as_ref())
@@ -68,17 +71,6 @@ impl Lower<'_> {
             },
         );
         Some(val)
-    }
-
-    /// What a function of this file returns, as it is written.
-    fn returned_here(&self, function: &syn::Expr) -> Option<syn::Type> {
-        let syn::Expr::Path(p) = function else { return None };
-        let names: Vec<String> = p.path.segments.iter().map(|s| s.ident.to_string()).collect();
-        let sig = crate::file::signature_of(&names.join("::"), &self.sig.ident)?;
-        match sig.output {
-            syn::ReturnType::Type(_, ty) => Some(*ty),
-            syn::ReturnType::Default => None,
-        }
     }
 
     fn option_declared(&mut self, e: &syn::ExprMethodCall, declared: Option<syn::Type>) -> Option<Val> {
