@@ -320,8 +320,13 @@ pub(crate) fn of_function(
             out.extend(tokens);
         }
         if has_companions {
+            let jvp = chosen
+                .contains(&Product::Jvp)
+                .then(|| backend::Operators::new(&sig)?.beside(Product::Jvp, reach))
+                .flatten();
             for mode in COMPANIONS {
-                out.extend(backend::emit_companion(&sig, mode, derivatives.companion(mode)));
+                let beside = jvp.as_ref().filter(|_| mode == CallMode::Jvp);
+                out.extend(backend::emit_companion(&sig, mode, derivatives.companion(mode), beside));
             }
         }
     });
@@ -383,7 +388,7 @@ pub(crate) fn companions(
     let made: TokenStream = derivatives.ahead(&wanted, || {
         COMPANIONS
             .iter()
-            .map(|mode| backend::emit_companion(&sig, *mode, derivatives.companion(*mode)))
+            .map(|mode| backend::emit_companion(&sig, *mode, derivatives.companion(*mode), None))
             .collect()
     });
     assumptions.push(aliases);

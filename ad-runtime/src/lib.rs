@@ -279,6 +279,13 @@ pub mod __private {
         }
     }
 
+    /// As [`check_length`], of slices: a call that rustc checks faster than one with two `len()`.
+    #[inline(always)]
+    #[track_caller]
+    pub fn check_like<T, U>(function: &str, argument: &str, found: &[T], like: &str, expected: &[U]) {
+        check_length(function, argument, found.len(), like, expected.len());
+    }
+
     #[cold]
     #[inline(never)]
     #[track_caller]
@@ -286,6 +293,51 @@ pub mod __private {
         panic!(
             "{function}: argument `{argument}` has length {found}, expected {expected}, the length of `{like}`"
         );
+    }
+
+    /// One, which LLVM does not know: a loop in such steps is not vectorised, only what each of its rounds does is.
+    #[inline(always)]
+    pub fn one() -> usize {
+        core::hint::black_box(1)
+    }
+
+    /// `len` elements from `start` on.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    #[inline(always)]
+    #[track_caller]
+    pub fn part<T>(of: &[T], start: usize, len: usize) -> &[T] {
+        &of[start..][..len]
+    }
+
+    /// As [`part`], so that LLVM does not see what it is a part of: of several rows of a matrix, it would gather an element each, with
+    /// an instruction that takes longer than the loads.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    #[inline(always)]
+    #[track_caller]
+    pub fn part_apart<T>(of: &[T], start: usize, len: usize) -> &[T] {
+        core::hint::black_box(part(of, start, len))
+    }
+
+    /// As [`part`], to write to.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    #[inline(always)]
+    #[track_caller]
+    pub fn part_mut<T>(of: &mut [T], start: usize, len: usize) -> &mut [T] {
+        &mut of[start..][..len]
+    }
+
+    /// Appends these until there are at least `len`.
+    #[inline]
+    pub fn grow<T: Clone>(list: &mut Vec<T>, len: usize, with: T) {
+        if list.len() < len {
+            list.resize(len, with);
+        }
     }
 
     /// What a user's comparison says. The types of its parameters follow from this signature.

@@ -41,6 +41,10 @@ pub(super) struct Body<'a> {
     pub(super) slots: usize,
     /// What the blocks around give back.
     pub(super) frames: Vec<Vec<Given>>,
+    /// The number of lanes, wherever it is computed.
+    pub(super) lane_counts: HashSet<Value>,
+    /// The name of a step that LLVM does not know.
+    pub(super) one: Option<String>,
     /// What loops push, where it is known before.
     pub(super) reserved: reserve::Plan<'a>,
 }
@@ -82,11 +86,19 @@ impl<'a> Body<'a> {
             pooled: pool::pooled(func),
             slots: 0,
             frames: Vec::new(),
+            lane_counts: HashSet::default(),
+            one: None,
             reserved: reserve::plan(func),
         };
         reserve_verbatim(func, &mut body.names);
         if let Some(count) = &func.lanes {
             body.names.reserve(count);
+            func.body.visit(&mut |inst| match &inst.kind {
+                InstKind::Pure(Op::Int(text), _) if text == count => {
+                    body.lane_counts.insert(inst.results[0]);
+                }
+                _ => {}
+            });
         }
         body.count_uses(&func.body, false);
         for o in &func.outputs {
@@ -213,6 +225,9 @@ impl<'a> Body<'a> {
         self.block(&func.body, &mut out);
         if !func.body.diverges {
             out.push_str(&given);
+        }
+        if let Some(one) = &self.one {
+            out.insert_str(0, &format!("let {one} = ::ad_runtime::__private::one();\n"));
         }
         self.pieces.lex(&out)
     }
@@ -394,9 +409,7 @@ impl<'a> Body<'a> {
                     Dim::Fixed(n) => format!("[{inner}; {n}]"),
                     _ => "::ad_runtime::__private::Vec::new()".to_string(),
                 });
-                out.push_str(&format!(
-                    "{{ let length = {len}; if {name}.len() < length {{ {name}.resize(length, {zero}); }} }}\n"
-                ));
+                out.push_str(&format!("::ad_runtime::__private::grow(&mut {name}, {len}, {zero});\n"));
             }
             InstKind::Fill { buffer, value } => {
                 self.flush(Some(&[*buffer]), out);
@@ -446,25 +459,34 @@ impl<'a> Body<'a> {
                     format!("{stack}.pop_all(&mut {name});\n")
                 });
             }
-            InstKind::Window { window, of, start, len, mutable } => {
+            InstKind::Window { window, of, start, len, mutable, apart } => {
                 if *mutable {
                     // Nothing that waits may name the buffer while the window borrows it.
                     self.flush(None, out);
                 }
-                let (start, len) = (self.take(*start).text, self.take_at(*len, Prec::Add));
+                let (start, len) = (self.take(*start).text, self.take(*len).text);
                 self.declare(*window);
                 if self.func.buffer(*of).layout != Layout::Nested {
                     self.slice_of(*of, *window, *mutable, out);
                     return;
                 }
-                let (name, of) = (self.buffer_text(*window), self.buffer_text(*of));
-                let borrow = if *mutable { "&mut " } else { "&" };
-                let part = if self.pieces.said(&start) == "0_usize" {
-                    format!("[.. {len}]")
-                } else {
-                    format!("[{start} ..][.. {len}]")
+                let data = self.func.buffer(*of);
+                let borrow = match (data.storage, *mutable) {
+                    (Storage::Window | Storage::Output, _) => "",
+                    // A vector may come by value, an array is behind a reference.
+                    (Storage::Shared, _) if matches!(data.dims.first(), Some(Dim::Fixed(_))) => "",
+                    (_, true) => "&mut ",
+                    (_, false) => "&",
                 };
-                out.push_str(&format!("let {name} = {borrow}{of}{part};\n"));
+                let function = match (mutable, apart) {
+                    (true, _) => "part_mut",
+                    (false, true) => "part_apart",
+                    (false, false) => "part",
+                };
+                let (name, of) = (self.buffer_text(*window), self.buffer_text(*of));
+                out.push_str(&format!(
+                    "let {name} = ::ad_runtime::__private::{function}({borrow}{of}, {start}, {len});\n"
+                ));
             }
             InstKind::If { cond, then_block, else_block } => {
                 self.branch(inst, *cond, then_block, else_block, out);

@@ -49,8 +49,13 @@ struct Slot {
 }
 
 /// The companion of a mode. `func` is the transformed function, all its outputs kept (but the value in `Vjp`
-/// modes).
-pub(crate) fn emit(sig: &Signature, mode: CallMode, func: &Func) -> TokenStream {
+/// modes). `beside` is a path to a function that computes the same, of parameters and directions: it is called.
+pub(crate) fn emit(
+    sig: &Signature,
+    mode: CallMode,
+    func: &Func,
+    beside: Option<&TokenStream>,
+) -> TokenStream {
     let function = super::call::companion(&sig.ident.to_string(), mode);
     let mut body = Body::new(func);
     let mut generics = sig.own_generics();
@@ -136,7 +141,14 @@ pub(crate) fn emit(sig: &Signature, mode: CallMode, func: &Func) -> TokenStream 
             group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Bar, Dot], 0), true);
         }
     }
-    let mut statements = body.statements();
+    let called = beside.filter(|_| is_as_the_product(sig)).map(|path| {
+        let args = super::signature::ordered(func).into_iter().map(|p| match p.binding {
+            Binding::Value(v) => body.value_name(v),
+            Binding::Buffer(b) => body.buffer_name(b),
+        });
+        quote!(#path(#(#args),*))
+    });
+    let mut statements = if called.is_some() { TokenStream::new() } else { body.statements() };
     for (group, marks) in arrays.iter().zip([&[Bar][..], &[Bar, Dot][..]]) {
         for (i, slot) in group {
             let found = func.outputs.iter().find(|o| o.role.of == Source::Param(*i) && o.role.marks == marks);
@@ -155,6 +167,7 @@ pub(crate) fn emit(sig: &Signature, mode: CallMode, func: &Func) -> TokenStream 
     let (ret, value) = match mode {
         CallMode::Vjp => bars(sig, func, &mut body, &[&[Bar]]),
         CallMode::VjpJvp => bars(sig, func, &mut body, &[&[Bar], &[Bar, Dot]]),
+        _ if called.is_some() => (tangent_types(func), quote!(#called)),
         _ => tangents(func, &mut body),
     };
     let (vis, receiver) = (&sig.vis, sig.receiver.as_ref().map(|r| quote!(#r,)));
@@ -311,16 +324,27 @@ fn bars(sig: &Signature, func: &Func, body: &mut Body<'_>, groups: &[&[Mark]]) -
     (super::signature::tuple(types), super::signature::tuple(values))
 }
 
+/// Whether the function that users call takes what the slots unpack to, and nothing else.
+fn is_as_the_product(sig: &Signature) -> bool {
+    let is_plain =
+        |class: &Class| matches!(class, Class::Scalar(_) | Class::RefSlice { .. } | Class::Array { .. });
+    sig.receiver.is_none()
+        && sig.opening.is_none()
+        && sig.generics.params.iter().all(|p| matches!(p, syn::GenericParam::Lifetime(_)))
+        && sig.params.iter().all(|p| !p.active || is_plain(&p.class))
+}
+
 /// `(y, y_dot)` or `(y, y_1, y_2, y_12)`: outputs in the order in which the transforms appended them.
 fn tangents(func: &Func, body: &mut Body<'_>) -> (TokenStream, TokenStream) {
-    let mut types = Vec::new();
-    let mut values = Vec::new();
-    for o in &func.outputs {
-        if let Binding::Value(v) = o.binding {
-            let ty = super::expr::scalar_type(func.ty(v));
-            types.push(quote!(#ty));
-            values.push(body.output(o.binding));
-        }
-    }
-    (quote!((#(#types),*)), quote!((#(#values),*)))
+    let values = func.outputs.iter().filter(|o| matches!(o.binding, Binding::Value(_)));
+    let values: Vec<_> = values.map(|o| body.output(o.binding)).collect();
+    (tangent_types(func), quote!((#(#values),*)))
+}
+
+fn tangent_types(func: &Func) -> TokenStream {
+    let types = func.outputs.iter().filter_map(|o| match o.binding {
+        Binding::Value(v) => Some(super::expr::scalar_type(func.ty(v))),
+        Binding::Buffer(_) => None,
+    });
+    quote!((#(#types),*))
 }

@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet as HashSet;
 
 use super::body::Body;
 use super::expr::{self, Expr, Form, Prec};
-use crate::ir::{Block, ForLoop, Inst, Value};
+use crate::ir::{Block, ForLoop, Inst, InstKind, Op, Value};
 
 impl Body<'_> {
     pub(super) fn branch(
@@ -129,6 +129,8 @@ impl Body<'_> {
         same.then(|| format!("{target} {op}= {right};\n"))
     }
 
+    /// A loop over a range, which is printed as a `while`: rustc takes half as long for it as for a `for`, whose iterator it has to
+    /// find, check and inline, and LLVM makes the same of both.
     pub(super) fn for_loop(&mut self, inst: &Inst, l: &ForLoop, out: &mut String) {
         let heads: Vec<Value> =
             [l.lo, l.hi].into_iter().chain(l.step).chain(l.inits.iter().copied()).collect();
@@ -136,6 +138,53 @@ impl Body<'_> {
         self.reserve(l, out);
         let args = &l.body.args[1..];
         self.variables(&l.inits, &[args], &inst.results, out);
+        let variable = l.body.args[0];
+        let is_used = self.uses.contains_key(&variable);
+        if l.step.is_some() || l.inclusive || runs_own_code(&l.body) {
+            let range = self.range(l);
+            let name = if is_used { self.name_result(variable, "i") } else { "_".to_string() };
+            let text = self.round(l, args);
+            out.push_str(&format!("for {name} in {range} {{ {text} }}\n"));
+            return;
+        }
+        let is_down = l.rev != l.flipped;
+        let (lo, hi) = (self.take(l.lo), self.take(l.hi));
+        let (first, last) = if is_down { (hi, lo) } else { (lo, hi) };
+        // Such a loop is unrolled.
+        let is_known = first.is_literal() && last.is_literal();
+        let last = self.end(last, out);
+        let name = if is_used { self.name_result(variable, "i") } else { self.names.fresh("round") };
+        let text = self.round(l, args);
+        let in_order = args.iter().any(|a| self.func.is_float(*a));
+        let step =
+            if !is_known && !in_order && self.is_over_rows_of_lanes(&l.body) { self.one() } else { "1" };
+        out.push_str(&format!("let mut {name} = {};\n", first.text));
+        out.push_str(&match (is_down, l.body.diverges) {
+            (true, _) => format!("while {last} < {name} {{ {name} -= {step}; {text} }}\n"),
+            (false, true) => format!("while {name} < {last} {{ {text} }}\n"),
+            (false, false) => format!("while {name} < {last} {{ {text} {name} += {step}; }}\n"),
+        });
+    }
+
+    /// Whether each round is straight code but for loops over the lanes.
+    fn is_over_rows_of_lanes(&self, body: &Block) -> bool {
+        let (mut lanes, mut others) = (false, false);
+        body.visit(&mut |inst| match &inst.kind {
+            InstKind::For(l) if self.lane_counts.contains(&l.hi) => lanes = true,
+            InstKind::For(_) | InstKind::While { .. } => others = true,
+            _ => {}
+        });
+        lanes && !others
+    }
+
+    /// The step of a loop over rows of lanes, a one of which LLVM does not know that it is: where it can count the rounds, it takes the
+    /// same lane of several of them at once, which lie apart in memory, and not the lanes of one.
+    fn one(&mut self) -> &str {
+        self.one.get_or_insert_with(|| self.names.fresh("one"))
+    }
+
+    /// What a `for` runs over.
+    fn range(&mut self, l: &ForLoop) -> String {
         let lo = self.take_at(l.lo, Prec::Add);
         let hi = self.take_at(l.hi, Prec::Add);
         let dots = if l.inclusive { "..=" } else { ".." };
@@ -152,15 +201,27 @@ impl Body<'_> {
         } else if l.rev != l.flipped {
             range = range.method("rev", &[]);
         }
-        let variable = l.body.args[0];
-        let name =
-            if self.uses.contains_key(&variable) { self.name_result(variable, "i") } else { "_".to_string() };
+        range.text
+    }
+
+    /// The end of a loop, as what costs nothing to compare with in each round.
+    fn end(&mut self, end: Expr, out: &mut String) -> String {
+        if end.is_atom() {
+            return end.text;
+        }
+        let name = self.names.fresh("end");
+        out.push_str(&format!("let {name} = {};\n", end.text));
+        name
+    }
+
+    /// One round of a `for`, what it carries assigned.
+    fn round(&mut self, l: &ForLoop, args: &[Value]) -> String {
         let mut text = String::new();
         self.block(&l.body, &mut text);
         if !l.body.diverges {
             self.assign(args, &l.body.yields, &mut text);
         }
-        out.push_str(&format!("for {name} in {} {{ {text} }}\n", range.text));
+        text
     }
 
     pub(super) fn while_loop(
@@ -189,6 +250,15 @@ impl Body<'_> {
             out.push_str(&format!("loop {{ {test} if ! {not} {{ break; }} {text} }}\n"));
         }
     }
+}
+
+/// Whether the user's own code runs in a block: it may still hold a reference to the loop's variable when the round ends.
+fn runs_own_code(block: &Block) -> bool {
+    let mut found = false;
+    block.visit(&mut |inst| {
+        found |= matches!(&inst.kind, InstKind::Pure(Op::Verbatim(_), _) | InstKind::Effect(..));
+    });
+    found
 }
 
 /// [`Body::add_assign`] for the user's own code.

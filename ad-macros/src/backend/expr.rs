@@ -109,6 +109,11 @@ impl Expr {
         matches!(self.form, Form::Literal | Form::Float(_))
     }
 
+    /// Whether it is a name or a number alone.
+    pub(super) fn is_atom(&self) -> bool {
+        self.text.chars().all(super::text::is_in_name) && !super::text::is_placeholder(&self.text)
+    }
+
     /// Whether it is a constant as [`float`] prints it for generic floats.
     pub(super) fn is_generic_constant(&self) -> bool {
         matches!(self.form, Form::Generic)

@@ -568,8 +568,15 @@ pub(super) fn length_checks(sig: &Signature, func: &Func, body: &Body<'_>, funct
         }
         let (name, source) = (body.buffer_name(b), body.buffer_name(of));
         let (text, source_text) = (name.to_string(), sig.params[i].ident.to_string());
+        if func.buffer(b).layout != Layout::Nested {
+            checks.extend(quote! {
+                ::ad_runtime::__private::check_length(#function, #text, #name.len(), #source_text, #source.len());
+            });
+            continue;
+        }
+        // Vectors may come by value.
         checks.extend(quote! {
-            ::ad_runtime::__private::check_length(#function, #text, #name.len(), #source_text, #source.len());
+            ::ad_runtime::__private::check_like(#function, #text, &#name, #source_text, &#source);
         });
     }
     checks

@@ -131,7 +131,7 @@ impl From<TokenTree> for Token<'_> {
     }
 }
 
-fn is_in_name(c: char) -> bool {
+pub(super) fn is_in_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 

@@ -246,13 +246,14 @@ pub(crate) enum InstKind {
     /// Borrows `of[start .. start + len]` as the buffer `window`, for the loop that comes next. While a window that is
     /// written (`mutable`) is in use, nothing else touches `of`; while another is, nothing writes it. Made by the last
     /// of all passes, so that no transform ever meets it. Of a library's array it is the whole, row by row, for the rest of
-    /// the function.
+    /// the function. LLVM is not to see what a window is a part of that is set `apart`.
     Window {
         window: Buffer,
         of: Buffer,
         start: Value,
         len: Value,
         mutable: bool,
+        apart: bool,
     },
     /// A statement run for its effect (`println!`, `assert!`), with operands as in [`Op::Verbatim`]. Kept in
     /// the forward sweep, never repeated in a reverse sweep.

@@ -192,9 +192,13 @@ impl Printer<'_> {
             InstKind::PopBuffer { stack, buffer } => {
                 writeln!(out, "pop {}, all of {}", self.stack(*stack), self.buffer(*buffer))
             }
-            InstKind::Window { window, of, start, len, mutable } => {
+            InstKind::Window { window, of, start, len, mutable, apart } => {
                 let (start, len) = (self.value(*start), self.value(*len));
-                let kind = if *mutable { " mutable" } else { "" };
+                let kind = match (mutable, apart) {
+                    (true, _) => " mutable",
+                    (false, true) => " apart",
+                    (false, false) => "",
+                };
                 writeln!(
                     out,
                     "window {} ={kind} {}[{start} for {len}]",

@@ -17,6 +17,7 @@ pub(crate) mod gvn;
 pub(crate) mod hoist;
 pub(crate) mod induction;
 pub(crate) mod lanes;
+pub(crate) mod overwritten;
 pub(crate) mod parked;
 pub(crate) mod powers;
 pub(crate) mod quotients;
@@ -150,6 +151,7 @@ pub(crate) fn shape(func: Func) -> Func {
         let func = checked(&Pass { name: "gvn", run: gvn::gvn }, func);
         return checked(&Pass { name: "first_store", run: first_store::first_store }, func);
     }
+    let func = checked(&Pass { name: "overwritten", run: overwritten::overwritten }, func);
     let func = checked(&Pass { name: "unflip", run: unflip::unflip }, func);
     let func = checked(&Pass { name: "accumulate", run: accumulate::accumulate }, func);
     optimize(checked(&Pass { name: "first_store", run: first_store::first_store }, func))

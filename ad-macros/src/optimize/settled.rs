@@ -94,7 +94,9 @@ impl Sum {
             }
             InstKind::While { .. } => 14,
             InstKind::Call(_) => 15,
-            InstKind::Window { mutable, .. } => 16 | usize::from(*mutable) << 8,
+            InstKind::Window { mutable, apart, .. } => {
+                16 | usize::from(*mutable) << 8 | usize::from(*apart) << 9
+            }
             InstKind::Effect(..) => 17,
         };
         self.add(which);

@@ -71,7 +71,7 @@ impl Window {
         let mutable = data.storage == Storage::Output;
         let name = format!("{}_part", data.name).into();
         let buffer = func.new_buffer(BufferData::new(name, data.elem, vec![Dim::Slice], Storage::Window));
-        let kind = InstKind::Window { window: buffer, of, start: zero, len, mutable };
+        let kind = InstKind::Window { window: buffer, of, start: zero, len, mutable, apart: false };
         out.push(Inst { results: Vec::new(), kind });
         Window { buffer, extents, mutable }
     }

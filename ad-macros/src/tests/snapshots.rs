@@ -224,3 +224,29 @@ fn powers_of_one_value() {
         }
     ));
 }
+
+/// What the replay of a step computes of the state behind it is not stored, and nothing is cleared twice.
+#[test]
+fn state_in_a_vector() {
+    insta::assert_snapshot!(generated(
+        quote!(grad),
+        quote! {
+            fn f(w: &[f64], steps: usize) -> f64 {
+                let n = w.len();
+                let mut h = vec![0.5; n];
+                let mut a = vec![0.0; n];
+                let mut total = 0.0;
+                for t in 0..steps {
+                    for k in 0..n {
+                        a[k] = w[k] * h[n - 1 - k];
+                    }
+                    for k in 0..n {
+                        h[k] = a[k].tanh() + h[k] * 0.5;
+                        total += h[k] * h[k];
+                    }
+                }
+                total
+            }
+        }
+    ));
+}
