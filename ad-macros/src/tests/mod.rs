@@ -21,7 +21,7 @@ use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
 use crate::optimize::{
     PASSES, accumulate, bring_together, finish, first_store, flatten, fuse, hoist, induction, lanes,
-    optimize, parked, prepare, selection, unflip,
+    optimize, overwritten, parked, prepare, selection, unflip,
 };
 use crate::options;
 use crate::pipeline::Product;
@@ -289,6 +289,7 @@ impl Check<'_> {
         self.same(&format!("{what}, fuse"), func, &fuse::fuse(func.clone()))?;
         self.same(&format!("{what}, induction"), func, &induction::induction(func.clone()))?;
         self.same(&format!("{what}, selection"), func, &selection::selection(func.clone()))?;
+        self.same(&format!("{what}, overwritten"), func, &overwritten::overwritten(func.clone()))?;
         let optimised = optimize(func.clone());
         self.same(&format!("{what}, prepared"), func, &prepare(optimised.clone()))?;
         self.same(&format!("{what}, brought together"), func, &bring_together(optimised.clone()))?;
