@@ -41,6 +41,8 @@ pub(super) struct Body<'a> {
     pub(super) slots: usize,
     /// What the blocks around give back.
     pub(super) frames: Vec<Vec<Given>>,
+    /// What is an integer for certain: literals, lengths, arithmetic, and what counts from or to these.
+    pub(super) integers: HashSet<Value>,
     /// The number of lanes, wherever it is computed.
     pub(super) lane_counts: HashSet<Value>,
     /// The name of a step that LLVM does not know.
@@ -86,6 +88,7 @@ impl<'a> Body<'a> {
             pooled: pool::pooled(func),
             slots: 0,
             frames: Vec::new(),
+            integers: integers(func),
             lane_counts: HashSet::default(),
             one: None,
             reserved: reserve::plan(func),
@@ -557,6 +560,24 @@ impl<'a> Body<'a> {
     pub(super) fn argument(&mut self, v: Value) -> String {
         self.take(v).text
     }
+}
+
+/// What is an integer whatever its type is called: ranges may also run over characters.
+fn integers(func: &Func) -> HashSet<Value> {
+    let mut found = HashSet::default();
+    func.body.visit(&mut |inst| match &inst.kind {
+        InstKind::Pure(Op::Int(text), _) if text.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
+            found.extend(&inst.results);
+        }
+        InstKind::Pure(Op::Len(..) | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Rem | Op::Neg, _) => {
+            found.extend(&inst.results);
+        }
+        InstKind::For(l) if found.contains(&l.lo) || found.contains(&l.hi) => {
+            found.insert(l.body.args[0]);
+        }
+        _ => {}
+    });
+    found
 }
 
 /// Takes all names that the user's own code in a function says.

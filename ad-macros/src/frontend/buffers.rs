@@ -47,16 +47,7 @@ impl Lower<'_> {
         self.for_each(view, index, f);
         index.pop();
         let body = self.s.b.close(Vec::new());
-        self.s.b.effect(InstKind::For(ForLoop {
-            lo,
-            hi,
-            inclusive: false,
-            rev: false,
-            step: None,
-            flipped: false,
-            inits: Vec::new(),
-            body,
-        }));
+        self.s.b.effect(InstKind::For(ForLoop::plain(lo, hi, Vec::new(), body)));
     }
 
     /// Index of an element of a view, in its buffer.
@@ -86,6 +77,10 @@ impl Lower<'_> {
             return;
         }
         self.same_kind(from, to);
+        self.copy_elements(from, to);
+    }
+
+    fn copy_elements(&mut self, from: &View, to: &View) {
         let (from, to) = (from.clone(), to.clone());
         self.for_each(&to.clone(), &mut Vec::new(), &mut |this, index| {
             let source = this.absolute(&from, index);
@@ -114,13 +109,7 @@ impl Lower<'_> {
         if from.buffer != to.buffer {
             return self.copy_view(from, to, span);
         }
-        let (from, to) = (from.clone(), to.clone());
-        self.for_each(&to.clone(), &mut Vec::new(), &mut |this, index| {
-            let source = this.absolute(&from, index);
-            let v = this.load(from.buffer, source);
-            let target = this.absolute(&to, index);
-            this.store(to.buffer, target, v, StoreMode::Set);
-        });
+        self.copy_elements(from, to);
     }
 
     /// Sets every element.

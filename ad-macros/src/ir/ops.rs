@@ -321,6 +321,13 @@ pub(crate) struct ForLoop {
     pub(crate) body: Block,
 }
 
+impl ForLoop {
+    /// `for i in lo..hi`
+    pub(crate) fn plain(lo: Value, hi: Value, inits: Vec<Value>, body: Block) -> ForLoop {
+        ForLoop { lo, hi, inclusive: false, rev: false, step: None, flipped: false, inits, body }
+    }
+}
+
 /// A region: arguments, instructions, yielded values.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Block {

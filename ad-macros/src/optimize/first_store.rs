@@ -170,16 +170,7 @@ impl Pass<'_> {
             ..Block::default()
         };
         let inits = Vec::new();
-        let kind = InstKind::For(ForLoop {
-            lo,
-            hi,
-            inclusive: false,
-            rev: false,
-            step: None,
-            flipped: false,
-            inits,
-            body,
-        });
+        let kind = InstKind::For(ForLoop::plain(lo, hi, inits, body));
         out.push(Inst { results: Vec::new(), kind });
     }
 

@@ -41,7 +41,7 @@ fn in_block(func: &mut Func, block: &mut Block, every: Every) -> bool {
         match &mut inst.kind {
             InstKind::For(l) if has_state(func, l) => {
                 found = true;
-                let l = std::mem::replace(l, plain(l.lo, l.hi, Vec::new(), Block::default()));
+                let l = std::mem::replace(l, ForLoop::plain(l.lo, l.hi, Vec::new(), Block::default()));
                 cut(func, l, &inst.results, every, &mut insts);
                 continue;
             }
@@ -91,11 +91,11 @@ fn in_steps(func: &mut Func, l: ForLoop, results: &[Value], n: usize, out: &mut 
     let start = func.new_value(Type::Int, Some("start".into()));
     let (args, last) = (carried(func, &l), carried(func, &l));
     let end = nth(func, start, hi, n, "end");
-    let inner = plain(start, end.results[0], args.clone(), l.body);
+    let inner = ForLoop::plain(start, end.results[0], args.clone(), l.body);
     let inner = Inst { results: last.clone(), kind: InstKind::For(inner) };
     let args = std::iter::once(start).chain(args).collect();
     let body = Block { args, insts: vec![end, inner], yields: last, diverges: false };
-    let outer = ForLoop { step: Some(n), ..plain(lo, hi, l.inits, body) };
+    let outer = ForLoop { step: Some(n), ..ForLoop::plain(lo, hi, l.inits, body) };
     out.push(step);
     out.push(Inst { results: results.to_vec(), kind: InstKind::For(outer) });
 }
@@ -130,7 +130,7 @@ fn in_levels(
     let left = verbatim(func, format!("{a} - {b}"), vec![states, segment], "left");
     let states_left = left.results[0];
     insts.push(left);
-    let inner = plain(start, end, args.clone(), l.body);
+    let inner = ForLoop::plain(start, end, args.clone(), l.body);
     in_levels(func, inner, &last, states_left, levels - 1, &mut insts);
     let zero = Inst {
         results: vec![func.new_value(Type::Int, None)],
@@ -138,7 +138,7 @@ fn in_levels(
     };
     let args = std::iter::once(segment).chain(args).collect();
     let body = Block { args, insts, yields: last, diverges: false };
-    let outer = plain(zero.results[0], states, l.inits, body);
+    let outer = ForLoop::plain(zero.results[0], states, l.inits, body);
     out.push(zero);
     out.push(Inst { results: results.to_vec(), kind: InstKind::For(outer) });
 }
@@ -166,8 +166,4 @@ fn verbatim(func: &mut Func, code: String, args: Vec<Value>, name: &str) -> Inst
     let result = func.new_value(Type::Int, Some(name.into()));
     let op = Op::Verbatim(Verbatim::new(Snippet::written(code), Vec::new()));
     Inst { results: vec![result], kind: InstKind::Pure(op, args) }
-}
-
-fn plain(lo: Value, hi: Value, inits: Vec<Value>, body: Block) -> ForLoop {
-    ForLoop { lo, hi, inclusive: false, rev: false, step: None, flipped: false, inits, body }
 }

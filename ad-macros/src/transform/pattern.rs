@@ -68,16 +68,7 @@ fn copied(b: &mut Builder, from: Buffer, dims: Vec<Dim>) -> Buffer {
     let set = b.load(from, vec![i]);
     b.store(to, vec![i], set, crate::ir::StoreMode::Set);
     let body = b.close(Vec::new());
-    b.effect(InstKind::For(crate::ir::ForLoop {
-        lo,
-        hi,
-        inclusive: false,
-        rev: false,
-        step: None,
-        flipped: false,
-        inits: Vec::new(),
-        body,
-    }));
+    b.effect(InstKind::For(crate::ir::ForLoop::plain(lo, hi, Vec::new(), body)));
     to
 }
 

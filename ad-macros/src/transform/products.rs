@@ -177,14 +177,5 @@ fn over(b: &mut Builder, n: Value, name: &str, f: &mut dyn FnMut(&mut Builder, V
     b.open(vec![i]);
     f(b, i);
     let body = b.close(Vec::new());
-    b.effect(InstKind::For(ForLoop {
-        lo,
-        hi: n,
-        inclusive: false,
-        rev: false,
-        step: None,
-        flipped: false,
-        inits: Vec::new(),
-        body,
-    }));
+    b.effect(InstKind::For(ForLoop::plain(lo, n, Vec::new(), body)));
 }

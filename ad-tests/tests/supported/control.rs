@@ -117,6 +117,48 @@ fn ranges() {
 }
 
 #[test]
+fn ranges_of_characters() {
+    #[differentiable]
+    fn f(x: &[f64], last: char) -> f64 {
+        let mut s = 1.0;
+        for c in 'a'..'d' {
+            s += x[0] * s * (c as u32 as f64 - 96.0);
+        }
+        for _ in 'b'..last {
+            s = (s * x[1]).sin();
+        }
+        for c in ('a'..last).rev() {
+            s = s * x[2] + (c as u32 as f64 - 96.0) * x[1] * x[1];
+        }
+        s
+    }
+    let (x, v) = ([0.7, 1.3, -0.4], [0.2, -0.5, 0.9]);
+    let by_hand = |x: &[f64; 3]| {
+        let mut s = (1.0 + x[0]) * (1.0 + 2.0 * x[0]) * (1.0 + 3.0 * x[0]);
+        for _ in 0..2 {
+            s = (s * x[1]).sin();
+        }
+        for k in [3.0, 2.0, 1.0] {
+            s = s * x[2] + k * x[1] * x[1];
+        }
+        s
+    };
+    assert!((f(&x, 'd') - by_hand(&x)).abs() < 1e-14);
+    let (mut g, mut hv, mut rev) = ([0.0; 3], [0.0; 3], [0.0; 3]);
+    f_grad(&x, 'd', &mut g);
+    f_hvp(&x, 'd', &v, &mut hv);
+    f_hvp_rev(&x, 'd', &v, &mut rev);
+    for i in 0..3 {
+        let h = 1e-5;
+        let (mut up, mut down) = (x, x);
+        up[i] += h;
+        down[i] -= h;
+        assert!((g[i] - (by_hand(&up) - by_hand(&down)) / (2.0 * h)).abs() < 1e-6, "{i}");
+        assert!((hv[i] - rev[i]).abs() < 1e-12, "{i}");
+    }
+}
+
+#[test]
 fn iterators() {
     #[differentiable]
     fn f(x: &[f64], weights: &[f64]) -> f64 {

@@ -515,5 +515,5 @@ fn for_range(lo: Value, hi: Value, body: Block) -> Inst {
 }
 
 fn plain_loop(lo: Value, hi: Value, body: Block) -> ForLoop {
-    ForLoop { lo, hi, inclusive: false, rev: false, step: None, flipped: false, inits: Vec::new(), body }
+    ForLoop::plain(lo, hi, Vec::new(), body)
 }

@@ -579,5 +579,5 @@ fn effect(kind: InstKind) -> Inst {
 }
 
 fn for_range(lo: Value, hi: Value, body: Block) -> ForLoop {
-    ForLoop { lo, hi, inclusive: false, rev: false, step: None, flipped: false, inits: Vec::new(), body }
+    ForLoop::plain(lo, hi, Vec::new(), body)
 }

@@ -490,16 +490,7 @@ impl Reverse<'_> {
         self.copy_axes(from, to, axes, index);
         let body = self.b.close(Vec::new());
         index.pop();
-        self.b.effect(InstKind::For(ForLoop {
-            lo,
-            hi,
-            inclusive: false,
-            rev: false,
-            step: None,
-            flipped: false,
-            inits: Vec::new(),
-            body,
-        }));
+        self.b.effect(InstKind::For(ForLoop::plain(lo, hi, Vec::new(), body)));
     }
 
     /// Clones an instruction without nested blocks: operands and buffers as they are called here, fresh results.

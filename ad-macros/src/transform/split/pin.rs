@@ -83,15 +83,6 @@ impl Pin<'_> {
         self.axes(of, copy, index);
         index.pop();
         let body = self.b.close(Vec::new());
-        self.b.effect(InstKind::For(ForLoop {
-            lo,
-            hi,
-            inclusive: false,
-            rev: false,
-            step: None,
-            flipped: false,
-            inits: Vec::new(),
-            body,
-        }));
+        self.b.effect(InstKind::For(ForLoop::plain(lo, hi, Vec::new(), body)));
     }
 }
