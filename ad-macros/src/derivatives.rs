@@ -17,6 +17,7 @@ use crate::transform::outputs::{bind_seed, keep_outputs, merge_params, without_e
 use crate::transform::pattern::{is_universal, pattern};
 use crate::transform::reverse::reverse;
 use crate::transform::split::{Split, split};
+use crate::transform::taylor::along_one_direction;
 
 /// Something that is wanted of a function.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,7 +44,7 @@ pub(crate) struct Derivatives<'f> {
     hvp: OnceLock<Func>,
     /// As they are printed.
     products: [OnceLock<Func>; Product::ALL.len()],
-    companions: [OnceLock<Func>; 5],
+    companions: [OnceLock<Func>; 6],
     block: OnceLock<Option<Func>>,
     halves: OnceLock<Option<Split>>,
     sets: OnceLock<(Func, bool)>,
@@ -59,7 +60,7 @@ impl<'f> Derivatives<'f> {
             adjoint: OnceLock::new(),
             hvp: OnceLock::new(),
             products: [const { OnceLock::new() }; Product::ALL.len()],
-            companions: [const { OnceLock::new() }; 5],
+            companions: [const { OnceLock::new() }; 6],
             block: OnceLock::new(),
             halves: OnceLock::new(),
             sets: OnceLock::new(),
@@ -183,7 +184,8 @@ impl<'f> Derivatives<'f> {
                 });
                 let directions: Vec<Role> =
                     f.params.iter().filter(|p| p.active).map(|p| p.role.marked(Mark::Dot)).collect();
-                optimized("curvature", directions.iter().fold(second, merge_params))
+                let merged = directions.iter().fold(second, merge_params);
+                optimized("curvature", along_one_direction(merged))
             }
             Product::HvpBlock | Product::Hessian | Product::Linearize | Product::Sparsity => {
                 unreachable!("made of other products")
@@ -214,19 +216,16 @@ impl<'f> Derivatives<'f> {
 
     /// The transforms behind a companion.
     pub(crate) fn companion(&self, mode: CallMode) -> &Func {
-        // The body is the product's.
-        if mode == CallMode::Jvp {
-            return self.product(Product::Jvp);
+        let made = |of: fn(&Self) -> Func| self.companions[mode as usize].get_or_init(|| finish(of(self)));
+        match mode {
+            CallMode::Primal => made(|this| this.f.clone()),
+            // The bodies are the products'.
+            CallMode::Jvp => self.product(Product::Jvp),
+            CallMode::Curvature => self.product(Product::Curvature),
+            CallMode::Vjp => made(|this| this.adjoint().clone()),
+            CallMode::VjpJvp => made(|this| optimized("companion", forward(this.adjoint()))),
+            CallMode::JvpJvp => unreachable!("no companion is called along two directions"),
         }
-        self.companions[mode as usize].get_or_init(|| {
-            finish(match mode {
-                CallMode::Primal => self.f.clone(),
-                CallMode::Jvp => self.tangent().clone(),
-                CallMode::JvpJvp => optimized("companion", forward(self.tangent())),
-                CallMode::Vjp => self.adjoint().clone(),
-                CallMode::VjpJvp => optimized("companion", forward(self.adjoint())),
-            })
-        })
     }
 }
 

@@ -320,13 +320,15 @@ pub(crate) fn of_function(
             out.extend(tokens);
         }
         if has_companions {
-            let jvp = chosen
-                .contains(&Product::Jvp)
-                .then(|| backend::Operators::new(&sig)?.beside(Product::Jvp, reach))
-                .flatten();
             for mode in COMPANIONS {
-                let beside = jvp.as_ref().filter(|_| mode == CallMode::Jvp);
-                out.extend(backend::emit_companion(&sig, mode, derivatives.companion(mode), beside));
+                let product = match mode {
+                    CallMode::Jvp => Some(Product::Jvp),
+                    CallMode::Curvature => Some(Product::Curvature),
+                    _ => None,
+                };
+                let product = product.filter(|product| chosen.contains(product));
+                let beside = product.and_then(|product| backend::Operators::new(&sig)?.beside(product, reach));
+                out.extend(backend::emit_companion(&sig, mode, derivatives.companion(mode), beside.as_ref()));
             }
         }
     });
@@ -396,7 +398,7 @@ pub(crate) fn companions(
 }
 
 /// What callers of a function call.
-const COMPANIONS: [CallMode; 4] = [CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::JvpJvp];
+const COMPANIONS: [CallMode; 4] = [CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::Curvature];
 
 /// What these products, and companions, are made of, in the order in which they are printed.
 fn wanted(sig: &Signature, chosen: &[Product], has_companions: bool, lanes: &str) -> Vec<Wanted> {

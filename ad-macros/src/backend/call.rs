@@ -14,7 +14,8 @@ pub(super) fn companion(function: &str, mode: CallMode) -> Ident {
         CallMode::Jvp => "jvp",
         CallMode::Vjp => "vjp",
         CallMode::VjpJvp => "vjp_jvp",
-        CallMode::JvpJvp => "jvp_jvp",
+        CallMode::Curvature => "curvature",
+        CallMode::JvpJvp => unreachable!("{function}: calls along two directions are made of others"),
     };
     let function = function.trim_start_matches("r#");
     Ident::new(&format!("__put_differentiable_on_{function}__{suffix}"), Span::call_site())
@@ -120,7 +121,7 @@ fn pattern(body: &mut Body<'_>, call: &Call, results: &[Value]) -> String {
             expr::tuple(groups)
         }
         _ => {
-            let n = if call.mode == CallMode::Jvp { 2 } else { 4 };
+            let n = if call.mode == CallMode::Jvp { 2 } else { 3 };
             let slots: Vec<String> = (0..n).map(|_| name(body)).collect();
             expr::tuple(slots)
         }

@@ -116,29 +116,26 @@ pub(crate) fn emit(
             _ => unreachable!("a companion has the seeds of its mode"),
         }
     };
-    // The k-th parameter of this role for parameter i.
-    let nth = |i: usize, marks: &[Mark], k: usize| -> Option<Param> {
-        func.params.iter().filter(|p| p.role.of == Source::Param(i) && p.role.marks == marks).nth(k).cloned()
+    // What belongs to parameter i.
+    let find = |i: usize, marks: &[Mark]| -> Option<Param> {
+        func.params.iter().find(|p| p.role.of == Source::Param(i) && p.role.marks == marks).cloned()
     };
     use Mark::{Bar, Dot};
     match mode {
-        CallMode::Primal => {}
-        CallMode::Jvp => group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Dot], 0), false),
-        CallMode::JvpJvp => {
-            group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Dot], 0), false);
-            group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Dot], 1), false);
-            group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Dot, Dot], 0), false);
+        CallMode::Primal | CallMode::JvpJvp => {}
+        CallMode::Jvp | CallMode::Curvature => {
+            group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Dot]), false);
         }
         CallMode::Vjp => {
             params.push(seed(&body, &[Bar]));
-            group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Bar], 0), true);
+            group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Bar]), true);
         }
         CallMode::VjpJvp => {
             params.push(seed(&body, &[Bar]));
-            group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Dot], 0), false);
+            group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Dot]), false);
             params.push(seed(&body, &[Bar, Dot]));
-            group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Bar], 0), true);
-            group(&mut body, &mut params, &mut unpack, &|i| nth(i, &[Bar, Dot], 0), true);
+            group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Bar]), true);
+            group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Bar, Dot]), true);
         }
     }
     let called = beside.filter(|_| is_as_the_product(sig)).map(|path| {
@@ -334,7 +331,7 @@ fn is_as_the_product(sig: &Signature) -> bool {
         && sig.params.iter().all(|p| !p.active || is_plain(&p.class))
 }
 
-/// `(y, y_dot)` or `(y, y_1, y_2, y_12)`: outputs in the order in which the transforms appended them.
+/// `(y, y_dot)` or `(y, y_dot, y_dot_dot)`: outputs in the order in which the transforms appended them.
 fn tangents(func: &Func, body: &mut Body<'_>) -> (TokenStream, TokenStream) {
     let values = func.outputs.iter().filter(|o| matches!(o.binding, Binding::Value(_)));
     let values: Vec<_> = values.map(|o| body.output(o.binding)).collect();

@@ -303,6 +303,7 @@ impl Printer<'_> {
             CallMode::Vjp => "call vjp of",
             CallMode::VjpJvp => "call vjp-jvp of",
             CallMode::JvpJvp => "call jvp-jvp of",
+            CallMode::Curvature => "call curvature of",
         };
         let mut text = format!("{mode} {}(", call.callee);
         text.push_str(&call.args.iter().map(|a| self.arg(a)).collect::<Vec<_>>().join(", "));

@@ -57,7 +57,7 @@ fn lower(text: &str, wrt: &str) -> Checked<Func> {
 fn callees() -> Module {
     let g = optimize(lower(CALLEE, "").expect("lowers"));
     let mut module = Module::default();
-    for mode in [CallMode::Primal, CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::JvpJvp] {
+    for mode in [CallMode::Primal, CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::Curvature] {
         module.define("g", mode, Derivatives::of(&g).companion(mode).clone());
     }
     module

@@ -490,7 +490,9 @@ impl<'a, C: Carried> Forward<'a, C> {
                     .collect();
                 new.bars.push(bar_dots);
             }
-            CallMode::VjpJvp | CallMode::JvpJvp => unreachable!("third derivatives of calls are not taken"),
+            CallMode::VjpJvp | CallMode::JvpJvp | CallMode::Curvature => {
+                unreachable!("third derivatives of calls are not taken")
+            }
         }
         let mut results = inst.results.clone();
         let types: Vec<Type> = inst.results.iter().map(|r| self.src.ty(*r).clone()).collect();

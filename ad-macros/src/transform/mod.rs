@@ -7,3 +7,4 @@ pub(crate) mod pattern;
 pub(crate) mod products;
 pub(crate) mod reverse;
 pub(crate) mod split;
+pub(crate) mod taylor;
