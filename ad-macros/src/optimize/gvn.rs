@@ -8,13 +8,14 @@
 //! Branches of one condition know of each other ([`branches`]): what the later one computes again, the earlier one hands out.
 
 mod branches;
+mod table;
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use rustc_hash::{FxBuildHasher, FxHashMap as HashMap};
+use rustc_hash::FxHashMap as HashMap;
 
 use branches::Branches;
+use table::Table;
 
 use crate::ir::{Block, Buffer, Func, Inst, InstKind, Op, StoreMode, Type, Value, ValueMap};
 
@@ -23,8 +24,8 @@ pub(crate) fn gvn(mut func: Func) -> Func {
     let mut body = std::mem::take(&mut func.body);
     let mut gvn = Gvn {
         func: &mut func,
-        scopes: vec![HashMap::default()],
-        choices: vec![HashMap::default()],
+        seen: Table::default(),
+        choices: Vec::new(),
         same: ValueMap::default(),
         versions: HashMap::default(),
         next: 0,
@@ -56,14 +57,21 @@ pub(crate) fn gvn(mut func: Func) -> Func {
 enum Key {
     Op(Code, Vec<Value>, Type),
     Load(Buffer, Vec<Value>, u32),
-    /// A choice between values that are computed or loaded: the condition, and what both branches do, their own values
-    /// numbered from zero.
-    Choice(Value, String, Vec<(Buffer, u32)>, Vec<Type>),
 }
 
-impl Hash for Key {
-    /// Of what tells most keys apart, in one word: unoptimised, the derived one takes many times this.
-    fn hash<H: Hasher>(&self, state: &mut H) {
+/// A choice between values that are computed or loaded: the condition, and what both branches do, their own values numbered from
+/// zero.
+#[derive(PartialEq, Eq)]
+struct Choice {
+    cond: Value,
+    text: String,
+    loads: Vec<(Buffer, u32)>,
+    types: Vec<Type>,
+}
+
+impl Key {
+    /// A hash, of what tells most keys apart.
+    fn digest(&self) -> u64 {
         let (mut sum, values) = match self {
             Key::Op(Code::Plain(which, carried), args, _) => {
                 (u64::from(*which) ^ carried.rotate_left(8), args)
@@ -77,16 +85,13 @@ impl Hash for Key {
             Key::Load(buffer, index, version) => {
                 (u64::from(buffer.0) | (u64::from(*version) << 24) | 1 << 60, index)
             }
-            Key::Choice(cond, text, ..) => return (cond, text).hash(state),
         };
         for v in values {
             sum = sum.rotate_left(20).wrapping_mul(5) ^ u64::from(v.0);
         }
-        state.write_u64(sum);
+        sum.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
-}
 
-impl Key {
     /// The same computation of other values.
     fn map(&self, of: impl Fn(Value) -> Value) -> Key {
         match self {
@@ -99,9 +104,6 @@ impl Key {
             }
             Key::Load(buffer, index, version) => {
                 Key::Load(*buffer, index.iter().map(|v| of(*v)).collect(), *version)
-            }
-            Key::Choice(cond, text, loads, types) => {
-                Key::Choice(*cond, text.clone(), loads.clone(), types.clone())
             }
         }
     }
@@ -159,9 +161,9 @@ fn code(op: &Op) -> Option<Code> {
 
 struct Gvn<'a> {
     func: &'a mut Func,
-    scopes: Vec<HashMap<Key, Value>>,
-    /// The results of choices.
-    choices: Vec<HashMap<Key, Vec<Value>>>,
+    seen: Table,
+    /// Choices, and their results.
+    choices: Vec<(Choice, Vec<Value>)>,
     /// Values that are replaced, by what.
     same: ValueMap<Value>,
     versions: HashMap<Buffer, u32>,
@@ -170,10 +172,6 @@ struct Gvn<'a> {
 }
 
 impl Gvn<'_> {
-    fn find(&self, key: &Key) -> Option<Value> {
-        self.scopes.iter().rev().find_map(|s| s.get(key).copied())
-    }
-
     fn version(&self, b: Buffer) -> u32 {
         self.versions.get(&b).copied().unwrap_or(0)
     }
@@ -194,25 +192,30 @@ impl Gvn<'_> {
         self.same.insert(old, new);
     }
 
-    fn remember(&mut self, key: Key, v: Value) {
-        if let Some(scope) = self.scopes.last_mut() {
-            scope.insert(key, v);
-        }
+    /// The block of a loop, or of a branch.
+    fn nested(&mut self, block: &mut Block) {
+        let (began, choices) = (self.seen.enter(), self.choices.len());
+        self.inside(block);
+        self.choices.truncate(choices);
+        self.seen.leave(began);
     }
 
-    /// Returns what the block computes.
-    fn nested(&mut self, block: &mut Block) -> HashMap<Key, Value> {
-        self.scopes.push(HashMap::with_capacity_and_hasher(block.insts.len(), FxBuildHasher));
-        self.choices.push(HashMap::default());
+    /// A branch. Gives what it computes.
+    fn branch(&mut self, block: &mut Block) -> Table {
+        let (began, choices) = (self.seen.enter(), self.choices.len());
+        self.inside(block);
+        self.choices.truncate(choices);
+        self.seen.take_from(began)
+    }
+
+    fn inside(&mut self, block: &mut Block) {
         self.branches.enter();
         self.block(block);
         self.branches.leave();
-        self.choices.pop();
-        self.scopes.pop().unwrap_or_default()
     }
 
-    /// The key of an `if` whose branches only compute and load.
-    fn choice(&self, inst: &Inst) -> Option<Key> {
+    /// An `if` whose branches only compute and load.
+    fn choice(&self, inst: &Inst) -> Option<Choice> {
         let InstKind::If { cond, then_block, else_block } = &inst.kind else { return None };
         let mut text = String::new();
         let mut loads = Vec::new();
@@ -245,7 +248,7 @@ impl Gvn<'_> {
             text.push_str(&format!("->{};", yields.join(",")));
         }
         let types = inst.results.iter().map(|r| self.func.ty(*r).clone()).collect();
-        Some(Key::Choice(self.same.or_itself(*cond), text, loads, types))
+        Some(Choice { cond: self.same.or_itself(*cond), text, loads, types })
     }
 
     fn block(&mut self, block: &mut Block) {
@@ -260,32 +263,31 @@ impl Gvn<'_> {
                 _ => None,
             };
             if let Some(key) = key {
-                let found = self.find(&key).or_else(|| self.branches.find(self.func, &key, &inst));
+                let found = self.seen.get(&key).or_else(|| self.branches.find(self.func, &key, &inst));
                 if let Some(found) = found {
                     self.replace(inst.results[0], found);
                     continue;
                 }
-                self.remember(key, inst.results[0]);
+                self.seen.insert(key, inst.results[0]);
                 insts.push(inst);
                 continue;
             }
-            if let Some(key) = self.choice(&inst) {
-                if let Some(found) = self.choices.iter().rev().find_map(|s| s.get(&key).cloned()) {
+            if let Some(choice) = self.choice(&inst) {
+                let found = self.choices.iter().rev().find(|(seen, _)| *seen == choice);
+                if let Some(found) = found.map(|(_, results)| results.clone()) {
                     for (old, new) in inst.results.iter().zip(found) {
                         self.replace(*old, new);
                     }
                     continue;
                 }
-                if let Some(scope) = self.choices.last_mut() {
-                    scope.insert(key, inst.results.clone());
-                }
+                self.choices.push((choice, inst.results.clone()));
             }
             match &mut inst.kind {
                 InstKind::Store { buffer, index, value, mode } => {
                     let (buffer, index, value) = (*buffer, index.clone(), *value);
                     self.written(buffer);
                     if *mode == StoreMode::Set && self.func.ty(value) == &self.func.buffer(buffer).elem {
-                        self.remember(Key::Load(buffer, index, self.version(buffer)), value);
+                        self.seen.insert(Key::Load(buffer, index, self.version(buffer)), value);
                     }
                 }
                 InstKind::Alloc { buffer, .. } => self.written(*buffer),
@@ -295,7 +297,7 @@ impl Gvn<'_> {
                     for (side, block) in [&mut *then_block, &mut *else_block].into_iter().enumerate() {
                         self.versions = before.clone();
                         self.branches.assume(*cond, side);
-                        computed.push(self.nested(block));
+                        computed.push(self.branch(block));
                         self.branches.forget();
                     }
                     self.versions = before;

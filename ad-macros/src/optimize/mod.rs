@@ -73,30 +73,53 @@ fn run_passes(mut func: Func, mut algebra: bool) -> Func {
         return func;
     }
     func.settled = None;
-    // Each round enables the next; three see to nearly everything, and the bound keeps compile time in check. Once each pass has
-    // run on a function that none of the others changed, there is nothing left to do.
-    let (mut before, mut idle, mut rewritten) = (size(&func), 0, false);
-    for (k, pass) in PASSES.iter().cycle().take(4 * PASSES.len()).enumerate() {
-        if k > 0 && k % PASSES.len() == 0 {
+    // Each round enables the next; three see to nearly everything, and the bound keeps compile time in check. A pass runs again
+    // once another has changed something that it may see.
+    let mut wanted = [true; PASSES.len()];
+    let (mut before, mut rewritten) = (Size::of(&func), false);
+    for round in 0..4 {
+        if round > 0 {
             algebra = std::mem::take(&mut rewritten);
         }
-        let is_algebra = ALGEBRA.contains(&pass.name);
-        if !is_algebra || algebra {
+        for (k, pass) in PASSES.iter().enumerate() {
+            let is_algebra = ALGEBRA.contains(&pass.name);
+            if !std::mem::take(&mut wanted[k]) || is_algebra && !algebra {
+                continue;
+            }
             func = checked(pass, func);
+            let now = Size::of(&func);
+            if now != before {
+                rewritten |= is_algebra;
+                wanted[k + 1..].fill(true);
+                for (other, wanted) in PASSES.iter().zip(&mut wanted[..=k]) {
+                    *wanted |= enables(pass.name, other.name, now.memory != before.memory);
+                }
+            }
+            before = now;
         }
-        let now = size(&func);
-        idle = if now == before { idle + 1 } else { 0 };
-        rewritten |= is_algebra && now != before;
-        before = now;
-        if idle == PASSES.len() {
+        if !wanted.contains(&true) {
             break;
         }
     }
     func = checked(&Pass { name: "hoist", run: hoist::hoist }, func);
-    if idle == PASSES.len() {
+    let idle = wanted.iter().zip(PASSES).all(|(wanted, pass)| !wanted || ALGEBRA.contains(&pass.name));
+    if idle {
         func.settled = Some(settled::summary(&func));
     }
     func
+}
+
+/// Whether what one pass has changed may be of use to itself, or to one that runs before it. `memory`: loops, or what is done to
+/// buffers.
+fn enables(pass: &str, other: &str, memory: bool) -> bool {
+    match pass {
+        // All that it can do it does in one run, and what comes later runs anyway.
+        "fold" => false,
+        "gvn" => other == "fold" || memory,
+        // What is dead is not looked at; but two loads are equal where no store is between them.
+        "dce" => memory && other != "fold",
+        _ => true,
+    }
 }
 
 /// Readies an optimised function for being differentiated: what need not be carried from round to round is not.
@@ -219,8 +242,22 @@ fn loops(func: &Func) -> usize {
     n
 }
 
-fn size(func: &Func) -> usize {
-    let mut n = 0;
-    func.body.visit(&mut |inst| n += 1 + inst.results.len());
-    n
+/// How much there is of a function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Size {
+    /// Instructions and results.
+    all: usize,
+    /// Those that do more than compute or load a value.
+    memory: usize,
+}
+
+impl Size {
+    fn of(func: &Func) -> Size {
+        let mut size = Size { all: 0, memory: 0 };
+        func.body.visit(&mut |inst| {
+            size.all += 1 + inst.results.len();
+            size.memory += usize::from(!matches!(inst.kind, InstKind::Pure(..) | InstKind::Load { .. }));
+        });
+        size
+    }
 }

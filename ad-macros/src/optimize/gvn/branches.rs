@@ -16,6 +16,7 @@
 use rustc_hash::FxHashMap as HashMap;
 
 use super::Key;
+use super::table::Table;
 use crate::analysis::replay::is_expensive;
 use crate::ir::{Block, Func, Inst, InstKind, Op, Unary, Value};
 
@@ -43,7 +44,7 @@ struct Seen {
 }
 
 struct Side {
-    computed: HashMap<Key, Value>,
+    computed: Table,
     yields: Vec<Value>,
     diverges: bool,
     /// Which results its values leave it as.
@@ -79,7 +80,7 @@ impl Branches {
         for (at, side) in self.inside.iter().rev().flatten().copied() {
             let of_twins = key.map(|v| self.twin(at, side, v));
             let side_of = &mut self.seen[at].sides[side];
-            let Some(inner) = side_of.computed.get(&of_twins).copied() else { continue };
+            let Some(inner) = side_of.computed.get(&of_twins) else { continue };
             self.twins.insert((at, inst.results[0]), inner);
             if let Some(result) = side_of.handed.get(&inner) {
                 return Some(*result);
@@ -153,7 +154,7 @@ impl Branches {
     pub(super) fn keep(
         &mut self,
         cond: Value,
-        computed: Vec<HashMap<Key, Value>>,
+        computed: Vec<Table>,
         blocks: [&Block; 2],
         results: &[Value],
     ) {
