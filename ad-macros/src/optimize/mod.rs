@@ -177,7 +177,7 @@ pub(crate) fn shape(func: Func) -> Func {
     let func = checked(&Pass { name: "overwritten", run: overwritten::overwritten }, func);
     let func = checked(&Pass { name: "unflip", run: unflip::unflip }, func);
     let func = checked(&Pass { name: "accumulate", run: accumulate::accumulate }, func);
-    optimize(checked(&Pass { name: "first_store", run: first_store::first_store }, func))
+    tidy(checked(&Pass { name: "first_store", run: first_store::first_store }, func))
 }
 
 /// The last of the last passes.
