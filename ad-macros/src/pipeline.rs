@@ -327,7 +327,8 @@ pub(crate) fn of_function(
                     _ => None,
                 };
                 let product = product.filter(|product| chosen.contains(product));
-                let beside = product.and_then(|product| backend::Operators::new(&sig)?.beside(product, reach));
+                let beside =
+                    product.and_then(|product| backend::Operators::new(&sig)?.beside(product, reach));
                 out.extend(backend::emit_companion(&sig, mode, derivatives.companion(mode), beside.as_ref()));
             }
         }

@@ -130,11 +130,13 @@ impl Fold<'_> {
             _ => None,
         }
     }
-    fn int(&self, v: Value) -> Option<i64> {
-        match self.op(v) {
-            Some(Op::Int(text)) => text.parse().ok(),
-            _ => None,
-        }
+    /// A small literal, and whether it says that it is a `usize`.
+    fn int(&self, v: Value) -> Option<(i64, bool)> {
+        let Some(Op::Int(text)) = self.op(v) else { return None };
+        let digits = text.trim_end_matches("usize").trim_end_matches('_');
+        let sized = text.ends_with("usize");
+        let largest = if sized { i64::from(i32::MAX) } else { i64::from(i16::MAX) };
+        digits.parse().ok().filter(|n| (0..=largest).contains(n)).map(|n| (n, sized))
     }
     /// Whether a value is this literal, of whatever type.
     fn is_int(&self, v: Value, n: u64) -> bool {
@@ -211,28 +213,27 @@ impl Fold<'_> {
         }
     }
 
-    /// Integers and bools. Integers only where no type and no overflow can matter: small unsuffixed literals.
+    /// Integers and bools. Integers only where no type and no overflow can matter: small literals.
     fn discrete(&self, op: &Op, args: &[Value]) -> Option<Folded> {
         use Folded::{Op as Becomes, Same};
         let i = |k: usize| self.int(args[k]);
-        let both = || match (i(0), i(1)) {
-            (Some(a), Some(b))
-                if (0..=i64::from(i16::MAX)).contains(&a) && (0..=i64::from(i16::MAX)).contains(&b) =>
-            {
-                Some((a, b))
-            }
-            _ => None,
-        };
+        let both = || Some((i(0)?, i(1)?));
         match op {
-            Op::Add | Op::Sub | Op::Mul => {
-                if let Some((a, b)) = both() {
+            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Rem => {
+                if let Some(((a, a_sized), (b, b_sized))) = both() {
                     let c = match op {
                         Op::Add => a + b,
                         Op::Sub => a - b,
-                        _ => a * b,
+                        Op::Mul => a * b,
+                        Op::Div => a.checked_div(b)?,
+                        _ => a.checked_rem(b)?,
                     };
-                    let small = (0..=i64::from(i8::MAX)).contains(&c);
-                    return small.then(|| Becomes(Op::Int(c.to_string().into()), Vec::new()));
+                    // Both are of one type.
+                    let sized = a_sized || b_sized;
+                    let (largest, suffix) =
+                        if sized { (i64::from(i32::MAX), "_usize") } else { (i64::from(i8::MAX), "") };
+                    let small = (0..=largest).contains(&c);
+                    return small.then(|| Becomes(Op::Int(format!("{c}{suffix}").into()), Vec::new()));
                 }
                 match op {
                     Op::Add if self.is_int(args[0], 0) => Some(Same(args[1])),
@@ -259,7 +260,7 @@ impl Fold<'_> {
                 Some(Becomes(Op::Bool(holds), Vec::new()))
             }
             Op::Cmp(c) => {
-                let (a, b) = both()?;
+                let ((a, _), (b, _)) = both()?;
                 let holds = match c {
                     Cmp::Eq => a == b,
                     Cmp::Ne => a != b,

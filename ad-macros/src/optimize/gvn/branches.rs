@@ -151,13 +151,7 @@ impl Branches {
     }
 
     /// Keeps an `if` in mind, now that it has been seen. `computed`: what its branches compute.
-    pub(super) fn keep(
-        &mut self,
-        cond: Value,
-        computed: Vec<Table>,
-        blocks: [&Block; 2],
-        results: &[Value],
-    ) {
+    pub(super) fn keep(&mut self, cond: Value, computed: Vec<Table>, blocks: [&Block; 2], results: &[Value]) {
         let sides = computed.into_iter().zip(blocks).map(|(computed, block)| Side {
             computed,
             yields: block.yields.clone(),
