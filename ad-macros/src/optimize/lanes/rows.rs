@@ -8,7 +8,8 @@
 //! ```
 //!
 //! So what such a loop computes stays what it was, bit for bit; and what the rows share (`w[j]`) is loaded once. In the last block, rows
-//! that are none are the last row again. (Unroll and jam; Callahan, Cocke and Kennedy 1988.)
+//! that are none are the last row again. (Unroll and jam; Callahan, Cocke and Kennedy 1988.) A sum that goes on where another ended,
+//! as in `W x + U h`, goes on in all four rows.
 //!
 //! Conditions: a plain outer loop; an inner loop, straight in the outer one's body, that carries floats, computes little and stores
 //! nothing; its bounds are the same for all rows; and it takes nothing from what the outer loop carries or writes.
@@ -98,11 +99,11 @@ impl Plan {
             made.extend(inst.results.iter().map(|r| (*r, k)));
         }
         let context = Context { func, defs, outer, written, made };
-        let mut inner = Vec::new();
+        let mut inner: Vec<(usize, Vec<usize>)> = Vec::new();
         for (k, inst) in body.insts.iter().enumerate() {
             if let InstKind::For(l) = &inst.kind
                 && !together.contains(&l.body.args[0])
-                && let Some(needed) = context.needed(l)
+                && let Some(needed) = context.needed(l, &inner)
             {
                 inner.push((k, needed));
             }
@@ -121,8 +122,9 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// What an inner loop is made of in the outer one's body, if it can run for several rows at once.
-    fn needed(&self, l: &ForLoop) -> Option<Vec<usize>> {
+    /// What an inner loop is made of in the outer one's body, if it can run for several rows at once. `before`: those that can, of
+    /// which all rows are there.
+    fn needed(&self, l: &ForLoop, before: &[(usize, Vec<usize>)]) -> Option<Vec<usize>> {
         let sums = l.inits.len();
         let floats = l.body.args[1..].iter().all(|a| self.func.is_float(*a));
         if sums == 0 || sums > SUMS || !floats || l.body.diverges || l.body.insts.len() > 3 * LIGHT {
@@ -143,7 +145,7 @@ impl Context<'_> {
         let mut bounds = HashSet::default();
         let mut needed = HashSet::default();
         for v in [l.lo, l.hi].into_iter().chain(l.step) {
-            self.collect(v, &mut bounds, &mut needed)?;
+            self.collect(v, before, &mut bounds, &mut needed)?;
         }
         let row = self.outer.body.args[0];
         if work > LIGHT || bounds.contains(&row) {
@@ -155,7 +157,7 @@ impl Context<'_> {
         let mut uses = l.inits.clone();
         l.body.each_use(&mut |v| uses.push(v));
         for v in uses.into_iter().filter(|v| !own.contains(v)) {
-            self.collect(v, &mut seen, &mut needed)?;
+            self.collect(v, before, &mut seen, &mut needed)?;
         }
         if !seen.contains(&row) {
             return None;
@@ -166,7 +168,13 @@ impl Context<'_> {
     }
 
     /// Adds where a value comes from. `None` if it cannot be computed before its round.
-    fn collect(&self, v: Value, seen: &mut HashSet<Value>, needed: &mut HashSet<usize>) -> Option<()> {
+    fn collect(
+        &self,
+        v: Value,
+        before: &[(usize, Vec<usize>)],
+        seen: &mut HashSet<Value>,
+        needed: &mut HashSet<usize>,
+    ) -> Option<()> {
         if !seen.insert(v) {
             return Some(());
         }
@@ -174,6 +182,9 @@ impl Context<'_> {
             return None;
         }
         let Some(k) = self.made.get(&v) else { return Some(()) };
+        if before.iter().any(|(at, _)| at == k) {
+            return Some(());
+        }
         let inst = &self.outer.body.insts[*k];
         match &inst.kind {
             InstKind::Pure(op, _) if !is_expensive(op) => {}
@@ -183,7 +194,7 @@ impl Context<'_> {
         needed.insert(*k);
         let mut operands = Vec::new();
         inst.kind.each_operand(|v| operands.push(v));
-        operands.into_iter().try_for_each(|v| self.collect(v, seen, needed))
+        operands.into_iter().try_for_each(|v| self.collect(v, before, seen, needed))
     }
 }
 
@@ -241,13 +252,13 @@ impl Writer<'_> {
         buffer
     }
 
-    /// An inner loop for each of some rows; gives, for each of its results, those of the rows.
+    /// An inner loop for each of some rows; gives, for each of its results, those of the rows. `rows`: what values of a round are in
+    /// each.
     fn at_once(
         &mut self,
         inner: &ForLoop,
-        variable: Value,
         needed: &[&Inst],
-        rows: &[Value],
+        rows: &[HashMap<Value, Value>],
         out: &mut Vec<Inst>,
     ) -> Vec<Vec<Value>> {
         let j = self.like(inner.body.args[0]);
@@ -257,7 +268,8 @@ impl Writer<'_> {
         let mut bounds = None;
         let straight: Vec<&Inst> = inner.body.insts.iter().collect();
         for row in rows {
-            let mut map = HashMap::from_iter([(variable, *row), (inner.body.args[0], j)]);
+            let mut map = row.clone();
+            map.insert(inner.body.args[0], j);
             self.clone_insts(needed, &mut map, out);
             let of = |v: &Value| *map.get(v).unwrap_or(v);
             inits.extend(inner.inits.iter().map(of));
@@ -304,11 +316,12 @@ impl Writer<'_> {
         let count = self.op(Op::Binary(Binary::Min), vec![left, four], Type::Int, Some("count"), &mut insts);
         let one = self.int(1, &mut insts);
         let last = self.op(Op::Sub, vec![hi, one], Type::Int, None, &mut insts);
-        let mut each = vec![start];
+        let mut each: Vec<HashMap<Value, Value>> = vec![HashMap::from_iter([(body.args[0], start)])];
         for k in 1..ROWS {
             let k = self.int(k, &mut insts);
             let i = self.op(Op::Add, vec![start, k], Type::Int, None, &mut insts);
-            each.push(self.op(Op::Binary(Binary::Min), vec![i, last], Type::Int, None, &mut insts));
+            let i = self.op(Op::Binary(Binary::Min), vec![i, last], Type::Int, None, &mut insts);
+            each.push(HashMap::from_iter([(body.args[0], i)]));
         }
 
         let row = self.func.new_value(Type::Int, Some("row".into()));
@@ -316,10 +329,11 @@ impl Writer<'_> {
         for (at, needed) in &plan.inner {
             let needed: Vec<&Inst> = needed.iter().map(|k| &body.insts[*k]).collect();
             let InstKind::For(inner) = &body.insts[*at].kind else { continue };
-            let sums = self.at_once(inner, body.args[0], &needed, &each, &mut insts);
+            let sums = self.at_once(inner, &needed, &each, &mut insts);
             for (r, sums) in body.insts[*at].results.iter().zip(sums) {
                 let buffer = self.array(*r);
                 for (k, sum) in sums.into_iter().enumerate() {
+                    each[k].insert(*r, sum);
                     let index = self.int(k, &mut insts);
                     insts.push(set(buffer, index, sum));
                 }
