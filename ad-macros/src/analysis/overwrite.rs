@@ -7,18 +7,18 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::definitions::{Definitions, literal};
 
-use crate::ir::{Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, StoreMode, Value};
+use crate::ir::{Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, StoreMode, Value, ValueMap};
 
 /// The definitions of a function's values, to look through them.
 pub(crate) struct Defs<'a> {
     func: &'a Func,
-    defs: HashMap<Value, &'a Inst>,
+    defs: ValueMap<&'a Inst>,
 }
 
 impl<'a> Defs<'a> {
     pub(crate) fn new(func: &'a Func) -> Defs<'a> {
-        let mut defs = HashMap::default();
-        func.body.visit(&mut |inst| defs.extend(inst.results.iter().map(|r| (*r, inst))));
+        let mut defs = ValueMap::default();
+        func.body.visit(&mut |inst| inst.results.iter().for_each(|r| defs.insert(*r, inst)));
         Defs { func, defs }
     }
 

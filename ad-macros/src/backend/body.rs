@@ -16,7 +16,7 @@ use super::text::{Pieces, hint};
 use super::{reserve, verbatim};
 use crate::ir::{
     Binding, Block, Buffer, Dim, Func, Inst, InstKind, Layout, Op, Stack, Storage, StoreMode, Type, Value,
-    ValueMap, Verbatim,
+    ValueMap, ValueSet, Verbatim,
 };
 
 /// A function on its way to text.
@@ -42,7 +42,7 @@ pub(super) struct Body<'a> {
     /// What the blocks around give back.
     pub(super) frames: Vec<Vec<Given>>,
     /// What is an integer for certain: literals, lengths, arithmetic, and what counts from or to these.
-    pub(super) integers: HashSet<Value>,
+    pub(super) integers: ValueSet,
     /// The number of lanes, wherever it is computed.
     pub(super) lane_counts: HashSet<Value>,
     /// The name of a step that LLVM does not know.
@@ -150,13 +150,14 @@ impl<'a> Body<'a> {
     }
 
     pub(super) fn count_uses(&mut self, block: &Block, is_round: bool) {
-        let mut here: HashSet<Value> = block.args.iter().copied().collect();
-        here.extend(block.insts.iter().flat_map(|i| i.results.iter().copied()));
+        let mut here = ValueSet::default();
+        here.add_all(&block.args);
+        block.insts.iter().for_each(|inst| here.add_all(&inst.results));
         let func = self.func;
         let mut used = |v: Value, yielded: bool| {
             let uses = self.uses.or_default(v);
             uses.count += 1;
-            uses.elsewhere |= !here.contains(&v);
+            uses.elsewhere |= !here.contains(v);
             uses.yielded |= yielded;
             uses.carried_on |= yielded && is_round;
         };
@@ -563,17 +564,17 @@ impl<'a> Body<'a> {
 }
 
 /// What is an integer whatever its type is called: ranges may also run over characters.
-fn integers(func: &Func) -> HashSet<Value> {
-    let mut found = HashSet::default();
+fn integers(func: &Func) -> ValueSet {
+    let mut found = ValueSet::default();
     func.body.visit(&mut |inst| match &inst.kind {
         InstKind::Pure(Op::Int(text), _) if text.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
-            found.extend(&inst.results);
+            found.add_all(&inst.results);
         }
         InstKind::Pure(Op::Len(..) | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Rem | Op::Neg, _) => {
-            found.extend(&inst.results);
+            found.add_all(&inst.results);
         }
-        InstKind::For(l) if found.contains(&l.lo) || found.contains(&l.hi) => {
-            found.insert(l.body.args[0]);
+        InstKind::For(l) if found.contains(l.lo) || found.contains(l.hi) => {
+            found.insert(l.body.args[0], ());
         }
         _ => {}
     });

@@ -140,7 +140,7 @@ impl Body<'_> {
         self.variables(&l.inits, &[args], &inst.results, out);
         let variable = l.body.args[0];
         let is_used = self.uses.contains_key(&variable);
-        if !self.integers.contains(&variable) || l.step.is_some() || l.inclusive || runs_own_code(&l.body) {
+        if !self.integers.contains(variable) || l.step.is_some() || l.inclusive || runs_own_code(&l.body) {
             let range = self.range(l);
             let name = if is_used { self.name_result(variable, "i") } else { "_".to_string() };
             let text = self.round(l, args);

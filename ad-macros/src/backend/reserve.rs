@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::body::{Body, is_array};
 use super::expr::{Expr, Prec};
-use crate::ir::{Block, Buffer, ForLoop, Func, InstKind, Op, Stack, Value};
+use crate::ir::{Block, Buffer, ForLoop, Func, InstKind, Op, Stack, Value, ValueSet};
 
 /// A push in each round of a nest of loops.
 #[derive(Clone)]
@@ -34,13 +34,14 @@ fn outermost<'f>(func: &'f Func, block: &'f Block, plan: &mut Plan<'f>) {
     for inst in &block.insts {
         match &inst.kind {
             InstKind::For(l) => {
-                let mut inside: HashSet<Value> = l.body.args.iter().copied().collect();
+                let mut inside = ValueSet::default();
+                inside.add_all(&l.body.args);
                 l.body.visit(&mut |inst| {
                     // A literal is known everywhere.
                     if !matches!(inst.kind, InstKind::Pure(Op::Int(_), _)) {
-                        inside.extend(inst.results.iter().copied());
+                        inside.add_all(&inst.results);
                     }
-                    inside.extend(inst.kind.blocks().flat_map(|block| block.args.iter().copied()));
+                    inst.kind.blocks().for_each(|block| inside.add_all(&block.args));
                 });
                 let mut pushed = Vec::new();
                 nest(func, &inside, &mut vec![l], &mut pushed);
@@ -67,12 +68,7 @@ fn outermost<'f>(func: &'f Func, block: &'f Block, plan: &mut Plan<'f>) {
 }
 
 /// What the innermost of these loops pushes, and those in it.
-fn nest<'f>(
-    func: &'f Func,
-    inside: &HashSet<Value>,
-    loops: &mut Vec<&'f ForLoop>,
-    pushed: &mut Vec<Pushed<'f>>,
-) {
+fn nest<'f>(func: &'f Func, inside: &ValueSet, loops: &mut Vec<&'f ForLoop>, pushed: &mut Vec<Pushed<'f>>) {
     let Some(l) = loops.last().copied().filter(|l| !l.body.diverges) else { return };
     for inst in &l.body.insts {
         let (stack, contents) = match &inst.kind {
@@ -86,7 +82,7 @@ fn nest<'f>(
                 (*stack, (!array).then_some(*buffer))
             }
             InstKind::For(inner) => {
-                if [inner.lo, inner.hi].into_iter().chain(inner.step).all(|v| !inside.contains(&v)) {
+                if [inner.lo, inner.hi].into_iter().chain(inner.step).all(|v| !inside.contains(v)) {
                     loops.push(inner);
                     nest(func, inside, loops, pushed);
                     loops.pop();

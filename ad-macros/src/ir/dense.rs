@@ -64,6 +64,21 @@ impl<T> ValueMap<T> {
     }
 }
 
+/// Some values.
+pub(crate) type ValueSet = ValueMap<()>;
+
+impl ValueSet {
+    pub(crate) fn contains(&self, v: Value) -> bool {
+        self.place(v).is_some()
+    }
+
+    pub(crate) fn add_all(&mut self, values: &[Value]) {
+        for v in values {
+            self.insert(*v, ());
+        }
+    }
+}
+
 impl<T: Default> ValueMap<T> {
     /// The entry of a value, made where there is none.
     pub(crate) fn or_default(&mut self, v: Value) -> &mut T {

@@ -27,7 +27,7 @@ pub(crate) mod verify;
 pub(crate) mod walk;
 
 pub(crate) use builder::Builder;
-pub(crate) use dense::ValueMap;
+pub(crate) use dense::{ValueMap, ValueSet};
 pub(crate) use func::{Binding, BufferData, Func, Mark, Output, Param, Role, Source, StackData};
 pub(crate) use ops::{
     Arg, BarArg, Binary, Block, Call, CallMode, Cmp, Custom, Factor, ForLoop, Inst, InstKind, Op, Product,

@@ -34,7 +34,7 @@ use crate::analysis::activity::{self, Activity};
 use crate::analysis::definitions::{Definitions, definitions};
 use crate::ir::{
     Binary, Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type,
-    Value,
+    Value, ValueSet,
 };
 
 /// From how many float operations on a round is worth the arrays.
@@ -59,7 +59,7 @@ pub(crate) fn lanes_from(mut func: Func, heavy: usize, fewest: usize) -> Func {
     let mut body = std::mem::take(&mut func.body);
     let mut arrays = Vec::new();
     let known = Known { primal, defs, together, heavy, fewest };
-    in_block(&mut func, &mut body, &known, &HashSet::default(), &mut arrays);
+    in_block(&mut func, &mut body, &known, &ValueSet::default(), &mut arrays);
     body.insts.splice(0..0, arrays);
     func.body = body;
     func
@@ -77,21 +77,15 @@ struct Known {
 
 /// `around`: what is defined in the loop around the block. `arrays`: gets the declarations of what the lanes lie in, which
 /// are made once.
-fn in_block(
-    func: &mut Func,
-    block: &mut Block,
-    known: &Known,
-    around: &HashSet<Value>,
-    arrays: &mut Vec<Inst>,
-) {
+fn in_block(func: &mut Func, block: &mut Block, known: &Known, around: &ValueSet, arrays: &mut Vec<Inst>) {
     let mut insts = Vec::with_capacity(block.insts.len());
     for mut inst in std::mem::take(&mut block.insts) {
         let is_loop = matches!(inst.kind, InstKind::For(_) | InstKind::While { .. });
         for nested in inst.kind.blocks_mut() {
-            let mut inside: HashSet<Value> = HashSet::default();
+            let mut inside = ValueSet::default();
             if is_loop {
-                inside.extend(&nested.args);
-                nested.visit(&mut |inst| inside.extend(&inst.results));
+                inside.add_all(&nested.args);
+                nested.visit(&mut |inst| inside.add_all(&inst.results));
             }
             in_block(func, nested, known, if is_loop { &inside } else { around }, arrays);
         }
@@ -105,7 +99,7 @@ fn in_block(
             let widened = Widen { func, l, plan, count, arrays };
             if is_heavy && !widened.plan.rewrites {
                 insts.extend(widened.run(&inst.results));
-            } else if !is_heavy && widened.is_light_sum() && ![l.lo, l.hi].iter().any(|v| around.contains(v))
+            } else if !is_heavy && widened.is_light_sum() && ![l.lo, l.hi].iter().any(|v| around.contains(*v))
             {
                 insts.extend(widened.split_sums(&inst.results, known.fewest));
             } else {
