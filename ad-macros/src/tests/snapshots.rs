@@ -108,6 +108,33 @@ fn network_of_two_layers() {
     insta::assert_snapshot!(generated_with(quote!(wrt(w1, b1, w2), only(grad)), network));
 }
 
+/// A sum that goes on where another ended: both of them for four rows at once.
+#[test]
+fn recurrent_layer() {
+    let text = generated(
+        quote!(grad),
+        quote! {
+            fn f(w: &[f64], u: &[f64], x: &[f64], h: &[f64]) -> f64 {
+                let mut total = 0.0;
+                for k in 0..w.len() / x.len() {
+                    let mut s = 0.0;
+                    for j in 0..x.len() {
+                        s += w[k * x.len() + j] * x[j];
+                    }
+                    for j in 0..h.len() {
+                        s += u[k * h.len() + j] * h[j];
+                    }
+                    total += s.tanh();
+                }
+                total
+            }
+        },
+    );
+    // One slice in four of each of the two matrices.
+    assert_eq!(text.matches("part_apart(").count(), 2, "{text}");
+    assert_eq!(text.matches("_rows[3_usize] =").count(), 1, "{text}");
+}
+
 #[test]
 fn log_sum_exp() {
     insta::assert_snapshot!(generated(
