@@ -44,7 +44,7 @@ pub(crate) struct Derivatives<'f> {
     hvp: OnceLock<Func>,
     /// As they are printed.
     products: [OnceLock<Func>; Product::ALL.len()],
-    companions: [OnceLock<Func>; 6],
+    companions: [OnceLock<Func>; 7],
     block: OnceLock<Option<Func>>,
     halves: OnceLock<Option<Split>>,
     sets: OnceLock<(Func, bool)>,
@@ -60,7 +60,7 @@ impl<'f> Derivatives<'f> {
             adjoint: OnceLock::new(),
             hvp: OnceLock::new(),
             products: [const { OnceLock::new() }; Product::ALL.len()],
-            companions: [const { OnceLock::new() }; 6],
+            companions: [const { OnceLock::new() }; 7],
             block: OnceLock::new(),
             halves: OnceLock::new(),
             sets: OnceLock::new(),
@@ -172,25 +172,27 @@ impl<'f> Derivatives<'f> {
                 let hvp = bind_seed(hvp, &slope.marked(Mark::Bar), 1.0);
                 bring_together(optimized("hvp_rev", keep_outputs(hvp, |role| role.marks == [Mark::Bar])))
             }
-            Product::Curvature => {
-                let jvp = directions_inactive(self.tangent().clone());
-                let mut second = forward(&jvp);
-                // The slope is the tangent of the value twice over; the first is kept.
-                let mut seen = Vec::new();
-                second.outputs.retain(|o| {
-                    let new = !seen.contains(&o.role);
-                    seen.push(o.role.clone());
-                    new
-                });
-                let directions: Vec<Role> =
-                    f.params.iter().filter(|p| p.active).map(|p| p.role.marked(Mark::Dot)).collect();
-                let merged = directions.iter().fold(second, merge_params);
-                optimized("curvature", along_one_direction(merged))
-            }
+            Product::Curvature => self.twice(&directions_inactive(self.tangent().clone())),
             Product::HvpBlock | Product::Hessian | Product::Linearize | Product::Sparsity => {
                 unreachable!("made of other products")
             }
         }
+    }
+
+    /// forward(forward(f)), both along one direction, which bends where that of `jvp` is active.
+    fn twice(&self, jvp: &Func) -> Func {
+        let mut second = forward(jvp);
+        // The slope is the tangent of the value twice over; the first is kept.
+        let mut seen = Vec::new();
+        second.outputs.retain(|o| {
+            let new = !seen.contains(&o.role);
+            seen.push(o.role.clone());
+            new
+        });
+        let directions: Vec<Role> =
+            self.f.params.iter().filter(|p| p.active).map(|p| p.role.marked(Mark::Dot)).collect();
+        let merged = directions.iter().fold(second, merge_params);
+        optimized("curvature", along_one_direction(merged))
     }
 
     /// `f_linearize`: forward(reverse(f)) in two, what does not depend on the direction and what does.
@@ -216,16 +218,18 @@ impl<'f> Derivatives<'f> {
 
     /// The transforms behind a companion.
     pub(crate) fn companion(&self, mode: CallMode) -> &Func {
-        let made = |of: fn(&Self) -> Func| self.companions[mode as usize].get_or_init(|| finish(of(self)));
-        match mode {
-            CallMode::Primal => made(|this| this.f.clone()),
-            // The bodies are the products'.
-            CallMode::Jvp => self.product(Product::Jvp),
-            CallMode::Curvature => self.product(Product::Curvature),
-            CallMode::Vjp => made(|this| this.adjoint().clone()),
-            CallMode::VjpJvp => made(|this| optimized("companion", forward(this.adjoint()))),
-            CallMode::JvpJvp => unreachable!("no companion is called along two directions"),
+        if let Some(product) = Product::behind(mode) {
+            return self.product(product);
         }
+        self.companions[mode as usize].get_or_init(|| {
+            finish(match mode {
+                CallMode::Primal => self.f.clone(),
+                CallMode::Vjp => self.adjoint().clone(),
+                CallMode::VjpJvp => optimized("companion", forward(self.adjoint())),
+                CallMode::Taylor => self.twice(self.tangent()),
+                CallMode::Jvp | CallMode::Curvature | CallMode::JvpJvp => unreachable!("no body of its own"),
+            })
+        })
     }
 }
 

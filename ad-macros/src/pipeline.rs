@@ -92,6 +92,15 @@ impl Product {
         }
     }
 
+    /// The product whose body a companion has.
+    pub(crate) fn behind(mode: CallMode) -> Option<Product> {
+        match mode {
+            CallMode::Jvp => Some(Product::Jvp),
+            CallMode::Curvature => Some(Product::Curvature),
+            _ => None,
+        }
+    }
+
     /// The product named in `only(..)`.
     pub(crate) fn from_word(word: &str) -> Option<Product> {
         Product::ALL.into_iter().find(|p| p.suffix() == word)
@@ -296,7 +305,9 @@ pub(crate) fn of_function(
         && is_scalar(&sig)
         && backend::can_be_called(&sig);
     let lanes = backend::lanes_name(&sig, &primal);
-    let wanted = wanted(&sig, &chosen, has_companions, &lanes);
+    let is_leaf = !calls_or_acts(&primal) && backend::can_be_called_twice(&sig, reach);
+    let mut wanted = wanted(&sig, &chosen, has_companions, &lanes);
+    wanted.retain(|w| !is_leaf || *w != Wanted::Companion(CallMode::Taylor));
     derivatives.ahead(&wanted, || {
         for product in &chosen {
             let tokens = match product {
@@ -320,15 +331,19 @@ pub(crate) fn of_function(
             out.extend(tokens);
         }
         if has_companions {
+            let beside = |product: Product| {
+                chosen
+                    .contains(&product)
+                    .then(|| backend::Operators::new(&sig)?.beside(product, reach))
+                    .flatten()
+            };
             for mode in COMPANIONS {
-                let product = match mode {
-                    CallMode::Jvp => Some(Product::Jvp),
-                    CallMode::Curvature => Some(Product::Curvature),
-                    _ => None,
-                };
-                let product = product.filter(|product| chosen.contains(product));
-                let beside =
-                    product.and_then(|product| backend::Operators::new(&sig)?.beside(product, reach));
+                if mode == CallMode::Taylor && is_leaf {
+                    let curvature = derivatives.companion(CallMode::Curvature);
+                    out.extend(backend::emit_taylor(&sig, curvature, reach));
+                    continue;
+                }
+                let beside = Product::behind(mode).and_then(beside);
                 out.extend(backend::emit_companion(&sig, mode, derivatives.companion(mode), beside.as_ref()));
             }
         }
@@ -399,7 +414,8 @@ pub(crate) fn companions(
 }
 
 /// What callers of a function call.
-const COMPANIONS: [CallMode; 4] = [CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::Curvature];
+const COMPANIONS: [CallMode; 5] =
+    [CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::Curvature, CallMode::Taylor];
 
 /// What these products, and companions, are made of, in the order in which they are printed.
 fn wanted(sig: &Signature, chosen: &[Product], has_companions: bool, lanes: &str) -> Vec<Wanted> {
@@ -422,6 +438,13 @@ fn wanted(sig: &Signature, chosen: &[Product], has_companions: bool, lanes: &str
         wanted.extend(COMPANIONS.map(Wanted::Companion));
     }
     wanted
+}
+
+/// Whether a function calls others, or does something beside computing: what it takes to run it twice is not in its own code.
+fn calls_or_acts(func: &Func) -> bool {
+    let mut found = false;
+    func.body.visit(&mut |inst| found |= matches!(inst.kind, InstKind::Call(_) | InstKind::Effect(..)));
+    found
 }
 
 /// Whether a function calls others that the macro has not seen: rustc would miss their derivatives, where nobody may have asked

@@ -9,6 +9,7 @@
 //! | `__put_differentiable_on_g__vjp` | arguments, `y_bar`, adjoints | adjoints of the scalars, as a tuple |
 //! | `__put_differentiable_on_g__vjp_jvp` | arguments, `y_bar`, directions, `y_bar_dot`, adjoints, their tangents | both, as tuples |
 //! | `__put_differentiable_on_g__curvature` | arguments, directions | `(y, y_dot, y_dot_dot)` |
+//! | `__put_differentiable_on_g__taylor` | arguments, directions, second ones (`x + x_dot t + x_dot_dot t²/2`) | `(y, y_dot, y_dot_dot)` |
 //!
 //! Directions and adjoints come in groups with one slot for each parameter. A slot is `()` where the caller's
 //! argument is not active; the traits here turn it into what the companion computes with. The adjoints of slices

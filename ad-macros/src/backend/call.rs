@@ -15,6 +15,7 @@ pub(super) fn companion(function: &str, mode: CallMode) -> Ident {
         CallMode::Vjp => "vjp",
         CallMode::VjpJvp => "vjp_jvp",
         CallMode::Curvature => "curvature",
+        CallMode::Taylor => "taylor",
         CallMode::JvpJvp => unreachable!("{function}: calls along two directions are made of others"),
     };
     let function = function.trim_start_matches("r#");

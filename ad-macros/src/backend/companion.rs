@@ -9,6 +9,7 @@ use quote::{format_ident, quote};
 
 use super::body::Body;
 use super::expr::float_type;
+use super::operators::Reach;
 use crate::frontend::signature::{Class, Floats, Ret, Signature};
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
 
@@ -126,6 +127,10 @@ pub(crate) fn emit(
         CallMode::Jvp | CallMode::Curvature => {
             group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Dot]), false);
         }
+        CallMode::Taylor => {
+            group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Dot]), false);
+            group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Dot, Dot]), false);
+        }
         CallMode::Vjp => {
             params.push(seed(&body, &[Bar]));
             group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Bar]), true);
@@ -181,6 +186,74 @@ pub(crate) fn emit(
             #unpack
             #statements
             #value
+        }
+    }
+}
+
+/// Whether [`emit_taylor`] will do: what the function takes may be given twice.
+pub(crate) fn can_be_called_twice(sig: &Signature, reach: Reach) -> bool {
+    let copies = |ty: &syn::Type| match ty {
+        syn::Type::Reference(r) => r.mutability.is_none(),
+        syn::Type::Path(p) => {
+            let numbers = "usize u8 u16 u32 u64 u128 isize i8 i16 i32 i64 i128 f32 f64 bool char";
+            numbers.split(' ').any(|known| p.path.is_ident(known))
+        }
+        _ => false,
+    };
+    reach != Reach::No
+        && is_as_the_product(sig)
+        && sig.params.iter().all(|p| matches!(p.class, Class::Array { .. }) || copies(&p.ty))
+}
+
+/// The companion along a curve, of two others: the function's curvature along the direction, and its slope along the second one.
+/// `curvature` has the parameters of the first.
+pub(crate) fn emit_taylor(sig: &Signature, curvature: &Func, reach: Reach) -> TokenStream {
+    let name = |mode| {
+        let name = super::call::companion(&sig.ident.to_string(), mode);
+        if reach == Reach::OfSelf { quote!(Self::#name) } else { quote!(#name) }
+    };
+    let mut body = Body::new(curvature);
+    let mut generics = sig.own_generics();
+    let primal = || curvature.params.iter().filter(|p| p.role.marks.is_empty());
+    let args: Vec<Ident> = primal()
+        .map(|p| match p.binding {
+            Binding::Value(v) => body.value_name(v),
+            Binding::Buffer(b) => body.buffer_name(b),
+        })
+        .collect();
+    let mut params: Vec<_> =
+        primal().map(|p| super::signature::parameter(sig, curvature, &body, p)).collect();
+    let mut slots = [Vec::new(), Vec::new()];
+    for (group, slots) in slots.iter_mut().enumerate() {
+        for i in 0..sig.params.len() {
+            let direction = curvature
+                .params
+                .iter()
+                .find(|p| p.role.of == Source::Param(i) && p.role.marks == [Mark::Dot])
+                .cloned();
+            let (name, ty) = (body.fresh("slot"), format_ident!("Slot{}", group * sig.params.len() + i));
+            let bound = slot(sig, curvature, &body, direction.as_ref(), i, &name, false).bound;
+            generics.params.push(syn::parse_quote!(#ty: #bound));
+            params.push(quote!(#name: #ty));
+            slots.push(name);
+        }
+    }
+    let [once, bent] = &slots;
+    let [value, slope, bend, turn] = ["value", "slope", "bend", "turn"].map(|hint| body.fresh(hint));
+    let [along, jvp] = [CallMode::Curvature, CallMode::Jvp].map(name);
+    let ident = super::call::companion(&sig.ident.to_string(), CallMode::Taylor);
+    let (ret, vis, allow) = (tangent_types(curvature), &sig.vis, super::allowed());
+    let attrs = sig.attrs.iter().filter(|a| a.path().is_ident("cfg"));
+    let where_clause = generics.where_clause.clone();
+    quote! {
+        #(#attrs)*
+        #[doc(hidden)]
+        #[inline]
+        #allow
+        #vis fn #ident #generics (#(#params),*) -> #ret #where_clause {
+            let (#value, #slope, #bend) = #along(#(#args,)* #(#once),*);
+            let (_, #turn) = #jvp(#(#args,)* #(#bent),*);
+            (#value, #slope, #bend + #turn)
         }
     }
 }

@@ -33,7 +33,9 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 pub(crate) use checks::checks;
-pub(crate) use companion::{emit as emit_companion, possible as can_be_called};
+pub(crate) use companion::{
+    can_be_called_twice, emit as emit_companion, emit_taylor, possible as can_be_called,
+};
 pub(crate) use guards::guards;
 pub(crate) use operators::{Operators, Part, Reach};
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap as HashMap;
+
 use super::ops::Block;
 use super::types::{Buffer, Dim, Layout, Stack, Storage, Type, Value};
 
@@ -185,6 +187,28 @@ impl Func {
     pub(crate) fn new_stack(&mut self, data: StackData) -> Stack {
         self.stacks.push(data);
         Stack(u32::try_from(self.stacks.len() - 1).unwrap_or(u32::MAX))
+    }
+    /// Replaces values by others, wherever they are referred to.
+    pub(crate) fn replace_values(&mut self, same: &HashMap<Value, Value>) {
+        let end = |mut v: Value| {
+            while let Some(next) = same.get(&v) {
+                v = *next;
+            }
+            v
+        };
+        self.body.map_uses(&mut |v| end(v));
+        for o in &mut self.outputs {
+            if let Binding::Value(v) = &mut o.binding {
+                *v = end(*v);
+            }
+        }
+        for data in &mut self.buffers {
+            for dim in &mut data.dims {
+                if let Dim::Dyn(v) = dim {
+                    *v = end(*v);
+                }
+            }
+        }
     }
     pub(crate) fn value(&self, v: Value) -> &ValueData {
         &self.values[v.0 as usize]

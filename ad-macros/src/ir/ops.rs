@@ -350,10 +350,12 @@ pub(crate) enum CallMode {
     /// `args, y_bar, dots, y_bar_dot -> bars, bar_dots`: the tangent of `Vjp`.
     VjpJvp,
     /// `args, d1, d2, d12 -> y, y_1, y_2, y_12`: the tangent of `Jvp`. No companion is called so: where both directions are
-    /// one, `transform::taylor` makes it of the others.
+    /// one, `transform::taylor` makes it one of the next two.
     JvpJvp,
-    /// `args, dots -> y, y_dot, y_dot_dot`: along one direction twice.
+    /// `args, dots -> y, y_dot, y_dot_dot`: along a line.
     Curvature,
+    /// `args, dots, dot_dots -> y, y_dot, y_dot_dot`: along a curve.
+    Taylor,
 }
 
 /// An argument of a call.
@@ -377,7 +379,7 @@ pub(crate) struct Call {
     pub(crate) callee: Snippet,
     pub(crate) mode: CallMode,
     pub(crate) args: Vec<Arg>,
-    /// Directions: one group for `Jvp`, `VjpJvp` and `Curvature`, three (d1, d2, d12) for `JvpJvp`.
+    /// Directions: one group for `Jvp`, `VjpJvp` and `Curvature`, two for `Taylor`, three (d1, d2, d12) for `JvpJvp`.
     pub(crate) dots: Vec<Vec<Option<Arg>>>,
     /// `y_bar` for `Vjp`; `y_bar`, `y_bar_dot` for `VjpJvp`.
     pub(crate) seeds: Vec<Value>,

@@ -304,6 +304,7 @@ impl Printer<'_> {
             CallMode::VjpJvp => "call vjp-jvp of",
             CallMode::JvpJvp => "call jvp-jvp of",
             CallMode::Curvature => "call curvature of",
+            CallMode::Taylor => "call taylor of",
         };
         let mut text = format!("{mode} {}(", call.callee);
         text.push_str(&call.args.iter().map(|a| self.arg(a)).collect::<Vec<_>>().join(", "));

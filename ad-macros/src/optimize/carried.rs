@@ -3,7 +3,6 @@
 
 use rustc_hash::FxHashMap as HashMap;
 
-use super::replace_values;
 use crate::ir::{Block, Func, InstKind, Value};
 
 /// Runs the pass.
@@ -12,7 +11,7 @@ pub(crate) fn carried(mut func: Func) -> Func {
     let mut body = std::mem::take(&mut func.body);
     in_block(&mut body, &mut same);
     func.body = body;
-    replace_values(&mut func, &same);
+    func.replace_values(&same);
     func
 }
 

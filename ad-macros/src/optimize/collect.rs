@@ -44,7 +44,7 @@ pub(crate) fn collect(mut func: Func) -> Func {
     let same = pass.same;
     func.body = body;
     if !same.is_empty() {
-        super::replace_values(&mut func, &same);
+        func.replace_values(&same);
     }
     func
 }

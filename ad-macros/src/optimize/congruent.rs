@@ -9,7 +9,6 @@
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-use super::replace_values;
 use crate::ir::{Block, Buffer, Func, Inst, InstKind, Op, Value, ValueMap};
 
 /// Runs the pass.
@@ -19,7 +18,7 @@ pub(crate) fn congruent(mut func: Func) -> Func {
     if same.is_empty() {
         return func;
     }
-    replace_values(&mut func, &same);
+    func.replace_values(&same);
     func
 }
 

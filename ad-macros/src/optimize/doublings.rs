@@ -10,7 +10,6 @@
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-use super::replace_values;
 use super::terms::{consumers, nice};
 use crate::analysis::activity;
 use crate::analysis::definitions::{Definitions, definitions};
@@ -29,7 +28,7 @@ pub(crate) fn doublings(mut func: Func) -> Func {
         let mut body = std::mem::take(&mut func.body);
         moves.block(&mut func, &mut body);
         func.body = body;
-        replace_values(&mut func, &moves.same);
+        func.replace_values(&moves.same);
     }
     func
 }

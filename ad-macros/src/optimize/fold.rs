@@ -4,6 +4,7 @@
 //! arithmetic on two constants, which rounds now as it would later. `x · 0` is not: x may be infinite or NaN.
 //! Functions of libm are left to run time, whose libm is the user's.
 
+use crate::analysis::definitions::{Definitions, literal};
 use crate::ir::{Binding, Block, Cmp, FloatKind, Func, Inst, InstKind, Op, Type, Value, ValueMap};
 
 /// Runs the pass.
@@ -31,7 +32,7 @@ pub(crate) fn fold(mut func: Func) -> Func {
 struct Fold<'a> {
     func: &'a mut Func,
     /// Pure definitions seen so far.
-    defs: ValueMap<(Op, Vec<Value>)>,
+    defs: Definitions,
     same: ValueMap<Value>,
 }
 
@@ -132,18 +133,14 @@ impl Fold<'_> {
     }
     /// A small literal, and whether it says that it is a `usize`.
     fn int(&self, v: Value) -> Option<(i64, bool)> {
-        let Some(Op::Int(text)) = self.op(v) else { return None };
-        let digits = text.trim_end_matches("usize").trim_end_matches('_');
-        let sized = text.ends_with("usize");
+        let n = i64::try_from(literal(&self.defs, v)?).ok()?;
+        let sized = matches!(self.op(v), Some(Op::Int(text)) if text.ends_with("usize"));
         let largest = if sized { i64::from(i32::MAX) } else { i64::from(i16::MAX) };
-        digits.parse().ok().filter(|n| (0..=largest).contains(n)).map(|n| (n, sized))
+        (n <= largest).then_some((n, sized))
     }
     /// Whether a value is this literal, of whatever type.
     fn is_int(&self, v: Value, n: u64) -> bool {
-        match self.op(v) {
-            Some(Op::Int(text)) => text.trim_end_matches("usize").trim_end_matches('_').parse() == Ok(n),
-            _ => false,
-        }
+        literal(&self.defs, v) == Some(n)
     }
     fn negated(&self, v: Value) -> Option<Value> {
         match self.defs.get(&v) {

@@ -192,26 +192,26 @@ impl Gvn<'_> {
         self.same.insert(old, new);
     }
 
-    /// The block of a loop, or of a branch.
+    /// The block of a loop.
     fn nested(&mut self, block: &mut Block) {
-        let (began, choices) = (self.seen.enter(), self.choices.len());
-        self.inside(block);
-        self.choices.truncate(choices);
+        let began = self.inside(block);
         self.seen.leave(began);
     }
 
     /// A branch. Gives what it computes.
     fn branch(&mut self, block: &mut Block) -> Table {
-        let (began, choices) = (self.seen.enter(), self.choices.len());
-        self.inside(block);
-        self.choices.truncate(choices);
+        let began = self.inside(block);
         self.seen.take_from(began)
     }
 
-    fn inside(&mut self, block: &mut Block) {
+    /// Gives where what it computes begins.
+    fn inside(&mut self, block: &mut Block) -> usize {
+        let (began, choices) = (self.seen.enter(), self.choices.len());
         self.branches.enter();
         self.block(block);
         self.branches.leave();
+        self.choices.truncate(choices);
+        began
     }
 
     /// An `if` whose branches only compute and load.

@@ -10,7 +10,6 @@
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-use super::replace_values;
 use crate::analysis::definitions::{Definitions, definitions, literal};
 use crate::analysis::sizes::sizes;
 use crate::ir::{Block, ForLoop, Func, Inst, InstKind, Op, Type, Value};
@@ -24,7 +23,7 @@ pub(crate) fn induction(mut func: Func) -> Func {
     pass.block(&mut body);
     let same = pass.same;
     func.body = body;
-    replace_values(&mut func, &same);
+    func.replace_values(&same);
     func
 }
 

@@ -31,10 +31,8 @@ pub(crate) mod windows;
 
 use std::sync::LazyLock;
 
-use rustc_hash::FxHashMap as HashMap;
-
 use crate::ir::verify::verify;
-use crate::ir::{Binding, Dim, Func, InstKind, Value};
+use crate::ir::{Func, InstKind};
 
 /// A pass and its name.
 pub(crate) struct Pass {
@@ -206,29 +204,6 @@ fn checked(pass: &Pass, func: Func) -> Func {
 fn is_off(pass: &str) -> bool {
     static OFF: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("AD_WITHOUT").ok());
     OFF.as_ref().is_some_and(|list| list.split(',').any(|name| name.trim() == pass))
-}
-
-/// Replaces values by others, wherever a function refers to them.
-fn replace_values(func: &mut Func, same: &HashMap<Value, Value>) {
-    let end = |mut v: Value| {
-        while let Some(next) = same.get(&v) {
-            v = *next;
-        }
-        v
-    };
-    func.body.map_uses(&mut |v| end(v));
-    for o in &mut func.outputs {
-        if let Binding::Value(v) = &mut o.binding {
-            *v = end(*v);
-        }
-    }
-    for data in &mut func.buffers {
-        for dim in &mut data.dims {
-            if let Dim::Dyn(v) = dim {
-                *v = end(*v);
-            }
-        }
-    }
 }
 
 fn has_loops(func: &Func) -> bool {

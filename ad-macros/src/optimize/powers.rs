@@ -56,7 +56,7 @@ pub(crate) fn powers(mut func: Func) -> Func {
     let same = pass.same;
     func.body = body;
     if !same.is_empty() {
-        super::replace_values(&mut func, &same);
+        func.replace_values(&same);
     }
     func
 }

@@ -14,7 +14,6 @@
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-use super::replace_values;
 use crate::ir::{Binary, Block, Buffer, Cmp, ForLoop, Func, Inst, InstKind, Op, Type, Value};
 
 /// Runs the pass.
@@ -24,7 +23,7 @@ pub(crate) fn selection(mut func: Func) -> Func {
     in_block(&mut func, &mut body, &mut same);
     func.body = body;
     // Whoever looks at the loop's result looks at the element itself; it comes after the loop.
-    replace_values(&mut func, &same);
+    func.replace_values(&same);
     func
 }
 

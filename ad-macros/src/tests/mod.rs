@@ -57,7 +57,8 @@ fn lower(text: &str, wrt: &str) -> Checked<Func> {
 fn callees() -> Module {
     let g = optimize(lower(CALLEE, "").expect("lowers"));
     let mut module = Module::default();
-    for mode in [CallMode::Primal, CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::Curvature] {
+    use CallMode::{Curvature, Jvp, Primal, Taylor, Vjp, VjpJvp};
+    for mode in [Primal, Jvp, Vjp, VjpJvp, Curvature, Taylor] {
         module.define("g", mode, Derivatives::of(&g).companion(mode).clone());
     }
     module

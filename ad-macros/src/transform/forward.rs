@@ -490,7 +490,7 @@ impl<'a, C: Carried> Forward<'a, C> {
                     .collect();
                 new.bars.push(bar_dots);
             }
-            CallMode::VjpJvp | CallMode::JvpJvp | CallMode::Curvature => {
+            CallMode::VjpJvp | CallMode::JvpJvp | CallMode::Curvature | CallMode::Taylor => {
                 unreachable!("third derivatives of calls are not taken")
             }
         }

@@ -176,6 +176,33 @@ fn recursion() {
     check_xy!(0.7, 1.3);
 }
 
+/// What a function hands itself bends, round after round: each of its derivatives runs it once for each of them.
+#[test]
+fn recursion_with_what_bends() {
+    use std::cell::Cell;
+    thread_local! {
+        static RUNS: Cell<usize> = const { Cell::new(0) };
+    }
+    fn weight(n: usize) -> f64 {
+        RUNS.set(RUNS.get() + 1);
+        0.1 + 0.01 * n as f64
+    }
+    #[differentiable]
+    fn tower(x: f64, y: f64, n: usize) -> f64 {
+        let w = weight(n);
+        if n == 0 { x * y } else { tower(x * y + 0.3, (x - y).sin(), n - 1) + w * x * y }
+    }
+    #[differentiable]
+    fn f(x: f64, y: f64) -> f64 {
+        if x > 3.0 { x * y } else { f(x * (1.4 + 0.1 * y * y), (x * y).sin()) * y }
+    }
+    check_xy!(0.7, 1.3);
+    let (_, _, bend) = tower_curvature(0.4, 0.7, 100, 0.3, -0.8);
+    assert!(RUNS.get() <= 2 * 101, "{} runs", RUNS.get());
+    let (x, y) = tower_hvp(0.4, 0.7, 100, 0.3, -0.8);
+    assert!((bend - (0.3 * x - 0.8 * y)).abs() < 1e-9 * (1.0 + bend.abs()), "{bend}");
+}
+
 struct Model {
     scale: f64,
 }

@@ -49,7 +49,7 @@ impl<N: Num> Machine<'_, N> {
             let slot = match (param.role.of, param.role.marks.as_slice()) {
                 (Source::Param(i), []) => Some(self.argument(&call.args[i])?),
                 (Source::Param(i), [Mark::Dot]) => self.optional(call.dots[*nth - 1][i].as_ref())?,
-                (Source::Param(i), [Mark::Dot, Mark::Dot]) => self.optional(call.dots[2][i].as_ref())?,
+                (Source::Param(i), [Mark::Dot, Mark::Dot]) => self.optional(call.dots[1][i].as_ref())?,
                 // Adjoints are added into what is given: nothing, here; the sum follows.
                 (Source::Param(_), [Mark::Bar] | [Mark::Bar, Mark::Dot]) => None,
                 (Source::Result(_), [Mark::Bar]) => Some(Item::Scalar(self.get(call.seeds[0])?)),
