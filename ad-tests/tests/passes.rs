@@ -1,5 +1,6 @@
 //! What the optimiser writes anew, against hyper-dual numbers: powers, divisions by one value, branches of one condition, values that
-//! are read back where they were stored, additions to two parts of one vector, sums beside a vector that is rewritten, sums over rows.
+//! are read back where they were stored, additions to two parts of one vector, sums beside a vector that is rewritten, sums over rows,
+//! the largest and smallest elements, additions to single places before a sweep.
 //!
 //! Each function is one that a pass of `ad-macros/src/optimize` changes, or only just must not.
 #![allow(clippy::needless_range_loop, missing_docs)]
@@ -506,5 +507,175 @@ fn sums_beside_strided_stores() {
         };
         let all: [&dyn Fn(&[f64], &[f64], &mut [f64]); 2] = [&pairs_hvp, &pairs_hvp_rev];
         check(&format!("of {points}"), &wave(n, 0.6), &pairs, &pairs_grad, all, &of_duals);
+    }
+}
+
+/// The smallest from the third element on, which it starts from; the largest of squares, which starts from one that is rewritten
+/// before the loop comes to it; and the largest of products with the element before, which starts from one of them.
+#[differentiable]
+fn extremes(x: &[f64], at: usize) -> f64 {
+    let n = x.len();
+    let mut smallest = x[2];
+    for i in 3..n {
+        smallest = smallest.min(x[i]);
+    }
+    let mut y = vec![0.0; n];
+    for i in 0..n {
+        y[i] = x[i] * x[i] * (1.0 + 0.1 * i as f64);
+    }
+    let mut largest = y[at];
+    y[at] *= 0.25;
+    for i in 0..n {
+        if y[i] > largest {
+            largest = y[i];
+        }
+    }
+    let mut beside = x[1] * x[0];
+    for i in 1..n {
+        if x[i] * x[i - 1] >= beside {
+            beside = x[i] * x[i - 1];
+        }
+    }
+    smallest * smallest * largest.sqrt() + beside.exp() * smallest
+}
+
+#[test]
+fn extremes_from_where_they_start() {
+    let largest = |list: &mut dyn Iterator<Item = H>| list.reduce(|a, b| if b.re > a.re { b } else { a });
+    for n in 3..20 {
+        for at in 0..n {
+            let of_duals = |x: &[H]| {
+                let smallest = x[2..].iter().copied().reduce(|a, b| if b.re < a.re { b } else { a }).unwrap();
+                let square = |i: usize| x[i] * x[i] * (1.0 + 0.1 * i as f64);
+                let start = square(at);
+                let rest = (0..n).map(|i| if i == at { square(i) * 0.25 } else { square(i) });
+                let most = largest(&mut std::iter::once(start).chain(rest)).unwrap();
+                let beside = largest(&mut (1..n).map(|i| x[i] * x[i - 1])).unwrap();
+                smallest * smallest * most.sqrt() + beside.exp() * smallest
+            };
+            let grad = |x: &[f64], g: &mut [f64]| extremes_grad(x, at, g);
+            let hvp = |x: &[f64], v: &[f64], h: &mut [f64]| extremes_hvp(x, at, v, h);
+            let rev = |x: &[f64], v: &[f64], h: &mut [f64]| extremes_hvp_rev(x, at, v, h);
+            check(
+                &format!("{at} of {n}"),
+                &wave(n, 0.6),
+                &|x| extremes(x, at),
+                &grad,
+                [&hvp, &rev],
+                &of_duals,
+            );
+        }
+    }
+}
+
+/// What is taken out of a vector at two places after all of it was summed, from its second element on: reversed, two additions come
+/// before the sweep.
+#[differentiable]
+fn taken_out(x: &[f64], places: [usize; 2]) -> f64 {
+    let n = x.len();
+    let mut total = 0.0;
+    let mut z = vec![0.0; n];
+    for round in 0..3 {
+        for i in 0..n {
+            z[i] = (x[i] * (0.5 + round as f64)).sin();
+        }
+        let mut s = 0.1;
+        for i in 1..n {
+            s += z[i].exp();
+        }
+        total += s.ln() - z[places[0]] * z[places[1]] * s;
+    }
+    total + x[places[1]] * x[places[0]]
+}
+
+#[test]
+fn additions_to_places_before_a_sweep() {
+    for n in [1, 2, 3, 17, 40] {
+        for places in [[0, 0], [0, n - 1], [n / 2, n / 3], [n - 1, n - 1]] {
+            let of_duals = |x: &[H]| {
+                let mut total = H::from(0.0);
+                for round in 0..3 {
+                    let z: Vec<H> = x.iter().map(|x| (*x * (0.5 + f64::from(round))).sin()).collect();
+                    let s = z[1..].iter().fold(H::from(0.1), |s, z| s + z.exp());
+                    total += s.ln() - z[places[0]] * z[places[1]] * s;
+                }
+                total + x[places[1]] * x[places[0]]
+            };
+            let grad = |x: &[f64], g: &mut [f64]| taken_out_grad(x, places, g);
+            let hvp = |x: &[f64], v: &[f64], h: &mut [f64]| taken_out_hvp(x, places, v, h);
+            let rev = |x: &[f64], v: &[f64], h: &mut [f64]| taken_out_hvp_rev(x, places, v, h);
+            let (what, f) = (format!("{places:?} of {n}"), |x: &[f64]| taken_out(x, places));
+            check(&what, &wave(n, 0.2), &f, &grad, [&hvp, &rev], &of_duals);
+        }
+    }
+}
+
+/// Rows that are only stored, from some row on: what is no row any more is the last one again. Below, where all rows go to one place, and
+/// where there are two stores.
+#[differentiable(wrt(w, b))]
+fn layer(w: &[f64], b: &[f64], input: &[f64], first: usize) -> f64 {
+    let (m, n) = (b.len(), input.len());
+    let mut z = vec![0.5; m];
+    let mut last = vec![0.0; 2];
+    let mut both = vec![0.25; m];
+    for i in first..m {
+        let mut s = b[i];
+        for j in 0..n {
+            s += w[i * n + j] * input[j];
+        }
+        z[m - 1 - i] = s * 2.0;
+    }
+    for i in first..m {
+        let mut s = b[i];
+        for j in 0..n {
+            s += w[i * n + j] * input[j];
+        }
+        last[1] = s;
+    }
+    for i in first..m {
+        let mut s = b[i];
+        for j in 0..n {
+            s -= w[i * n + j] * input[j];
+        }
+        last[0] = last[1];
+        both[i] = s;
+    }
+    let mut total = last[1] * last[0];
+    for i in 0..m {
+        total += z[i].sin() * (1.0 + i as f64) * last[1] * both[i];
+    }
+    total
+}
+
+#[test]
+fn rows_that_are_only_stored() {
+    for (m, n, first) in
+        [(1, 1, 0), (2, 9, 0), (3, 8, 1), (4, 3, 0), (7, 10, 2), (10, 20, 0), (5, 4, 5), (6, 0, 0)]
+    {
+        let input = wave(n, 0.4);
+        let of_duals = |x: &[H]| {
+            let (w, b) = x.split_at(m * n);
+            let row = |i: usize| (0..n).fold(b[i], |s, j| s + w[i * n + j] * input[j]);
+            let last = if first < m { row(m - 1) } else { H::from(0.0) };
+            let z = |i: usize| if m - 1 - i < first { H::from(0.5) } else { row(m - 1 - i) * 2.0 };
+            let both = |i: usize| if i < first { H::from(0.25) } else { b[i] * 2.0 - row(i) };
+            let term = |i: usize| z(i).sin() * (1.0 + i as f64) * last * both(i);
+            (0..m).fold(last * last, |total, i| total + term(i))
+        };
+        let x = wave(m * n + m, 0.3);
+        let f = |x: &[f64]| layer(&x[..m * n], &x[m * n..], &input, first);
+        let grad = |x: &[f64], g: &mut [f64]| {
+            let ((w, b), (gw, gb)) = (x.split_at(m * n), g.split_at_mut(m * n));
+            layer_grad(w, b, &input, first, gw, gb)
+        };
+        let hvp = |x: &[f64], v: &[f64], h: &mut [f64]| {
+            let ((w, b), (vw, vb), (hw, hb)) = (x.split_at(m * n), v.split_at(m * n), h.split_at_mut(m * n));
+            layer_hvp(w, b, &input, first, vw, vb, hw, hb);
+        };
+        let rev = |x: &[f64], v: &[f64], h: &mut [f64]| {
+            let ((w, b), (vw, vb), (hw, hb)) = (x.split_at(m * n), v.split_at(m * n), h.split_at_mut(m * n));
+            layer_hvp_rev(w, b, &input, first, vw, vb, hw, hb);
+        };
+        check(&format!("{m} x {n} from {first}"), &x, &f, &grad, [&hvp, &rev], &of_duals);
     }
 }

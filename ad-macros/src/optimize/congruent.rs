@@ -136,7 +136,7 @@ impl<'a> Body<'a> {
     }
 }
 
-fn is_same_op(a: &Op, b: &Op) -> bool {
+pub(super) fn is_same_op(a: &Op, b: &Op) -> bool {
     match (a, b) {
         (Op::Float(a), Op::Float(b)) => a.to_bits() == b.to_bits(),
         _ => format!("{a:?}") == format!("{b:?}"),

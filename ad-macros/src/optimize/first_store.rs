@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The loop must come first of all that touches the buffer after the filling, and touch it by this one store, once a
-//! round. Then each place is written before anything reads it: memory is passed once, not twice and a half times. A
+//! round. Then each place is written before anything reads it: memory is passed once, not twice and a half times. What is added to
+//! single places before the loop is added after it. A
 //! buffer that is declared with zeros keeps its declaration, and the store no longer reads. A product that is the first to
 //! add is stored likewise.
 
@@ -51,8 +52,16 @@ impl Pass<'_> {
         if !matches!(self.defs.get(&zero), Some((Op::Float(z), _)) if *z == 0.0) {
             return None;
         }
-        let first = (at + 1..block.insts.len()).find(|k| block.insts[*k].touches(buffer))?;
-        if let InstKind::Product(p) = &mut block.insts[first].kind {
+        let next = |from: usize| (from..block.insts.len()).find(|k| block.insts[*k].touches(buffer));
+        let mut first = next(at + 1)?;
+        let mut points = Vec::new();
+        while is_addition(&block.insts[first]) {
+            points.push(first);
+            first = next(first + 1)?;
+        }
+        if let InstKind::Product(p) = &mut block.insts[first].kind
+            && points.is_empty()
+        {
             if p.into.buffer != buffer {
                 return None;
             }
@@ -69,7 +78,9 @@ impl Pass<'_> {
             && data.layout == crate::ir::Layout::Nested
             && data.storage != Storage::Window;
         if !fills && data.dims.len() > 1 {
-            if let InstKind::For(l) = &mut block.insts[first].kind {
+            if let InstKind::For(l) = &mut block.insts[first].kind
+                && points.is_empty()
+            {
                 set_each(l, buffer);
             }
             return None;
@@ -88,6 +99,12 @@ impl Pass<'_> {
         let InstKind::For(l) = &mut block.insts[first].kind else { return None };
         if let InstKind::Store { mode, .. } = &mut l.body.insts[store].kind {
             *mode = StoreMode::Set;
+        }
+        // From the last to the first, so that the places of the others stay what they are.
+        for point in points.iter().rev() {
+            let addition = block.insts.remove(*point);
+            block.insts.insert(first, addition);
+            first -= 1;
         }
         block.insts.splice(first..first, before);
         if fills {
@@ -183,6 +200,11 @@ impl Pass<'_> {
     fn int(&mut self, n: u64, out: &mut Vec<Inst>) -> Value {
         self.op(Op::Int(format!("{n}_usize").into()), Vec::new(), Type::Int, out)
     }
+}
+
+/// `buffer[at] += v`
+fn is_addition(inst: &Inst) -> bool {
+    matches!(inst.kind, InstKind::Store { mode: StoreMode::Add, .. })
 }
 
 /// If all that a loop nest does with a buffer is to add to the place of its variables, once for each: it sets it.

@@ -13,12 +13,12 @@
 //! touches, each round has a part to itself, so that it meets what it met before. At most one of them has effects. Loops are
 //! fused only where their bodies load or compute something in common.
 
-use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+use rustc_hash::FxHashMap as HashMap;
 
+use super::moves::{Takes, Touched, moved_in_front, pull};
 use crate::analysis::definitions::{Definitions, definitions};
 use crate::analysis::overwrite::part_of_round;
-use crate::ir::walk::dim_values;
-use crate::ir::{Block, Buffer, ForLoop, Func, Inst, InstKind, Op, Stack, Type, Value};
+use crate::ir::{Block, ForLoop, Func, InstKind, Op, Value};
 
 /// Runs the pass.
 pub(crate) fn fuse(mut func: Func) -> Func {
@@ -53,7 +53,7 @@ fn partner(func: &Func, defs: &Definitions, block: &Block, first: usize) -> Opti
     (first + 1..block.insts.len()).find_map(|second| {
         let InstKind::For(b) = &block.insts[second].kind else { return None };
         let fits = same_rounds(a, b) && compatible(defs, a, b) && shares_work(func, a, b);
-        let needed = fits.then(|| moved_in_front(func, block, first, second))??;
+        let needed = fits.then(|| moved_in_front(func, block, first, second, Takes::Nothing))??;
         Some((second, needed))
     })
 }
@@ -80,98 +80,9 @@ fn compatible(defs: &Definitions, a: &ForLoop, b: &ForLoop) -> bool {
     })
 }
 
-/// What of the instructions between two loops the second one needs, if that can move in front of the first and the second
-/// can follow it.
-fn moved_in_front(func: &Func, block: &Block, first: usize, second: usize) -> Option<Vec<usize>> {
-    let mut needs = Needs::default();
-    needs.add(func, &block.insts[second]);
-    let mut needed = Vec::new();
-    for at in (first + 1..second).rev() {
-        let inst = &block.insts[at];
-        if needs.made_by(inst) {
-            needs.add(func, inst);
-            needed.push(at);
-        }
-    }
-    needed.reverse();
-    if block.insts[first].results.iter().any(|r| needs.values.contains(r)) {
-        return None;
-    }
-    // Nothing that moves passes by something that it must stay behind.
-    for moving in needed.iter().copied().chain([second]) {
-        let passes = (first..moving).filter(|at| !needed.contains(at));
-        let is_loop = moving == second;
-        for other in passes.filter(|at| !(is_loop && *at == first)) {
-            if !commute(func, &block.insts[other], &block.insts[moving]) {
-                return None;
-            }
-        }
-    }
-    Some(needed)
-}
-
-/// What instructions come from.
-#[derive(Default)]
-struct Needs {
-    values: HashSet<Value>,
-    buffers: HashSet<Buffer>,
-}
-
-impl Needs {
-    fn add(&mut self, func: &Func, inst: &Inst) {
-        uses(inst, &mut |v| {
-            self.values.insert(v);
-        });
-        for b in Touched::of(inst).all() {
-            self.buffers.insert(b);
-            self.values.extend(dim_values(&func.buffer(b).dims));
-        }
-    }
-
-    fn made_by(&self, inst: &Inst) -> bool {
-        inst.results.iter().any(|r| self.values.contains(r))
-            || Touched::of(inst).writes.iter().any(|b| self.buffers.contains(b))
-    }
-}
-
-/// Whether two instructions may change places.
-fn commute(func: &Func, earlier: &Inst, later: &Inst) -> bool {
-    let (e, l) = (Touched::of(earlier), Touched::of(later));
-    let mut depends = false;
-    uses(later, &mut |v| depends |= earlier.results.contains(&v));
-    let apart = e.writes.iter().all(|b| !l.touches(*b)) && l.writes.iter().all(|b| !e.touches(*b));
-    // A panic, or an early return, keeps its place among effects, and guards what could panic itself.
-    let guarded = e.effects && (l.effects || may_panic(func, later)) || l.effects && may_panic(func, earlier);
-    !depends && apart && e.stacks.is_disjoint(&l.stacks) && !guarded
-}
-
-fn may_panic(func: &Func, inst: &Inst) -> bool {
-    match &inst.kind {
-        InstKind::Pure(Op::Verbatim(_) | Op::Custom(_), _) => true,
-        InstKind::Pure(op, _) => {
-            let arithmetic = matches!(op, Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Rem | Op::Neg);
-            arithmetic && *func.ty(inst.results[0]) == Type::Int
-        }
-        InstKind::Alloc { .. } | InstKind::Fill { .. } => false,
-        _ => true,
-    }
-}
-
-/// Everything an instruction uses, in nested blocks too.
-fn uses(inst: &Inst, f: &mut impl FnMut(Value)) {
-    inst.kind.each_operand(&mut *f);
-    for block in inst.kind.blocks() {
-        block.each_use(f);
-    }
-}
-
 /// Makes one loop of two; returns where it stands.
 fn join(block: &mut Block, first: usize, second: usize, needed: &[usize]) -> usize {
-    let later = block.insts.remove(second);
-    let mut moved = Vec::with_capacity(needed.len());
-    for (gone, at) in needed.iter().enumerate() {
-        moved.push(block.insts.remove(at - gone));
-    }
+    let (first, later) = pull(block, first, second, needed);
     if let (InstKind::For(a), InstKind::For(mut b)) = (&mut block.insts[first].kind, later.kind) {
         let (theirs, ours) = (b.body.args[0], a.body.args[0]);
         b.body.map_uses(&mut |v| if v == theirs { ours } else { v });
@@ -181,9 +92,7 @@ fn join(block: &mut Block, first: usize, second: usize, needed: &[usize]) -> usi
         a.body.yields.append(&mut b.body.yields);
         block.insts[first].results.extend(later.results);
     }
-    let stands = first + moved.len();
-    block.insts.splice(first..first, moved);
-    stands
+    first
 }
 
 /// Whether the bodies load from the same place, or compute the same: directly, or in nested loops over the same rounds.
@@ -239,56 +148,4 @@ fn shares(func: &Func, a: &Block, b: &Block, same: &mut HashMap<Value, Value>) -
         same.insert(inst.results[0], twin.results[0]);
     }
     false
-}
-
-/// What an instruction, with all that is nested in it, does to memory and to the world.
-#[derive(Default)]
-struct Touched {
-    reads: HashSet<Buffer>,
-    writes: HashSet<Buffer>,
-    stacks: HashSet<Stack>,
-    effects: bool,
-}
-
-impl Touched {
-    fn of(inst: &Inst) -> Touched {
-        let mut touched = Touched::default();
-        touched.add(inst);
-        for block in inst.kind.blocks() {
-            block.visit(&mut |nested| touched.add(nested));
-        }
-        touched
-    }
-
-    fn of_block(block: &Block) -> Touched {
-        let mut touched = Touched::default();
-        block.visit(&mut |inst| touched.add(inst));
-        touched
-    }
-
-    fn add(&mut self, inst: &Inst) {
-        self.reads.extend(inst.kind.reads());
-        self.writes.extend(inst.kind.writes());
-        match &inst.kind {
-            InstKind::Alloc { buffer, .. } => {
-                self.writes.insert(*buffer);
-            }
-            // A length is only there once the buffer is, and another once it has grown.
-            InstKind::Pure(Op::Len(buffer, _), _) => {
-                self.reads.insert(*buffer);
-            }
-            InstKind::Effect(what, _) => self.effects |= !what.check,
-            _ => {}
-        }
-        self.stacks.extend(inst.kind.stack());
-        self.effects |= inst.kind.blocks().any(|b| b.diverges);
-    }
-
-    fn all(&self) -> impl Iterator<Item = Buffer> + '_ {
-        self.reads.iter().chain(&self.writes).copied()
-    }
-
-    fn touches(&self, b: Buffer) -> bool {
-        self.reads.contains(&b) || self.writes.contains(&b)
-    }
 }

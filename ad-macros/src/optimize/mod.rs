@@ -2,6 +2,7 @@
 //! derivatives, where a pass says so); each is verified after it has run, in tests.
 
 pub(crate) mod accumulate;
+pub(crate) mod branches;
 pub(crate) mod carried;
 pub(crate) mod collect;
 pub(crate) mod congruent;
@@ -17,6 +18,7 @@ pub(crate) mod gvn;
 pub(crate) mod hoist;
 pub(crate) mod induction;
 pub(crate) mod lanes;
+mod moves;
 pub(crate) mod overwritten;
 pub(crate) mod parked;
 pub(crate) mod powers;
@@ -168,6 +170,7 @@ pub(crate) fn finish(func: Func) -> Func {
 pub(crate) fn shape(func: Func) -> Func {
     let func = checked(&Pass { name: "quotients", run: quotients::quotients }, func);
     let func = checked(&Pass { name: "doublings", run: doublings::doublings }, func);
+    let func = checked(&Pass { name: "branches", run: branches::branches }, func);
     if !has_loops(&func) {
         let func = checked(&Pass { name: "gvn", run: gvn::gvn }, func);
         return checked(&Pass { name: "first_store", run: first_store::first_store }, func);

@@ -6,6 +6,8 @@
 //! m' = if any { x[at] } else { start }
 //! ```
 //!
+//! Where what it starts from is such an element itself (`m = x[0]`, then rounds from 1), `at` starts there, and no flag is carried.
+//!
 //! What the loop carries is then only compared, and has no derivative: that of `m'` belongs to one element. Reversed, such a
 //! loop saves nothing and does not run. For functions that are about to be differentiated; nothing changes in their values.
 //!
@@ -14,6 +16,7 @@
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
+use super::congruent::is_same_op;
 use crate::ir::{Binary, Block, Buffer, Cmp, ForLoop, Func, Inst, InstKind, Op, Type, Value};
 
 /// Runs the pass.
@@ -41,7 +44,8 @@ fn in_block(func: &mut Func, block: &mut Block, same: &mut HashMap<Value, Value>
         {
             for k in 0..l.inits.len() {
                 if let Some(choice) = Choice::of(func, l, k) {
-                    let chosen = choice.look_up(func, l, k, results, &mut before, &mut after);
+                    let start = choice.start(l, k, &insts).filter(|s| func.ty(*s) == func.ty(l.body.args[0]));
+                    let chosen = choice.look_up(func, l, k, start, results, &mut before, &mut after);
                     same.insert(results[k], chosen);
                 }
             }
@@ -115,12 +119,56 @@ impl Choice {
         Some(Choice { candidate, taken, slice })
     }
 
-    /// Carries where the last candidate was taken; returns the chosen value, made in `after`.
+    /// The round whose candidate is what the scalar starts from, by what is `made` before the loop.
+    fn start(&self, l: &ForLoop, k: usize, made: &[Inst]) -> Option<Value> {
+        let mut round = None;
+        let same = self.matches(self.candidate, l.inits[k], l.body.args[0], made, &mut round);
+        round.filter(|_| same)
+    }
+
+    /// Whether a value of the loop is what one before it would be in a round, the same for all such values.
+    fn matches(
+        &self,
+        inside: Value,
+        before: Value,
+        variable: Value,
+        made: &[Inst],
+        round: &mut Option<Value>,
+    ) -> bool {
+        if inside == variable {
+            return *round.get_or_insert(before) == before;
+        }
+        let defines = |v: Value| move |inst: &Inst| inst.results == [v];
+        let Some(own) = self.slice.iter().find(|inst| defines(inside)(inst)) else { return inside == before };
+        let Some(at) = made.iter().position(defines(before)) else { return false };
+        let (ours, theirs) = match (&own.kind, &made[at].kind) {
+            (InstKind::Pure(op, ours), InstKind::Pure(other, theirs)) if is_same_op(op, other) => {
+                (ours, theirs)
+            }
+            (InstKind::Load { buffer, index }, InstKind::Load { buffer: other, index: theirs })
+                if buffer == other =>
+            {
+                let is_load = |inst: &Inst| matches!(inst.kind, InstKind::Load { .. });
+                if made[at..].iter().any(|inst| inst.touches(*buffer) && !is_load(inst)) {
+                    return false;
+                }
+                (index, theirs)
+            }
+            _ => return false,
+        };
+        ours.len() == theirs.len()
+            && ours.iter().zip(theirs).all(|(a, b)| self.matches(*a, *b, variable, made, round))
+    }
+
+    /// Carries where the last candidate was taken; returns the chosen value, made in `after`. `start`: the round whose candidate
+    /// it starts from.
+    #[allow(clippy::too_many_arguments)]
     fn look_up(
         &self,
         func: &mut Func,
         l: &mut ForLoop,
         k: usize,
+        start: Option<Value>,
         results: &mut Vec<Value>,
         before: &mut Vec<Inst>,
         after: &mut Vec<Inst>,
@@ -138,33 +186,37 @@ impl Choice {
         // In the body: the round, if its candidate is taken.
         let mut insts = Vec::new();
         let taken = self.condition(func, carried, &mut insts);
-        let (at, any) = (new(func, &int, &at_name), new(func, &Type::Bool, &None));
-        let (next_at, next_any) = (new(func, &int, &at_name), new(func, &Type::Bool, &None));
-        let yes = new(func, &Type::Bool, &None);
-        let then_block = Block {
-            insts: vec![Inst { results: vec![yes], kind: InstKind::Pure(Op::Bool(true), Vec::new()) }],
-            yields: vec![variable, yes],
-            ..Block::default()
-        };
-        let else_block = Block { yields: vec![at, any], ..Block::default() };
+        let (at, next_at, last) =
+            (new(func, &int, &at_name), new(func, &int, &at_name), new(func, &int, &at_name));
+        let mut then_block = Block { yields: vec![variable], ..Block::default() };
+        let mut else_block = Block { yields: vec![at], ..Block::default() };
+        let mut next = vec![next_at];
+        l.body.args.push(at);
+        l.inits.push(start.unwrap_or(l.lo));
+        results.push(last);
+        // Whether there was such a round: before the loop there was none.
+        let any = start.is_none().then(|| {
+            let [no, yes, any, next_any, last_any] = [(); 5].map(|()| new(func, &Type::Bool, &None));
+            let bool = |v, b| Inst { results: vec![v], kind: InstKind::Pure(Op::Bool(b), Vec::new()) };
+            before.push(bool(no, false));
+            then_block.insts.push(bool(yes, true));
+            then_block.yields.push(yes);
+            else_block.yields.push(any);
+            next.push(next_any);
+            l.body.args.push(any);
+            l.inits.push(no);
+            results.push(last_any);
+            last_any
+        });
         let (then_block, else_block) = match self.taken {
             Taken::If(_, false) => (else_block, then_block),
             _ => (then_block, else_block),
         };
-        insts.push(Inst {
-            results: vec![next_at, next_any],
-            kind: InstKind::If { cond: taken, then_block, else_block },
-        });
+        l.body.yields.extend(&next);
+        insts.push(Inst { results: next, kind: InstKind::If { cond: taken, then_block, else_block } });
         l.body.insts.extend(insts);
-        l.body.args.extend([at, any]);
-        l.body.yields.extend([next_at, next_any]);
 
-        // Before it: no round yet. After it: the candidate of that round.
-        let no = new(func, &Type::Bool, &None);
-        before.push(Inst { results: vec![no], kind: InstKind::Pure(Op::Bool(false), Vec::new()) });
-        l.inits.extend([l.lo, no]);
-        let (last, any) = (new(func, &int, &at_name), new(func, &Type::Bool, &None));
-        results.extend([last, any]);
+        // After it: the candidate of that round.
         let mut map = HashMap::from_iter([(variable, last)]);
         let mut insts = Vec::new();
         for inst in &self.slice {
@@ -179,6 +231,10 @@ impl Choice {
             insts.push(inst);
         }
         let chosen = *map.get(&self.candidate).unwrap_or(&self.candidate);
+        let Some(any) = any else {
+            after.extend(insts);
+            return chosen;
+        };
         let result = new(func, &float, &name);
         after.push(Inst {
             results: vec![result],

@@ -20,8 +20,8 @@ use crate::ir::eval::{EvalError, Hyper, Item, Module, Outcome, eval_in};
 use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
 use crate::optimize::{
-    PASSES, accumulate, bring_together, finish, first_store, flatten, fuse, hoist, induction, lanes,
-    optimize, overwritten, parked, prepare, selection, unflip,
+    PASSES, accumulate, branches, bring_together, finish, first_store, flatten, fuse, hoist, induction,
+    lanes, optimize, overwritten, parked, prepare, selection, unflip,
 };
 use crate::options;
 use crate::pipeline::Product;
@@ -288,6 +288,7 @@ impl Check<'_> {
         let sums = accumulate::accumulate(func.clone());
         self.same(&format!("{what}, first_store of sums"), func, &first_store::first_store(sums))?;
         self.same(&format!("{what}, fuse"), func, &fuse::fuse(func.clone()))?;
+        self.same(&format!("{what}, branches"), func, &branches::branches(func.clone()))?;
         self.same(&format!("{what}, induction"), func, &induction::induction(func.clone()))?;
         self.same(&format!("{what}, selection"), func, &selection::selection(func.clone()))?;
         self.same(&format!("{what}, overwritten"), func, &overwritten::overwritten(func.clone()))?;
@@ -295,6 +296,7 @@ impl Check<'_> {
         self.same(&format!("{what}, prepared"), func, &prepare(optimised.clone()))?;
         self.same(&format!("{what}, brought together"), func, &bring_together(optimised.clone()))?;
         self.same(&format!("{what}, optimised"), func, &optimised)?;
+        self.same(&format!("{what}, branches, optimised"), func, &branches::branches(optimised.clone()))?;
         self.same(&format!("{what}, lanes"), func, &lanes::lanes_from(optimised.clone(), 1, 0))?;
         self.same(&format!("{what}, sums"), func, &lanes::lanes_from(optimised.clone(), usize::MAX, 0))?;
         let stored = first_store::first_store(optimised.clone());

@@ -9,7 +9,8 @@
 //!
 //! So what such a loop computes stays what it was, bit for bit; and what the rows share (`w[j]`) is loaded once. In the last block, rows
 //! that are none are the last row again. (Unroll and jam; Callahan, Cocke and Kennedy 1988.) A sum that goes on where another ended,
-//! as in `W x + U h`, goes on in all four rows.
+//! as in `W x + U h`, goes on in all four rows. Where a row does nothing but store what it has summed, all four do so one after the other,
+//! without `z_rows`: LLVM would make a call of `memcpy` of those few. The last row is stored as often as there are rows that are none.
 //!
 //! Conditions: a plain outer loop; an inner loop, straight in the outer one's body, that carries floats, computes little and stores
 //! nothing; its bounds are the same for all rows; and it takes nothing from what the outer loop carries or writes.
@@ -21,7 +22,8 @@ use super::{plain_loop, set};
 use crate::analysis::definitions::{Definitions, definitions, literal};
 use crate::analysis::replay::is_expensive;
 use crate::ir::{
-    Binary, Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, Type, Value,
+    Binary, Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type,
+    Value,
 };
 
 /// How many rows run at once.
@@ -32,6 +34,8 @@ const SUMS: usize = 3;
 const LIGHT: usize = 12;
 /// Loops that are known to be shorter are left alone.
 const SHORT: u64 = 8;
+/// What a row does with its sums may take so many instructions, to be written out four times.
+const FEW: usize = 8;
 
 /// Runs through a function. Gives the variables of the inner loops that were made.
 pub(super) fn rows(func: &mut Func) -> HashSet<Value> {
@@ -76,6 +80,8 @@ struct Plan {
     /// Where the inner loops stand, and where what they are made of does, in order.
     inner: Vec<(usize, Vec<usize>)>,
     from_zero: bool,
+    /// Whether a row may as well be done twice, and is short.
+    only_stores: bool,
 }
 
 impl Plan {
@@ -108,7 +114,9 @@ impl Plan {
                 inner.push((k, needed));
             }
         }
-        (!inner.is_empty()).then(|| Plan { inner, from_zero: literal(defs, outer.lo) == Some(0) })
+        let from_zero = literal(defs, outer.lo) == Some(0);
+        let only_stores = context.only_stores(&inner);
+        (!inner.is_empty()).then_some(Plan { inner, from_zero, only_stores })
     }
 }
 
@@ -122,6 +130,23 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Whether all that a round does beside these loops is to store once, in few instructions and from what it does not write.
+    fn only_stores(&self, inner: &[(usize, Vec<usize>)]) -> bool {
+        let body = &self.outer.body;
+        let is_inner = |k: usize| inner.iter().any(|(at, _)| *at == k);
+        let others = || body.insts.iter().enumerate().filter(|(k, _)| !is_inner(*k)).map(|(_, inst)| inst);
+        body.args.len() == 1
+            && others().count() <= FEW
+            && others().filter(|inst| matches!(inst.kind, InstKind::Store { .. })).count() == 1
+            && others().all(|inst| match &inst.kind {
+                InstKind::Pure(Op::Verbatim(_) | Op::Custom(_), _) => false,
+                InstKind::Pure(op, _) => !is_expensive(op),
+                InstKind::Load { buffer, .. } => !self.written.contains(buffer),
+                InstKind::Store { mode, .. } => *mode == StoreMode::Set,
+                _ => false,
+            })
+    }
+
     /// What an inner loop is made of in the outer one's body, if it can run for several rows at once. `before`: those that can, of
     /// which all rows are there.
     fn needed(&self, l: &ForLoop, before: &[(usize, Vec<usize>)]) -> Option<Vec<usize>> {
@@ -331,6 +356,10 @@ impl Writer<'_> {
             let InstKind::For(inner) = &body.insts[*at].kind else { continue };
             let sums = self.at_once(inner, &needed, &each, &mut insts);
             for (r, sums) in body.insts[*at].results.iter().zip(sums) {
+                if plan.only_stores {
+                    each.iter_mut().zip(sums).for_each(|(row, sum)| row.extend([(*r, sum)]));
+                    continue;
+                }
                 let buffer = self.array(*r);
                 for (k, sum) in sums.into_iter().enumerate() {
                     each[k].insert(*r, sum);
@@ -340,6 +369,17 @@ impl Writer<'_> {
                 let kind = InstKind::Load { buffer, index: vec![row] };
                 loads.entry(*at).or_default().push(Inst { results: vec![*r], kind });
             }
+        }
+        if plan.only_stores {
+            let is_inner = |k: usize| plan.inner.iter().any(|(at, _)| *at == k);
+            let others: Vec<&Inst> =
+                body.insts.iter().enumerate().filter(|(k, _)| !is_inner(*k)).map(|(_, inst)| inst).collect();
+            for row in &each {
+                self.clone_insts(&others, &mut row.clone(), &mut insts);
+            }
+            let args = vec![block];
+            let main = plain_loop(zero, blocks, Block { args, insts, ..Block::default() });
+            return self.guarded(plan.from_zero, (lo, hi), main, &inits, results, out);
         }
         // What was a round is one still, but that the sums are there.
         let mut of_row =
@@ -360,15 +400,27 @@ impl Writer<'_> {
         let args = std::iter::once(block).chain(before).collect();
         let in_blocks = Block { args, insts, yields: after, ..Block::default() };
         let main = ForLoop { inits: inits.clone(), ..plain_loop(zero, blocks, in_blocks) };
-        if plan.from_zero {
+        self.guarded(plan.from_zero, (lo, hi), main, &inits, results, out)
+    }
+
+    /// The blocks of a range, which may be empty the wrong way round unless it begins with zero. `out`: what stands before them.
+    fn guarded(
+        &mut self,
+        from_zero: bool,
+        (lo, hi): (Value, Value),
+        main: ForLoop,
+        inits: &[Value],
+        results: Vec<Value>,
+        mut out: Vec<Inst>,
+    ) -> Vec<Inst> {
+        if from_zero {
             out.push(Inst { results, kind: InstKind::For(main) });
             return out;
         }
-        // A range may be empty the wrong way round.
         let totals: Vec<Value> = results.iter().map(|v| self.like(*v)).collect();
         out.push(Inst { results: totals.clone(), kind: InstKind::For(main) });
         let then_block = Block { insts: out, yields: totals, ..Block::default() };
-        let else_block = Block { yields: inits, ..Block::default() };
+        let else_block = Block { yields: inits.to_vec(), ..Block::default() };
         let mut out = Vec::new();
         let cond = self.op(Op::Cmp(Cmp::Lt), vec![lo, hi], Type::Bool, None, &mut out);
         out.push(Inst { results, kind: InstKind::If { cond, then_block, else_block } });

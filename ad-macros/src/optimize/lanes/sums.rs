@@ -5,20 +5,20 @@
 //!
 //! ```text
 //! for block in 0..(hi - lo) / 8 { for lane in 0..8 { s_lanes[lane] += x[..] * y[..] } }
-//! for lane in 0..(how many are left) { s_lanes[lane] += x[..] * y[..] }
 //! s += (the lanes of s_lanes in pairs)
+//! for i in (those that are left) { s += x[i] * y[i] }
 //! ```
 //!
 //! Conditions: those of the parent module, but a round may load what it then overwrites; what is loaded and stored lies side by side (and nothing is stored where a call into
 //! libm takes longer than the sum); no sum belongs to the
 //! function's own value (its chain of additions would take as long as before); the bounds are not those of a triangle, whose
-//! rows are short. Short loops run as they were.
+//! rows are short. All rounds of a short loop are left.
 
 use rustc_hash::FxHashMap as HashMap;
 
 use super::{Widen, for_range, set};
 use crate::analysis::replay::is_expensive;
-use crate::ir::{Block, Buffer, Cmp, Inst, InstKind, Op, Type, Value};
+use crate::ir::{Block, Buffer, Cmp, ForLoop, Inst, InstKind, Op, Type, Value};
 
 /// How many sums run side by side.
 const LANES: usize = 8;
@@ -73,30 +73,11 @@ impl Widen<'_> {
         in_block.push(for_range(from, to, Block { args: vec![lane], insts: in_lane, ..Block::default() }));
         insts.push(for_range(zero, blocks, Block { args: vec![block], insts: in_block, ..Block::default() }));
 
-        // The rounds that are left go to the lanes too, one to each: they wait neither for each other nor for the sum of the lanes.
-        // The lanes are copied for that, since an array with a variable index does not stay in registers.
+        // The few rounds that are left go on from there, one after the other, as all the rounds of a short loop do.
         let done = self.op(Op::Mul, vec![blocks, lanes], Type::Int, &mut insts);
-        let left = self.op(Op::Sub, vec![rounds, done], Type::Int, &mut insts);
         let from = self.op(Op::Add, vec![l.lo, done], Type::Int, &mut insts);
-        let mut all = Vec::new();
-        for (arg, sum) in l.body.args[1..].iter().zip(&sums) {
-            let data = self.func.value(*arg).clone();
-            let name = data.name.as_deref().unwrap_or("sum").to_string();
-            let copy = self.array_of(&name, &data.ty, LANES, &mut insts);
-            for lane in 0..LANES {
-                let index = self.int(lane, &mut insts);
-                let value = self.load(*sum, index, *arg, &mut insts);
-                insts.push(set(copy, index, value));
-            }
-            all.push(copy);
-        }
-        let lane = self.value(Type::Int, Some("lane"));
-        let mut in_lane = Vec::new();
-        let i = self.op(Op::Add, vec![from, lane], Type::Int, &mut in_lane);
-        self.round(i, lane, &all, &varying, &map, &mut in_lane);
-        insts.push(for_range(zero, left, Block { args: vec![lane], insts: in_lane, ..Block::default() }));
-        let mut yields = Vec::new();
-        for (init, sum) in l.inits.iter().zip(all) {
+        let mut yields = vec![from];
+        for (init, sum) in l.inits.iter().zip(sums) {
             let total = self.sum_of_lanes(sum, *init, &mut insts);
             let ty = self.func.ty(*init).clone();
             yields.push(self.op(Op::Add, vec![*init, total], ty, &mut insts));
@@ -107,10 +88,13 @@ impl Widen<'_> {
         let first = self.op(Op::Add, vec![l.lo, fewest], Type::Int, &mut out);
         let cond = self.op(Op::Cmp(Cmp::Le), vec![first, l.hi], Type::Bool, &mut out);
         let then_block = Block { insts, yields, ..Block::default() };
-        let plain = self.like_all(results);
-        let short = Inst { results: plain.clone(), kind: InstKind::For(l.clone()) };
-        let else_block = Block { insts: vec![short], yields: plain, ..Block::default() };
-        out.push(Inst { results: results.to_vec(), kind: InstKind::If { cond, then_block, else_block } });
+        let else_block = Block { yields: [&[l.lo], &*l.inits].concat(), ..Block::default() };
+        let lo = self.value(Type::Int, Some("from"));
+        let inits = self.like_all(&l.body.args[1..]);
+        let so_far = [&[lo], &*inits].concat();
+        out.push(Inst { results: so_far, kind: InstKind::If { cond, then_block, else_block } });
+        let rest = ForLoop { lo, inits, ..l.clone() };
+        out.push(Inst { results: results.to_vec(), kind: InstKind::For(rest) });
         out
     }
 
