@@ -137,33 +137,38 @@ pub(crate) fn is_scalar(sig: &Signature) -> bool {
 /// errors.
 pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
-    if let (true, Ok(declared)) = (attributes.is_empty(), syn::parse2::<syn::ItemTrait>(item.clone())) {
-        return crate::traits::declare(declared);
-    }
-    if let Ok(block) = syn::parse2::<syn::ItemImpl>(item.clone())
-        && let Some((whole, beside)) = crate::traits::define(&block, &mut diagnostics)
-    {
-        let kept = crate::blocks::expand(attributes, block, &mut diagnostics);
-        return match diagnostics.into_error() {
-            Some(errors) => {
-                let errors = errors.to_compile_error();
-                quote!(#whole #errors)
-            }
-            None => quote!(#whole #beside #kept),
-        };
-    }
+    // Nearly all items are functions: each attempt to read another kind costs a walk through the tokens.
     let function = syn::parse2::<syn::ItemFn>(item.clone()).ok();
-    let (mut around, mut stands) = (None, Stands::Unknown);
-    if let Some(function) = function {
-        match file::around(&function) {
-            file::Around::Block(block) => around = Some((block, function)),
-            file::Around::NoBlock => stands = Stands::Free,
-            file::Around::Unknown => {}
+    if function.is_none() {
+        if let (true, Ok(declared)) = (attributes.is_empty(), syn::parse2::<syn::ItemTrait>(item.clone())) {
+            return crate::traits::declare(declared);
+        }
+        if let Ok(block) = syn::parse2::<syn::ItemImpl>(item.clone())
+            && let Some((whole, beside)) = crate::traits::define(&block, &mut diagnostics)
+        {
+            let kept = crate::blocks::expand(attributes, block, &mut diagnostics);
+            return match diagnostics.into_error() {
+                Some(errors) => {
+                    let errors = errors.to_compile_error();
+                    quote!(#whole #errors)
+                }
+                None => quote!(#whole #beside #kept),
+            };
         }
     }
-    let generated = match &around {
-        Some((block, method)) => of_method(attributes, method, block, &mut diagnostics),
-        None => generate(attributes, item.clone(), stands, &mut diagnostics),
+    let mut around = None;
+    let generated = match function.map(|function| (file::around(&function), function)) {
+        Some((file::Around::Block(block), method)) => {
+            let generated = of_method(attributes, &method, &block, &mut diagnostics);
+            around = Some((block, method));
+            generated
+        }
+        Some((place, function)) => {
+            let stands = if matches!(place, file::Around::NoBlock) { Stands::Free } else { Stands::Unknown };
+            let options = options::parse(attributes, &mut diagnostics);
+            of_function(function, options, stands, &mut diagnostics)
+        }
+        None => not_a_function(attributes, item.clone(), &mut diagnostics),
     };
     match diagnostics.into_error() {
         Some(errors) => {
@@ -180,12 +185,8 @@ pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> TokenStream 
     }
 }
 
-fn generate(
-    attributes: TokenStream,
-    item: TokenStream,
-    stands: Stands<'_>,
-    diagnostics: &mut Diagnostics,
-) -> TokenStream {
+/// What is generated for a type alias or a block; all else is refused.
+fn not_a_function(attributes: TokenStream, item: TokenStream, diagnostics: &mut Diagnostics) -> TokenStream {
     if let Ok(alias) = syn::parse2::<syn::ItemType>(item.clone()) {
         crate::aliases::keep(&alias);
         return TokenStream::new();
@@ -193,19 +194,15 @@ fn generate(
     if let Ok(block) = syn::parse2::<syn::ItemImpl>(item.clone()) {
         return crate::blocks::expand(attributes, block, diagnostics);
     }
-    let options = options::parse(attributes, diagnostics);
-    let function = match syn::parse2::<syn::ItemFn>(item) {
-        Ok(function) => function,
-        Err(e) => {
-            diagnostics.error(
-                e.span(),
-                "`#[differentiable]` stands on a function with a body",
-                "put it on a `fn` or on a method in an `impl` block",
-            );
-            return TokenStream::new();
-        }
-    };
-    of_function(function, options, stands, diagnostics)
+    drop(options::parse(attributes, diagnostics));
+    if let Err(e) = syn::parse2::<syn::ItemFn>(item) {
+        diagnostics.error(
+            e.span(),
+            "`#[differentiable]` stands on a function with a body",
+            "put it on a `fn` or on a method in an `impl` block",
+        );
+    }
+    TokenStream::new()
 }
 
 /// What is generated for a method in a block that its file tells.

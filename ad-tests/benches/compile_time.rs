@@ -214,6 +214,7 @@ const OPTIMISED: Mode = &[
 
 /// A crate to build.
 struct Package {
+    name: String,
     folder: PathBuf,
     target: PathBuf,
 }
@@ -237,7 +238,7 @@ impl Package {
         // The same versions as here, so that nothing is downloaded.
         let lock = std::fs::read_to_string(project.join("Cargo.lock")).map_err(|e| e.to_string())?;
         write(&folder.join("Cargo.lock"), &lock)?;
-        Ok(Package { folder, target: root.join("target") })
+        Ok(Package { name, folder, target: root.join("target") })
     }
 
     /// Runs Cargo in it and returns what it prints.
@@ -267,9 +268,9 @@ impl Package {
         touched.map_err(|e| format!("{}: {e}", path.display()))
     }
 
-    /// Seconds of a debug build.
+    /// Seconds of a clean debug build: what rustc keeps of an earlier one to go on from goes too.
     fn build(&self) -> Result<f64, String> {
-        self.touch()?;
+        self.cargo(&["clean", "--offline", "--package", &self.name])?;
         let start = Instant::now();
         self.cargo(&["build", "--offline"])?;
         Ok(start.elapsed().as_secs_f64())

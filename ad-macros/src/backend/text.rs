@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::quote;
 
 /// What placeholders start with. No name in generated code does.
@@ -37,7 +37,7 @@ impl Pieces {
         }
         match self.named(text) {
             Some(piece) => piece.clone(),
-            None => self.put(lex(text)),
+            None => self.woven(text),
         }
     }
 
@@ -78,23 +78,55 @@ impl Pieces {
         self.list.get(k)
     }
 
-    /// Replaces the placeholders.
-    fn put(&self, tokens: TokenStream) -> TokenStream {
-        let mut out: Vec<TokenTree> = Vec::new();
-        for token in tokens {
-            match token {
-                TokenTree::Ident(ident) => match self.named(&ident.to_string()) {
-                    Some(piece) => out.extend(piece.clone()),
-                    None => out.push(ident.into()),
-                },
-                TokenTree::Group(group) => {
-                    out.push(Group::new(group.delimiter(), self.put(group.stream())).into());
+    /// Text as tokens, with the pieces in place of their placeholders. What has none is lexed as a whole, groups too: to walk through
+    /// tokens would be a call out of the macro for each.
+    fn woven(&self, text: &str) -> TokenStream {
+        let mut out = TokenStream::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(PLACEHOLDER) {
+            let (before, inside, after);
+            match open_group(&rest[..at]) {
+                Some(start) => {
+                    let end = start + group(&rest[start..]);
+                    let delimiter = match rest.as_bytes()[start] {
+                        b'(' => Delimiter::Parenthesis,
+                        b'[' => Delimiter::Bracket,
+                        _ => Delimiter::Brace,
+                    };
+                    let inner = self.woven(rest.get(start + 1..end - 1).unwrap_or_default());
+                    (before, after) = (&rest[..start], &rest[end..]);
+                    inside = TokenTree::from(Group::new(delimiter, inner)).into();
                 }
-                other => out.push(other),
+                None => {
+                    let len = rest[at..].find(|c| !is_in_name(c)).unwrap_or(rest.len() - at);
+                    (before, after) = (&rest[..at], &rest[at + len..]);
+                    inside = self.named(&rest[at..at + len]).cloned().unwrap_or_default();
+                }
             }
+            out.extend([lex(before), inside]);
+            rest = after;
         }
-        out.into_iter().collect()
+        out.extend(lex(rest));
+        out
     }
+}
+
+/// Where the outermost group begins that a text leaves open.
+fn open_group(text: &str) -> Option<usize> {
+    let (mut depth, mut start) = (0_usize, None);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'(' | b'[' | b'{' => {
+                if depth == 0 {
+                    start = Some(at);
+                }
+                depth += 1;
+            }
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    start.filter(|_| depth > 0)
 }
 
 fn lex(text: &str) -> TokenStream {
@@ -265,6 +297,11 @@ mod tests {
         let inner = pieces.add(quote!("{x}"));
         let text = format!("let y = {callee}({callee}(x), ({inner}));");
         let expected = quote!(let y = module::f(module::f(x), ("{x}")););
+        assert_eq!(pieces.lex(&text).to_string(), expected.to_string());
+        let text = format!(
+            "while a[{inner}.len()] < 1 {{ let b = [(1, {{ {callee} }})]; f(b)[0] -= - {callee}(a); }} {callee}"
+        );
+        let expected = quote!(while a["{x}".len()] < 1 { let b = [(1, { module::f })]; f(b)[0] -= - module::f(a); } module::f);
         assert_eq!(pieces.lex(&text).to_string(), expected.to_string());
         assert_eq!(pieces.said(&inner), "\"{x}\"");
         assert_eq!(pieces.first_name(&callee).as_deref(), Some("module"));

@@ -215,6 +215,11 @@ impl InstKind {
         !matches!(self, InstKind::Pure(op, _) if !matches!(op, Op::Verbatim(_)))
     }
 
+    /// Whether there are nested blocks: most instructions have none, and are not asked for them.
+    pub(crate) fn has_blocks(&self) -> bool {
+        matches!(self, InstKind::If { .. } | InstKind::For(_) | InstKind::While { .. })
+    }
+
     /// The nested blocks.
     pub(crate) fn blocks(&self) -> Nested<&Block> {
         match self {
@@ -303,8 +308,8 @@ impl Block {
     pub(crate) fn visit<'a>(&'a self, f: &mut impl FnMut(&'a Inst)) {
         for inst in &self.insts {
             f(inst);
-            for block in inst.kind.blocks() {
-                block.visit(f);
+            if inst.kind.has_blocks() {
+                inst.kind.blocks().for_each(|block| block.visit(f));
             }
         }
     }
@@ -312,8 +317,8 @@ impl Block {
     /// Calls `f` on every instruction, nested ones first, to change it.
     pub(crate) fn visit_mut(&mut self, f: &mut impl FnMut(&mut Inst)) {
         for inst in &mut self.insts {
-            for block in inst.kind.blocks_mut() {
-                block.visit_mut(f);
+            if inst.kind.has_blocks() {
+                inst.kind.blocks_mut().for_each(|block| block.visit_mut(f));
             }
             f(inst);
         }
@@ -323,8 +328,8 @@ impl Block {
     pub(crate) fn each_use(&self, f: &mut impl FnMut(Value)) {
         for inst in &self.insts {
             inst.kind.each_operand(&mut *f);
-            for block in inst.kind.blocks() {
-                block.each_use(f);
+            if inst.kind.has_blocks() {
+                inst.kind.blocks().for_each(|block| block.each_use(f));
             }
         }
         self.yields.iter().copied().for_each(f);
@@ -334,8 +339,8 @@ impl Block {
     pub(crate) fn map_uses(&mut self, f: &mut impl FnMut(Value) -> Value) {
         for inst in &mut self.insts {
             inst.kind.map_operands(&mut *f);
-            for block in inst.kind.blocks_mut() {
-                block.map_uses(f);
+            if inst.kind.has_blocks() {
+                inst.kind.blocks_mut().for_each(|block| block.map_uses(f));
             }
         }
         self.yields.iter_mut().for_each(|v| *v = f(*v));

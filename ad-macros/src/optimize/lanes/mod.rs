@@ -32,6 +32,7 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 use self::plan::{Plan, adds_to_primal};
 use crate::analysis::activity::{self, Activity};
 use crate::analysis::definitions::{Definitions, definitions};
+use crate::analysis::replay::is_expensive;
 use crate::ir::{
     Binary, Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type,
     Value, ValueSet,
@@ -97,7 +98,9 @@ fn in_block(func: &mut Func, block: &mut Block, known: &Known, around: &ValueSet
             let is_heavy = plan.flops >= known.heavy;
             let count = func.new_value(Type::Int, Some("count".into()));
             let widened = Widen { func, l, plan, count, arrays };
-            if is_heavy && !widened.plan.rewrites {
+            if is_heavy && widened.is_plain_map() {
+                insts.push(inst);
+            } else if is_heavy && !widened.plan.rewrites {
                 insts.extend(widened.run(&inst.results));
             } else if !is_heavy && widened.is_light_sum() && ![l.lo, l.hi].iter().any(|v| around.contains(*v))
             {
@@ -165,18 +168,6 @@ impl Widen<'_> {
         buffer
     }
 
-    /// A value and the first lanes of a sum, added up.
-    fn add_lanes(&mut self, sum: Buffer, lanes: usize, init: Value, out: &mut Vec<Inst>) -> Value {
-        let mut total = init;
-        for lane in 0..lanes {
-            let index = self.int(lane, out);
-            let part = self.load(sum, index, init, out);
-            let ty = self.func.ty(init).clone();
-            total = self.op(Op::Add, vec![total, part], ty, out);
-        }
-        total
-    }
-
     /// A loop over the lanes; `body` gets the lane and emits.
     fn for_lanes(&mut self, out: &mut Vec<Inst>, body: &mut dyn FnMut(&mut Self, Value, &mut Vec<Inst>)) {
         let lo = self.int(0, out);
@@ -184,6 +175,26 @@ impl Widen<'_> {
         let mut insts = Vec::new();
         body(self, lane, &mut insts);
         out.push(for_range(lo, self.count, Block { args: vec![lane], insts, ..Block::default() }));
+    }
+
+    /// Whether each round only makes elements beside those of the round before, of what lies there too: LLVM sees to such loops, or,
+    /// where they call into libm, nobody can.
+    fn is_plain_map(&self) -> bool {
+        let plan = &self.plan;
+        let at_hand = |at: &usize| plan.direct.contains(at);
+        let (_, varying) = self.invariant();
+        let is_load = |at: &&usize| matches!(self.l.body.insts[**at].kind, InstKind::Load { .. });
+        plan.ordered.is_empty()
+            && plan.scatter.iter().all(at_hand)
+            && varying.iter().filter(is_load).all(at_hand)
+            && (plan.scatter.len() == 1 || self.calls())
+    }
+
+    /// Whether the arithmetic calls into libm.
+    fn calls(&self) -> bool {
+        let calls =
+            |at: &usize| matches!(&self.l.body.insts[*at].kind, InstKind::Pure(op, _) if is_expensive(op));
+        self.plan.compute.iter().any(calls)
     }
 
     /// Clones instructions with new results under `map`.
@@ -450,15 +461,11 @@ impl Widen<'_> {
         };
         insts.push(Inst { results: totals_in_order, kind: InstKind::For(blocks_loop) });
 
-        let mut totals = Vec::new();
-        for ((init, so_far), b) in l.inits.iter().zip(&values).zip(&sums) {
-            let mut sum = so_far.unwrap_or(*init);
-            if let Some(b) = b {
-                self.fold_lanes(*b, *init, &mut insts);
-                sum = self.add_lanes(*b, LAST, sum, &mut insts);
-            }
-            totals.push(sum);
-        }
+        let mut totals: Vec<Value> =
+            l.inits.iter().zip(&values).map(|(init, so_far)| so_far.unwrap_or(*init)).collect();
+        let in_lanes: Vec<(usize, Buffer)> =
+            sums.iter().enumerate().filter_map(|(k, sum)| Some((k, (*sum)?))).collect();
+        self.add_lanes(&in_lanes, &mut totals, &mut insts);
 
         // A loop that is too short makes no arrays.
         let mut out = Vec::new();
@@ -473,21 +480,42 @@ impl Widen<'_> {
         out
     }
 
-    /// Adds the lanes of a sum to its first [`LAST`] ones.
-    fn fold_lanes(&mut self, sum: Buffer, like: Value, out: &mut Vec<Inst>) {
+    /// Adds the lanes of sums to these totals, after the lanes of each to its first [`LAST`] ones.
+    fn add_lanes(&mut self, sums: &[(usize, Buffer)], totals: &mut [Value], out: &mut Vec<Inst>) {
+        if sums.is_empty() {
+            return;
+        }
         let (lo, hi) = (self.int(0, out), self.int(LAST, out));
         let lane = self.value(Type::Int, Some("lane"));
-        let ty = self.func.ty(like).clone();
         let mut insts = Vec::new();
-        let mut total = self.load(sum, lane, like, &mut insts);
-        for from in (LAST..WIDTH).step_by(LAST) {
-            let from = self.int(from, &mut insts);
-            let index = self.op(Op::Add, vec![lane, from], Type::Int, &mut insts);
-            let part = self.load(sum, index, like, &mut insts);
-            total = self.op(Op::Add, vec![total, part], ty.clone(), &mut insts);
+        for (k, sum) in sums {
+            let ty = self.func.ty(totals[*k]).clone();
+            let mut total = self.load(*sum, lane, totals[*k], &mut insts);
+            for from in (LAST..WIDTH).step_by(LAST) {
+                let from = self.int(from, &mut insts);
+                let index = self.op(Op::Add, vec![lane, from], Type::Int, &mut insts);
+                let part = self.load(*sum, index, totals[*k], &mut insts);
+                total = self.op(Op::Add, vec![total, part], ty.clone(), &mut insts);
+            }
+            insts.push(set(*sum, lane, total));
         }
-        insts.push(set(sum, lane, total));
         out.push(for_range(lo, hi, Block { args: vec![lane], insts, ..Block::default() }));
+
+        let lane = self.value(Type::Int, Some("lane"));
+        let mut body = Block { args: vec![lane], ..Block::default() };
+        let inits: Vec<Value> = sums.iter().map(|(k, _)| totals[*k]).collect();
+        for (k, sum) in sums {
+            let so_far = self.like(totals[*k]);
+            let part = self.load(*sum, lane, so_far, &mut body.insts);
+            let ty = self.func.ty(so_far).clone();
+            let total = self.op(Op::Add, vec![so_far, part], ty, &mut body.insts);
+            body.args.push(so_far);
+            body.yields.push(total);
+            totals[*k] = self.like(so_far);
+        }
+        let results = sums.iter().map(|(k, _)| totals[*k]).collect();
+        let each = ForLoop { inits, ..plain_loop(lo, hi, body) };
+        out.push(Inst { results, kind: InstKind::For(each) });
     }
 
     fn load(&mut self, buffer: Buffer, lane: Value, like: Value, out: &mut Vec<Inst>) -> Value {

@@ -17,7 +17,6 @@
 use rustc_hash::FxHashMap as HashMap;
 
 use super::{Widen, for_range, set};
-use crate::analysis::replay::is_expensive;
 use crate::ir::{Block, Buffer, Cmp, ForLoop, Inst, InstKind, Op, Type, Value};
 
 /// How many sums run side by side.
@@ -34,11 +33,9 @@ impl Widen<'_> {
             InstKind::Load { .. } => plan.direct.contains(at),
             _ => true,
         });
-        let calls =
-            |at: &usize| matches!(&self.l.body.insts[*at].kind, InstKind::Pure(op, _) if is_expensive(op));
         in_place
             && plan.scatter.iter().all(|at| plan.direct.contains(at))
-            && (plan.scatter.is_empty() || !plan.compute.iter().any(calls))
+            && (plan.scatter.is_empty() || !self.calls())
             && !plan.ordered.is_empty()
             && plan.ordered.iter().all(Option::is_none)
     }
