@@ -616,7 +616,7 @@ fn additions_to_places_before_a_sweep() {
 fn layer(w: &[f64], b: &[f64], input: &[f64], first: usize) -> f64 {
     let (m, n) = (b.len(), input.len());
     let mut z = vec![0.5; m];
-    let mut last = vec![0.0; 2];
+    let mut last = [0.0; 2];
     let mut both = vec![0.25; m];
     for i in first..m {
         let mut s = b[i];
