@@ -43,9 +43,8 @@ fn in_block(func: &mut Func, block: &mut Block, same: &mut HashMap<Value, Value>
             && !l.body.diverges
         {
             for k in 0..l.inits.len() {
-                if let Some(choice) = Choice::of(func, l, k) {
-                    let start = choice.start(l, k, &insts).filter(|s| func.ty(*s) == func.ty(l.body.args[0]));
-                    let chosen = choice.look_up(func, l, k, start, results, &mut before, &mut after);
+                if let Some(choice) = Choice::of(func, l, k, &insts) {
+                    let chosen = choice.look_up(func, l, k, results, &mut before, &mut after);
                     same.insert(results[k], chosen);
                 }
             }
@@ -64,6 +63,8 @@ struct Choice {
     taken: Taken,
     /// What computes the candidate, in order.
     slice: Vec<Inst>,
+    /// The round whose candidate is what it starts from.
+    start: Option<Value>,
 }
 
 enum Taken {
@@ -74,7 +75,8 @@ enum Taken {
 }
 
 impl Choice {
-    fn of(func: &Func, l: &ForLoop, k: usize) -> Option<Choice> {
+    /// `made`: what stands before the loop.
+    fn of(func: &Func, l: &ForLoop, k: usize, made: &[Inst]) -> Option<Choice> {
         let (carried, yielded) = (l.body.args[k + 1], l.body.yields[k]);
         if !func.is_float(carried) {
             return None;
@@ -116,14 +118,12 @@ impl Choice {
             return None;
         }
         let slice = Slice::of(func, l, inside).of_value(candidate)?;
-        Some(Choice { candidate, taken, slice })
-    }
-
-    /// The round whose candidate is what the scalar starts from, by what is `made` before the loop.
-    fn start(&self, l: &ForLoop, k: usize, made: &[Inst]) -> Option<Value> {
+        let mut choice = Choice { candidate, taken, slice, start: None };
         let mut round = None;
-        let same = self.matches(self.candidate, l.inits[k], l.body.args[0], made, &mut round);
-        round.filter(|_| same)
+        if choice.matches(candidate, l.inits[k], l.body.args[0], made, &mut round) {
+            choice.start = round.filter(|v| func.ty(*v) == func.ty(l.body.args[0]));
+        }
+        Some(choice)
     }
 
     /// Whether a value of the loop is what one before it would be in a round, the same for all such values.
@@ -160,15 +160,12 @@ impl Choice {
             && ours.iter().zip(theirs).all(|(a, b)| self.matches(*a, *b, variable, made, round))
     }
 
-    /// Carries where the last candidate was taken; returns the chosen value, made in `after`. `start`: the round whose candidate
-    /// it starts from.
-    #[allow(clippy::too_many_arguments)]
+    /// Carries where the last candidate was taken; returns the chosen value, made in `after`.
     fn look_up(
         &self,
         func: &mut Func,
         l: &mut ForLoop,
         k: usize,
-        start: Option<Value>,
         results: &mut Vec<Value>,
         before: &mut Vec<Inst>,
         after: &mut Vec<Inst>,
@@ -192,10 +189,10 @@ impl Choice {
         let mut else_block = Block { yields: vec![at], ..Block::default() };
         let mut next = vec![next_at];
         l.body.args.push(at);
-        l.inits.push(start.unwrap_or(l.lo));
+        l.inits.push(self.start.unwrap_or(l.lo));
         results.push(last);
         // Whether there was such a round: before the loop there was none.
-        let any = start.is_none().then(|| {
+        let any = self.start.is_none().then(|| {
             let [no, yes, any, next_any, last_any] = [(); 5].map(|()| new(func, &Type::Bool, &None));
             let bool = |v, b| Inst { results: vec![v], kind: InstKind::Pure(Op::Bool(b), Vec::new()) };
             before.push(bool(no, false));
