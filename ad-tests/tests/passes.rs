@@ -1,6 +1,6 @@
 //! What the optimiser writes anew, against hyper-dual numbers: powers, divisions by one value, branches of one condition, values that
 //! are read back where they were stored, additions to two parts of one vector, sums beside a vector that is rewritten, sums over rows,
-//! the largest and smallest elements, additions to single places before a sweep.
+//! the largest and smallest elements, additions to single places before a sweep, sums in memory that the value is made of.
 //!
 //! Each function is one that a pass of `ad-macros/src/optimize` changes, or only just must not.
 #![allow(clippy::needless_range_loop, missing_docs)]
@@ -677,5 +677,105 @@ fn rows_that_are_only_stored() {
             layer_hvp_rev(w, b, &input, first, vw, vb, hw, hb);
         };
         check(&format!("{m} x {n} from {first}"), &x, &f, &grad, [&hvp, &rev], &of_duals);
+    }
+}
+
+/// The value's own sums keep their order: two additions to one place before a sweep stay before it, whose first terms they are.
+#[differentiable]
+fn added_before(x: &[f64], place: usize) -> f64 {
+    let n = x.len();
+    let mut z = vec![0.0; n];
+    z[place] += 0.1 * x[0];
+    z[place] += 0.3 * x[n - 1];
+    for i in 0..n {
+        z[i] += (1.0 + i as f64).sqrt() * x[i].sin();
+    }
+    let mut total = 0.0;
+    for i in 0..n {
+        total += z[i] * z[i] * z[i];
+    }
+    total
+}
+
+#[test]
+fn additions_of_the_value_before_a_sweep() {
+    for n in 1..40 {
+        for place in [0, n / 2, n - 1] {
+            let of_duals = |x: &[H]| {
+                let mut z: Vec<H> = (0..n).map(|i| x[i].sin() * (1.0 + i as f64).sqrt()).collect();
+                z[place] += x[0] * 0.1 + x[n - 1] * 0.3;
+                z.iter().fold(H::from(0.0), |total, z| total + *z * *z * *z)
+            };
+            let grad = |x: &[f64], g: &mut [f64]| added_before_grad(x, place, g);
+            let hvp = |x: &[f64], v: &[f64], h: &mut [f64]| added_before_hvp(x, place, v, h);
+            let rev = |x: &[f64], v: &[f64], h: &mut [f64]| added_before_hvp_rev(x, place, v, h);
+            let f = |x: &[f64]| added_before(x, place);
+            check(&format!("{place} of {n}"), &wave(n, 0.7), &f, &grad, [&hvp, &rev], &of_duals);
+        }
+    }
+}
+
+/// Zero plus a negative zero is zero, which shows where the value divides by it.
+#[differentiable]
+fn signs_of_zero(x: &[f64]) -> f64 {
+    let n = x.len();
+    let mut z = vec![0.0; n];
+    for i in 0..n {
+        z[i] += -x[i];
+    }
+    let mut total = 0.0;
+    for i in 0..n {
+        total += 1.0 / z[i];
+    }
+    total
+}
+
+#[test]
+fn zero_keeps_its_sign() {
+    for x in [[0.0, 2.0], [-0.0, 2.0]] {
+        let mut g = [0.0; 2];
+        assert_eq!(signs_of_zero(&x), f64::INFINITY);
+        assert_eq!(signs_of_zero_grad(&x, &mut g), f64::INFINITY, "with {x:?}");
+    }
+}
+
+/// Sums in memory that the value is made of start from what was there: at one place, and at two neighbouring ones.
+#[differentiable]
+fn sums_in_memory(x: &[f64], k: usize) -> f64 {
+    let n = x.len();
+    let mut z = vec![0.3; 3];
+    let mut y = vec![1.0 / 3.0; n + 1];
+    for i in 0..n {
+        z[k] += 0.1 * x[i];
+    }
+    for i in 0..n {
+        y[i] += x[i] * 0.7;
+        y[i + 1] += x[i] * 0.3;
+    }
+    let mut total = 0.0;
+    for i in 0..n + 1 {
+        total += y[i] * y[i] * y[i];
+    }
+    z[k] * z[k] + total
+}
+
+#[test]
+fn sums_in_memory_that_the_value_is_made_of() {
+    for n in 0..40 {
+        let k = n % 3;
+        let of_duals = |x: &[H]| {
+            let z = x.iter().fold(H::from(0.3), |s, x| s + *x * 0.1);
+            let y = |i: usize| {
+                let left = if i < n { x[i] * 0.7 } else { H::from(0.0) };
+                let right = if i > 0 { x[i - 1] * 0.3 } else { H::from(0.0) };
+                left + right + 1.0 / 3.0
+            };
+            (0..n + 1).fold(z * z, |total, i| total + y(i) * y(i) * y(i))
+        };
+        let grad = |x: &[f64], g: &mut [f64]| sums_in_memory_grad(x, k, g);
+        let hvp = |x: &[f64], v: &[f64], h: &mut [f64]| sums_in_memory_hvp(x, k, v, h);
+        let rev = |x: &[f64], v: &[f64], h: &mut [f64]| sums_in_memory_hvp_rev(x, k, v, h);
+        let f = |x: &[f64]| sums_in_memory(x, k);
+        check(&format!("of {n}"), &wave(n, 0.2), &f, &grad, [&hvp, &rev], &of_duals);
     }
 }

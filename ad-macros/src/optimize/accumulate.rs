@@ -6,21 +6,22 @@
 //! - at neighbouring places (`x_bar[i] += ..; x_bar[i + 1] += ..` in a loop over `i`),
 //!
 //! carries what it has to add in a scalar, and adds it to memory once: after the loop, or when the loop leaves the
-//! place behind. Nobody reads the buffer in between, so only the order of the sum changes. After the loop something is added
-//! only if there was a round: the place may not exist otherwise.
+//! place behind. Nobody reads the buffer in between, so only the order of the sum changes: what the value is made of is left
+//! alone. After the loop something is added only if there was a round: the place may not exist otherwise.
 
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashSet as HashSet;
 
+use crate::analysis::activity::{Activity, promised};
 use crate::analysis::definitions::{Definitions, definitions, offset};
 use crate::ir::{Block, Buffer, Cmp, ForLoop, Func, Inst, InstKind, Op, StoreMode, Type, Value};
 
 /// Runs the pass.
 pub(crate) fn accumulate(mut func: Func) -> Func {
-    let defs = definitions(&func);
+    let (defs, primal) = (definitions(&func), promised(&func));
     let mut body = std::mem::take(&mut func.body);
-    Pass { func: &mut func, defs }.block(&mut body);
+    Pass { func: &mut func, defs, primal }.block(&mut body);
     func.body = body;
     func
 }
@@ -28,6 +29,7 @@ pub(crate) fn accumulate(mut func: Func) -> Func {
 struct Pass<'a> {
     func: &'a mut Func,
     defs: Definitions,
+    primal: Activity,
 }
 
 /// An addition at the top level of a loop body.
@@ -67,7 +69,8 @@ impl Pass<'_> {
         if l.step.is_some() || l.body.diverges {
             return;
         }
-        let additions = additions(&l.body);
+        let mut additions = additions(&l.body);
+        additions.retain(|a| !self.primal.buffer(a.buffer));
         if additions.is_empty() {
             return;
         }

@@ -8,18 +8,20 @@
 //!
 //! The loop must come first of all that touches the buffer after the filling, and touch it by this one store, once a
 //! round. Then each place is written before anything reads it: memory is passed once, not twice and a half times. What is added to
-//! single places before the loop is added after it. A
-//! buffer that is declared with zeros keeps its declaration, and the store no longer reads. A product that is the first to
-//! add is stored likewise.
+//! single places before the loop is added after it. A buffer that is declared with zeros keeps its declaration, and the store no
+//! longer reads. A product that is the first to add is stored likewise.
+//!
+//! What the value is made of is left alone: its sums keep their order, and zero plus a negative zero is none.
 
+use crate::analysis::activity::{Activity, promised};
 use crate::analysis::definitions::{Definitions, definitions, literal, offset};
 use crate::ir::{Block, Buffer, Cmp, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type, Value};
 
 /// Runs the pass.
 pub(crate) fn first_store(mut func: Func) -> Func {
-    let defs = definitions(&func);
+    let (defs, primal) = (definitions(&func), promised(&func));
     let mut body = std::mem::take(&mut func.body);
-    Pass { func: &mut func, defs }.block(&mut body);
+    Pass { func: &mut func, defs, primal }.block(&mut body);
     func.body = body;
     func
 }
@@ -27,6 +29,7 @@ pub(crate) fn first_store(mut func: Func) -> Func {
 struct Pass<'a> {
     func: &'a mut Func,
     defs: Definitions,
+    primal: Activity,
 }
 
 impl Pass<'_> {
@@ -49,7 +52,8 @@ impl Pass<'_> {
             InstKind::Alloc { buffer, fill } => (buffer, fill, false),
             _ => return None,
         };
-        if !matches!(self.defs.get(&zero), Some((Op::Float(z), _)) if *z == 0.0) {
+        if !matches!(self.defs.get(&zero), Some((Op::Float(z), _)) if *z == 0.0) || self.primal.buffer(buffer)
+        {
             return None;
         }
         let next = |from: usize| (from..block.insts.len()).find(|k| block.insts[*k].touches(buffer));

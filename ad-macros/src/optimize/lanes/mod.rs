@@ -20,6 +20,8 @@
 //! Sums that the primal value is made of, or that a comparison decides by, are added up lane after lane, in the order of the
 //! rounds: the value stays what the user's function returns, bit for bit, and branches are taken as it takes them.
 //!
+//! A loop that makes one element after the other of what lies side by side, and sums nothing, has nothing to wait for and stays as it is.
+//!
 //! Conditions: a forward `for` with nothing nested; loads only of buffers that the loop does not write; stores only `+=`, or
 //! one `=` to a place that moves with the round; indices that depend on no float; at least [`HEAVY`] float operations a round.
 

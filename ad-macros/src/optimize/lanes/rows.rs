@@ -80,8 +80,8 @@ struct Plan {
     /// Where the inner loops stand, and where what they are made of does, in order.
     inner: Vec<(usize, Vec<usize>)>,
     from_zero: bool,
-    /// Whether a row may as well be done twice, and is short.
-    only_stores: bool,
+    /// What else a row does, in order, if that is only to store: it may as well be done twice then, and is short.
+    only_stores: Option<Vec<usize>>,
 }
 
 impl Plan {
@@ -130,21 +130,24 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Whether all that a round does beside these loops is to store once, in few instructions and from what it does not write.
-    fn only_stores(&self, inner: &[(usize, Vec<usize>)]) -> bool {
+    /// What a round does beside these loops, if that is to store once, in few instructions and from what it does not write.
+    fn only_stores(&self, inner: &[(usize, Vec<usize>)]) -> Option<Vec<usize>> {
         let body = &self.outer.body;
-        let is_inner = |k: usize| inner.iter().any(|(at, _)| *at == k);
-        let others = || body.insts.iter().enumerate().filter(|(k, _)| !is_inner(*k)).map(|(_, inst)| inst);
-        body.args.len() == 1
-            && others().count() <= FEW
-            && others().filter(|inst| matches!(inst.kind, InstKind::Store { .. })).count() == 1
-            && others().all(|inst| match &inst.kind {
-                InstKind::Pure(Op::Verbatim(_) | Op::Custom(_), _) => false,
-                InstKind::Pure(op, _) => !is_expensive(op),
-                InstKind::Load { buffer, .. } => !self.written.contains(buffer),
-                InstKind::Store { mode, .. } => *mode == StoreMode::Set,
-                _ => false,
-            })
+        let others: Vec<usize> =
+            (0..body.insts.len()).filter(|k| inner.iter().all(|(at, _)| at != k)).collect();
+        let mut stores = 0;
+        let fits = |k: &usize| match &body.insts[*k].kind {
+            InstKind::Pure(Op::Verbatim(_) | Op::Custom(_), _) => false,
+            InstKind::Pure(op, _) => !is_expensive(op),
+            InstKind::Load { buffer, .. } => !self.written.contains(buffer),
+            InstKind::Store { mode: StoreMode::Set, .. } => {
+                stores += 1;
+                true
+            }
+            _ => false,
+        };
+        let all_fit = body.args.len() == 1 && others.len() <= FEW && others.iter().all(fits);
+        (all_fit && stores == 1).then_some(others)
     }
 
     /// What an inner loop is made of in the outer one's body, if it can run for several rows at once. `before`: those that can, of
@@ -356,7 +359,7 @@ impl Writer<'_> {
             let InstKind::For(inner) = &body.insts[*at].kind else { continue };
             let sums = self.at_once(inner, &needed, &each, &mut insts);
             for (r, sums) in body.insts[*at].results.iter().zip(sums) {
-                if plan.only_stores {
+                if plan.only_stores.is_some() {
                     each.iter_mut().zip(sums).for_each(|(row, sum)| row.extend([(*r, sum)]));
                     continue;
                 }
@@ -370,10 +373,8 @@ impl Writer<'_> {
                 loads.entry(*at).or_default().push(Inst { results: vec![*r], kind });
             }
         }
-        if plan.only_stores {
-            let is_inner = |k: usize| plan.inner.iter().any(|(at, _)| *at == k);
-            let others: Vec<&Inst> =
-                body.insts.iter().enumerate().filter(|(k, _)| !is_inner(*k)).map(|(_, inst)| inst).collect();
+        if let Some(others) = &plan.only_stores {
+            let others: Vec<&Inst> = others.iter().map(|k| &body.insts[*k]).collect();
             for row in &each {
                 self.clone_insts(&others, &mut row.clone(), &mut insts);
             }
