@@ -743,7 +743,7 @@ fn zero_keeps_its_sign() {
 #[differentiable]
 fn sums_in_memory(x: &[f64], k: usize) -> f64 {
     let n = x.len();
-    let mut z = vec![0.3; 3];
+    let mut z = vec![0.3; n + 3];
     let mut y = vec![1.0 / 3.0; n + 1];
     for i in 0..n {
         z[k] += 0.1 * x[i];
@@ -753,7 +753,7 @@ fn sums_in_memory(x: &[f64], k: usize) -> f64 {
         y[i + 1] += x[i] * 0.3;
     }
     let mut total = 0.0;
-    for i in 0..n + 1 {
+    for i in 0..=n {
         total += y[i] * y[i] * y[i];
     }
     z[k] * z[k] + total
@@ -770,7 +770,7 @@ fn sums_in_memory_that_the_value_is_made_of() {
                 let right = if i > 0 { x[i - 1] * 0.3 } else { H::from(0.0) };
                 left + right + 1.0 / 3.0
             };
-            (0..n + 1).fold(z * z, |total, i| total + y(i) * y(i) * y(i))
+            (0..=n).fold(z * z, |total, i| total + y(i) * y(i) * y(i))
         };
         let grad = |x: &[f64], g: &mut [f64]| sums_in_memory_grad(x, k, g);
         let hvp = |x: &[f64], v: &[f64], h: &mut [f64]| sums_in_memory_hvp(x, k, v, h);
