@@ -1,6 +1,7 @@
 //! What the optimiser writes anew, against hyper-dual numbers: powers, divisions by one value, branches of one condition, values that
 //! are read back where they were stored, additions to two parts of one vector, sums beside a vector that is rewritten, sums over rows,
-//! the largest and smallest elements, additions to single places before a sweep, sums in memory that the value is made of.
+//! the largest and smallest elements, additions to single places before a sweep, sums in memory that the value is made of, additions of many rows
+//! to one.
 //!
 //! Each function is one that a pass of `ad-macros/src/optimize` changes, or only just must not.
 #![allow(clippy::needless_range_loop, missing_docs)]
@@ -777,5 +778,140 @@ fn sums_in_memory_that_the_value_is_made_of() {
         let rev = |x: &[f64], v: &[f64], h: &mut [f64]| sums_in_memory_hvp_rev(x, k, v, h);
         let f = |x: &[f64]| sums_in_memory(x, k);
         check(&format!("of {n}"), &wave(n, 0.2), &f, &grad, [&hvp, &rev], &of_duals);
+    }
+}
+
+/// Rows of data that are added up into one vector, from some row on, each times a float of its own: one that is carried, one that is
+/// computed, and none; in the order of `order`, and beside additions that go to another place for each row.
+#[differentiable(wrt(x))]
+fn mixture(x: &[f64], data: &[f64], order: &[usize], first: usize) -> f64 {
+    let (m, n) = (order.len(), data.len() / (order.len() + 1));
+    let mut carried = vec![1.0 / 3.0; n];
+    let mut plain = vec![0.1; n];
+    let mut each = vec![0.7; m * n];
+    let mut s = 1.0;
+    for i in first..m {
+        s = 0.9 * s + x[i];
+        for j in 0..n {
+            carried[j] += s * data[i * n + j];
+        }
+    }
+    for i in first..m {
+        let weight = (x[i] * x[order[i]]).exp();
+        let row = order[i];
+        for j in 0..n {
+            each[i * n + j] += weight * data[row * n + j];
+            plain[j] += weight * data[row * n + j] - 0.3 * x[row];
+        }
+    }
+    for i in 0..m {
+        for j in 0..n {
+            plain[j] += data[(i + 1) * n + j];
+        }
+    }
+    let mut total = s;
+    for j in 0..n {
+        total += carried[j] * carried[j] * plain[j];
+    }
+    for k in 0..m * n {
+        total += each[k] * each[k] * each[k];
+    }
+    total
+}
+
+#[test]
+fn rows_that_are_added_to_one() {
+    for m in 0..14 {
+        for (n, first) in [(0, 0), (1, 0), (3, 2), (11, 0), (8, m + 1)] {
+            let data = wave((m + 1) * n, 0.4);
+            let order: Vec<usize> = (0..m).map(|i| (5 * i + 3) % m).collect();
+            let n = if m == 0 { data.len() } else { n };
+            let of_duals = |x: &[H]| {
+                let (mut s, mut weights) = (H::from(1.0), Vec::new());
+                let mut carried = vec![H::from(1.0 / 3.0); n];
+                for i in first..m {
+                    s = s * 0.9 + x[i];
+                    (0..n).for_each(|j| carried[j] += s * data[i * n + j]);
+                    weights.push(((x[i] * x[order[i]]).exp(), order[i]));
+                }
+                let plain = |j: usize| {
+                    let of_row = |(w, row): &(H, usize)| *w * data[row * n + j] - x[*row] * 0.3;
+                    let rows: H = weights.iter().map(of_row).fold(H::from(0.1), |s, t| s + t);
+                    (0..m).fold(rows, |s, i| s + data[(i + 1) * n + j])
+                };
+                let mut total = (0..n).fold(s, |t, j| t + carried[j] * carried[j] * plain(j));
+                for i in 0..m {
+                    for j in 0..n {
+                        let of_row = i.checked_sub(first).and_then(|k| weights.get(k));
+                        let e = of_row.map_or(H::from(0.7), |(w, row)| *w * data[row * n + j] + 0.7);
+                        total += e * e * e;
+                    }
+                }
+                total
+            };
+            let grad = |x: &[f64], g: &mut [f64]| mixture_grad(x, &data, &order, first, g);
+            let hvp = |x: &[f64], v: &[f64], h: &mut [f64]| mixture_hvp(x, &data, &order, first, v, h);
+            let rev = |x: &[f64], v: &[f64], h: &mut [f64]| mixture_hvp_rev(x, &data, &order, first, v, h);
+            let f = |x: &[f64]| mixture(x, &data, &order, first);
+            check(&format!("{m} rows of {n}"), &wave(m, 0.2), &f, &grad, [&hvp, &rev], &of_duals);
+        }
+    }
+}
+
+/// What looks like it and is not: the outer loop reads what is added to, writes what is added, or adds at places of the row.
+#[differentiable]
+fn entangled(x: &[f64], shift: usize) -> f64 {
+    let n = x.len();
+    let mut b = vec![0.5; n + 1];
+    let mut c = vec![0.2; n];
+    let mut d = vec![0.3; 2 * n];
+    for i in 0..n {
+        let s = b[0] * 0.1;
+        for j in 0..n {
+            b[j] += s * x[j] * x[i];
+        }
+    }
+    for i in 0..n {
+        c[i] = 0.4 * x[i];
+        for j in 0..n {
+            b[j + 1] += c[j] * x[i];
+        }
+    }
+    for i in 0..n {
+        for j in 0..n {
+            d[j + (i * shift) % n] += x[i] * x[j];
+        }
+    }
+    let mut total = 0.0;
+    for j in 0..n {
+        total += b[j] * b[j + 1] * c[j] + d[j] * d[j + n];
+    }
+    total
+}
+
+#[test]
+fn rows_that_are_added_to_one_and_looked_at() {
+    for n in [0, 1, 3, 4, 9, 18] {
+        for shift in [0, 1, 3] {
+            let of_duals = |x: &[H]| {
+                let (mut b, mut c) = (vec![H::from(0.5); n + 1], vec![H::from(0.2); n]);
+                let mut d = vec![H::from(0.3); 2 * n];
+                for i in 0..n {
+                    let s = b[0] * 0.1;
+                    (0..n).for_each(|j| b[j] += s * x[j] * x[i]);
+                }
+                for i in 0..n {
+                    c[i] = x[i] * 0.4;
+                    (0..n).for_each(|j| b[j + 1] += c[j] * x[i]);
+                    (0..n).for_each(|j| d[j + (i * shift) % n] += x[i] * x[j]);
+                }
+                (0..n).fold(H::from(0.0), |t, j| t + b[j] * b[j + 1] * c[j] + d[j] * d[j + n])
+            };
+            let grad = |x: &[f64], g: &mut [f64]| entangled_grad(x, shift, g);
+            let hvp = |x: &[f64], v: &[f64], h: &mut [f64]| entangled_hvp(x, shift, v, h);
+            let rev = |x: &[f64], v: &[f64], h: &mut [f64]| entangled_hvp_rev(x, shift, v, h);
+            let f = |x: &[f64]| entangled(x, shift);
+            check(&format!("{n}, {shift}"), &wave(n, 0.2), &f, &grad, [&hvp, &rev], &of_duals);
+        }
     }
 }

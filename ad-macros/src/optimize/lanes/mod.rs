@@ -1,5 +1,5 @@
 //! Runs up to 32 rounds of a heavy loop side by side, so that LLVM makes vector code of them; splits sums of derivatives ([`sums`]); and
-//! before all that, runs sums over rows four rows at a time ([`rows`]).
+//! before all that, runs sums over rows four rows at a time ([`rows`]), and additions of rows to one ([`jam`]).
 //!
 //! A loop whose body is a long chain of float arithmetic between loads and `+=` stores waits for its own latency: few
 //! rounds fit into the processor at once. Sums in rounding order keep LLVM from doing anything about it. Where the order
@@ -25,9 +25,11 @@
 //! Conditions: a forward `for` with nothing nested; loads only of buffers that the loop does not write; stores only `+=`, or
 //! one `=` to a place that moves with the round; indices that depend on no float; at least [`HEAVY`] float operations a round.
 
+mod jam;
 mod plan;
 mod rows;
 mod sums;
+mod write;
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
@@ -57,7 +59,8 @@ pub(crate) fn lanes(func: Func) -> Func {
 /// Runs the pass, as if loops of so many float operations were heavy, and those of fewer worth being split from `fewest`
 /// rounds on.
 pub(crate) fn lanes_from(mut func: Func, heavy: usize, fewest: usize) -> Func {
-    let together = rows::rows(&mut func);
+    let mut together = rows::rows(&mut func);
+    jam::jam(&mut func, &mut together);
     let (primal, defs) = (activity::promised(&func), definitions(&func));
     let mut body = std::mem::take(&mut func.body);
     let mut arrays = Vec::new();

@@ -18,22 +18,14 @@
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::plan::indexes;
-use super::{plain_loop, set};
+use super::set;
+use super::write::{LIGHT, ROWS, SHORT, Writer};
 use crate::analysis::definitions::{Definitions, definitions, literal};
 use crate::analysis::replay::is_expensive;
-use crate::ir::{
-    Binary, Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode, Type,
-    Value,
-};
+use crate::ir::{Binary, Block, Buffer, ForLoop, Func, Inst, InstKind, Op, StoreMode, Type, Value};
 
-/// How many rows run at once.
-const ROWS: usize = 4;
 /// So many sums of a row at most: with more, the processor has no registers for four rows.
 const SUMS: usize = 3;
-/// More work in a round hides its own latency.
-const LIGHT: usize = 12;
-/// Loops that are known to be shorter are left alone.
-const SHORT: u64 = 8;
 /// What a row does with its sums may take so many instructions, to be written out four times.
 const FEW: usize = 8;
 
@@ -65,7 +57,7 @@ fn in_block(
             InstKind::For(outer) => match Plan::of(func, defs, &outer, together) {
                 Some(plan) => {
                     let mut writer = Writer { func, arrays, together };
-                    insts.extend(writer.rows(outer, plan, inst.results));
+                    insts.extend(writer.rows(defs, outer, plan, inst.results));
                 }
                 None => insts.push(Inst { results: inst.results, kind: InstKind::For(outer) }),
             },
@@ -79,7 +71,6 @@ fn in_block(
 struct Plan {
     /// Where the inner loops stand, and where what they are made of does, in order.
     inner: Vec<(usize, Vec<usize>)>,
-    from_zero: bool,
     /// What else a row does, in order, if that is only to store: it may as well be done twice then, and is short.
     only_stores: Option<Vec<usize>>,
 }
@@ -114,9 +105,8 @@ impl Plan {
                 inner.push((k, needed));
             }
         }
-        let from_zero = literal(defs, outer.lo) == Some(0);
         let only_stores = context.only_stores(&inner);
-        (!inner.is_empty()).then_some(Plan { inner, from_zero, only_stores })
+        (!inner.is_empty()).then_some(Plan { inner, only_stores })
     }
 }
 
@@ -226,60 +216,7 @@ impl Context<'_> {
     }
 }
 
-struct Writer<'a> {
-    func: &'a mut Func,
-    arrays: &'a mut Vec<Inst>,
-    together: &'a mut HashSet<Value>,
-}
-
 impl Writer<'_> {
-    fn op(&mut self, op: Op, args: Vec<Value>, ty: Type, name: Option<&str>, out: &mut Vec<Inst>) -> Value {
-        let v = self.func.new_value(ty, name.map(Into::into));
-        out.push(Inst { results: vec![v], kind: InstKind::Pure(op, args) });
-        v
-    }
-
-    fn int(&mut self, n: usize, out: &mut Vec<Inst>) -> Value {
-        self.op(Op::Int(format!("{n}_usize").into()), Vec::new(), Type::Int, None, out)
-    }
-
-    fn like(&mut self, v: Value) -> Value {
-        let data = self.func.value(v).clone();
-        let new = self.func.new_value(data.ty, data.name);
-        self.func.values[new.0 as usize].free = data.free;
-        new
-    }
-
-    fn clone_insts(&mut self, insts: &[&Inst], map: &mut HashMap<Value, Value>, out: &mut Vec<Inst>) {
-        for inst in insts {
-            let mut inst = (*inst).clone();
-            inst.kind.map_operands(|v| *map.get(&v).unwrap_or(&v));
-            for r in &mut inst.results {
-                let new = self.like(*r);
-                map.insert(*r, new);
-                *r = new;
-            }
-            out.push(inst);
-        }
-    }
-
-    /// A place for a value of each row, declared where arrays are.
-    fn array(&mut self, like: Value) -> Buffer {
-        let data = self.func.value(like).clone();
-        let mut out = Vec::new();
-        let fill = self.op(Op::Float(0.0), Vec::new(), data.ty.clone(), None, &mut out);
-        let name = data.name.as_deref().unwrap_or("sum");
-        let buffer = self.func.new_buffer(BufferData::new(
-            format!("{name}_rows").into(),
-            data.ty,
-            vec![Dim::Fixed(ROWS.to_string().into())],
-            Storage::Local,
-        ));
-        out.push(Inst { results: Vec::new(), kind: InstKind::Alloc { buffer, fill } });
-        self.arrays.extend(out);
-        buffer
-    }
-
     /// An inner loop for each of some rows; gives, for each of its results, those of the rows. `rows`: what values of a round are in
     /// each.
     fn at_once(
@@ -322,109 +259,62 @@ impl Writer<'_> {
         (0..sums).map(|c| results.iter().skip(c).step_by(sums).copied().collect()).collect()
     }
 
-    fn rows(&mut self, outer: ForLoop, plan: Plan, results: Vec<Value>) -> Vec<Inst> {
-        let ForLoop { lo, hi, inits, mut body, .. } = outer;
-        let mut out = Vec::new();
-        let rounds =
-            if plan.from_zero { hi } else { self.op(Op::Sub, vec![hi, lo], Type::Int, None, &mut out) };
-        let (four, three) = (self.int(ROWS, &mut out), self.int(ROWS - 1, &mut out));
-        let up = self.op(Op::Add, vec![rounds, three], Type::Int, None, &mut out);
-        let blocks = self.op(Op::Div, vec![up, four], Type::Int, None, &mut out);
-        let zero = self.int(0, &mut out);
-
-        let block = self.func.new_value(Type::Int, Some("block".into()));
-        let mut insts = Vec::new();
-        let offset = self.op(Op::Mul, vec![block, four], Type::Int, None, &mut insts);
-        let start = if plan.from_zero {
-            offset
-        } else {
-            self.op(Op::Add, vec![lo, offset], Type::Int, None, &mut insts)
-        };
-        let left = self.op(Op::Sub, vec![hi, start], Type::Int, None, &mut insts);
-        let count = self.op(Op::Binary(Binary::Min), vec![left, four], Type::Int, Some("count"), &mut insts);
-        let one = self.int(1, &mut insts);
-        let last = self.op(Op::Sub, vec![hi, one], Type::Int, None, &mut insts);
-        let mut each: Vec<HashMap<Value, Value>> = vec![HashMap::from_iter([(body.args[0], start)])];
-        for k in 1..ROWS {
-            let k = self.int(k, &mut insts);
-            let i = self.op(Op::Add, vec![start, k], Type::Int, None, &mut insts);
-            let i = self.op(Op::Binary(Binary::Min), vec![i, last], Type::Int, None, &mut insts);
-            each.push(HashMap::from_iter([(body.args[0], i)]));
-        }
-
-        let row = self.func.new_value(Type::Int, Some("row".into()));
-        let mut loads: HashMap<usize, Vec<Inst>> = HashMap::default();
-        for (at, needed) in &plan.inner {
-            let needed: Vec<&Inst> = needed.iter().map(|k| &body.insts[*k]).collect();
-            let InstKind::For(inner) = &body.insts[*at].kind else { continue };
-            let sums = self.at_once(inner, &needed, &each, &mut insts);
-            for (r, sums) in body.insts[*at].results.iter().zip(sums) {
-                if plan.only_stores.is_some() {
-                    each.iter_mut().zip(sums).for_each(|(row, sum)| row.extend([(*r, sum)]));
+    fn rows(&mut self, defs: &Definitions, mut outer: ForLoop, plan: Plan, results: Vec<Value>) -> Vec<Inst> {
+        let body = std::mem::take(&mut outer.body);
+        // What carries, the blocks carry.
+        outer.body.args.clone_from(&body.args);
+        let only_stores = plan.only_stores.is_some();
+        self.in_blocks(defs, &outer, results, |this, rounds, insts| {
+            let one = this.int(1, insts);
+            let last = this.op(Op::Sub, vec![rounds.hi, one], Type::Int, None, insts);
+            let mut each: Vec<HashMap<Value, Value>> =
+                vec![HashMap::from_iter([(body.args[0], rounds.start)])];
+            for k in 1..ROWS {
+                let k = this.int(k, insts);
+                let i = this.op(Op::Add, vec![rounds.start, k], Type::Int, None, insts);
+                let i = this.op(Op::Binary(Binary::Min), vec![i, last], Type::Int, None, insts);
+                each.push(HashMap::from_iter([(body.args[0], i)]));
+            }
+            let mut summed: HashMap<usize, Vec<(Value, Buffer)>> = HashMap::default();
+            for (at, needed) in &plan.inner {
+                let needed: Vec<&Inst> = needed.iter().map(|k| &body.insts[*k]).collect();
+                let InstKind::For(inner) = &body.insts[*at].kind else { continue };
+                let sums = this.at_once(inner, &needed, &each, insts);
+                for (r, sums) in body.insts[*at].results.iter().zip(sums) {
+                    if only_stores {
+                        each.iter_mut().zip(sums).for_each(|(row, sum)| row.extend([(*r, sum)]));
+                        continue;
+                    }
+                    let buffer = this.array(*r);
+                    for (k, sum) in sums.into_iter().enumerate() {
+                        each[k].insert(*r, sum);
+                        let index = this.int(k, insts);
+                        insts.push(set(buffer, index, sum));
+                    }
+                    summed.entry(*at).or_default().push((*r, buffer));
+                }
+            }
+            if let Some(others) = &plan.only_stores {
+                let others: Vec<&Inst> = others.iter().map(|k| &body.insts[*k]).collect();
+                for row in &each {
+                    this.clone_insts(&others, &mut row.clone(), insts);
+                }
+                return Vec::new();
+            }
+            // What was a round is one still, but that the sums are there.
+            let row = this.row();
+            let mut of_row = Vec::with_capacity(body.insts.len());
+            for (at, inst) in body.insts.into_iter().enumerate() {
+                let Some(sums) = summed.get(&at) else {
+                    of_row.push(inst);
                     continue;
-                }
-                let buffer = self.array(*r);
-                for (k, sum) in sums.into_iter().enumerate() {
-                    each[k].insert(*r, sum);
-                    let index = self.int(k, &mut insts);
-                    insts.push(set(buffer, index, sum));
-                }
-                let kind = InstKind::Load { buffer, index: vec![row] };
-                loads.entry(*at).or_default().push(Inst { results: vec![*r], kind });
+                };
+                of_row.extend(sums.iter().map(|(r, buffer)| Inst {
+                    results: vec![*r],
+                    kind: InstKind::Load { buffer: *buffer, index: vec![row] },
+                }));
             }
-        }
-        if let Some(others) = &plan.only_stores {
-            let others: Vec<&Inst> = others.iter().map(|k| &body.insts[*k]).collect();
-            for row in &each {
-                self.clone_insts(&others, &mut row.clone(), &mut insts);
-            }
-            let args = vec![block];
-            let main = plain_loop(zero, blocks, Block { args, insts, ..Block::default() });
-            return self.guarded(plan.from_zero, (lo, hi), main, &inits, results, out);
-        }
-        // What was a round is one still, but that the sums are there.
-        let mut of_row =
-            vec![Inst { results: vec![body.args[0]], kind: InstKind::Pure(Op::Add, vec![start, row]) }];
-        for (at, inst) in std::mem::take(&mut body.insts).into_iter().enumerate() {
-            match loads.remove(&at) {
-                Some(loads) => of_row.extend(loads),
-                None => of_row.push(inst),
-            }
-        }
-        body.insts = of_row;
-        body.args[0] = row;
-        let carried: Vec<Value> = body.args[1..].to_vec();
-        let before: Vec<Value> = carried.iter().map(|v| self.like(*v)).collect();
-        let after: Vec<Value> = carried.iter().map(|v| self.like(*v)).collect();
-        let in_rows = ForLoop { inits: before.clone(), ..plain_loop(zero, count, body) };
-        insts.push(Inst { results: after.clone(), kind: InstKind::For(in_rows) });
-        let args = std::iter::once(block).chain(before).collect();
-        let in_blocks = Block { args, insts, yields: after, ..Block::default() };
-        let main = ForLoop { inits: inits.clone(), ..plain_loop(zero, blocks, in_blocks) };
-        self.guarded(plan.from_zero, (lo, hi), main, &inits, results, out)
-    }
-
-    /// The blocks of a range, which may be empty the wrong way round unless it begins with zero. `out`: what stands before them.
-    fn guarded(
-        &mut self,
-        from_zero: bool,
-        (lo, hi): (Value, Value),
-        main: ForLoop,
-        inits: &[Value],
-        results: Vec<Value>,
-        mut out: Vec<Inst>,
-    ) -> Vec<Inst> {
-        if from_zero {
-            out.push(Inst { results, kind: InstKind::For(main) });
-            return out;
-        }
-        let totals: Vec<Value> = results.iter().map(|v| self.like(*v)).collect();
-        out.push(Inst { results: totals.clone(), kind: InstKind::For(main) });
-        let then_block = Block { insts: out, yields: totals, ..Block::default() };
-        let else_block = Block { yields: inits.to_vec(), ..Block::default() };
-        let mut out = Vec::new();
-        let cond = self.op(Op::Cmp(Cmp::Lt), vec![lo, hi], Type::Bool, None, &mut out);
-        out.push(Inst { results, kind: InstKind::If { cond, then_block, else_block } });
-        out
+            this.each_row(rounds, row, Block { insts: of_row, ..body }, insts)
+        })
     }
 }
