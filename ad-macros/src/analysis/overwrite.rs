@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::definitions::{Definitions, literal};
 
-use crate::ir::{Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, StoreMode, Value, ValueMap};
+use crate::ir::{Binary, Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, StoreMode, Value, ValueMap};
 
 /// The definitions of a function's values, to look through them.
 pub(crate) struct Defs<'a> {
@@ -76,8 +76,25 @@ impl<'a> Defs<'a> {
     fn is_zero(&self, v: Value) -> bool {
         self.literal(v).is_some_and(|t| t == "0")
     }
+    /// `c` for `min(c, n / (n / c))`: as many parts of length `n / c` has what is `n` long at least, if it is cut into such at all.
+    fn without_chunks(&self, v: Value) -> Value {
+        let div = |v: Value| match &self.defs.get(&v)?.kind {
+            InstKind::Pure(Op::Div, args) => Some((args[0], args[1])),
+            _ => None,
+        };
+        let Some(InstKind::Pure(Op::Binary(Binary::Min), args)) = self.defs.get(&v).map(|inst| &inst.kind)
+        else {
+            return v;
+        };
+        let is_parts = |c: Value, parts: Value| div(parts).is_some_and(|(n, by)| div(by) == Some((n, c)));
+        match args[..] {
+            [c, parts] | [parts, c] if is_parts(c, parts) => c,
+            _ => v,
+        }
+    }
     /// Whether two values are equal for sure. Value numbering has run before, so this need not look far.
     fn same(&self, a: Value, b: Value) -> bool {
+        let (a, b) = (self.without_chunks(a), self.without_chunks(b));
         a == b || matches!((self.literal(a), self.literal(b)), (Some(a), Some(b)) if a == b)
     }
 

@@ -22,6 +22,7 @@ pub(crate) mod func;
 pub(crate) mod ops;
 pub(crate) mod print;
 pub(crate) mod snippet;
+mod told;
 pub(crate) mod types;
 pub(crate) mod verify;
 pub(crate) mod walk;

@@ -89,6 +89,11 @@ impl Verbatim {
     pub(crate) fn check(code: impl Into<Snippet>, buffers: Vec<Buffer>) -> Verbatim {
         Verbatim { code: code.into(), buffers, check: true }
     }
+    /// Whether the same code of the same operands, its buffers unchanged, is the same value, where it is one of this type: it need
+    /// not be computed twice.
+    pub(crate) fn is_told(&self, ty: &Type) -> bool {
+        super::told::is_told(self.code.text(), ty)
+    }
     pub(crate) fn hole(operand: usize) -> String {
         format!("__ad_operand_{operand}")
     }

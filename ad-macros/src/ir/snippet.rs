@@ -82,6 +82,15 @@ impl From<TokenStream> for Snippet {
     }
 }
 
+/// By what they say.
+impl PartialEq for Snippet {
+    fn eq(&self, other: &Snippet) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Snippet {}
+
 impl ToTokens for Snippet {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         tokens.extend(self.tokens());

@@ -123,6 +123,13 @@ impl<'a> Body<'a> {
                             && (x.diverges || self.equal(equal, x.yields[p], y.yields[q], deeper))
                     })
             }
+            (InstKind::Pure(Op::Verbatim(v), xs), InstKind::Pure(Op::Verbatim(w), ys)) => {
+                v.code == w.code
+                    && v.buffers == w.buffers
+                    && v.is_told(self.func.ty(a))
+                    && !v.buffers.iter().any(|b| self.written.contains(b))
+                    && self.all_equal(equal, xs, ys, deeper)
+            }
             (InstKind::Pure(Op::Verbatim(_) | Op::Custom(_), _), _) => false,
             (InstKind::Pure(Op::Len(b, _), _), _) if self.written.contains(b) => false,
             (InstKind::Pure(op, xs), InstKind::Pure(other, ys)) => {

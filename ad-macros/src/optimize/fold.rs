@@ -5,7 +5,7 @@
 //! Functions of libm are left to run time, whose libm is the user's.
 
 use crate::analysis::definitions::{Definitions, literal};
-use crate::ir::{Binding, Block, Cmp, FloatKind, Func, Inst, InstKind, Op, Type, Value, ValueMap};
+use crate::ir::{Binary, Binding, Block, Cmp, FloatKind, Func, Inst, InstKind, Op, Type, Value, ValueMap};
 
 /// Runs the pass.
 pub(crate) fn fold(mut func: Func) -> Func {
@@ -240,6 +240,7 @@ impl Fold<'_> {
                     _ => None,
                 }
             }
+            Op::Binary(Binary::Min) if args[0] == args[1] => Some(Same(args[0])),
             Op::Cmp(c) if let (Some(a), Some(b)) = (self.float(args[0]), self.float(args[1])) => {
                 // Of floats whose type is not f64 only what is the same in all types.
                 let plain = self.func.ty(args[0]) == &Type::Float(FloatKind::F64);

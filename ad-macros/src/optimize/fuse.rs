@@ -106,6 +106,15 @@ fn shares(func: &Func, a: &Block, b: &Block, same: &mut HashMap<Value, Value>) -
     for inst in &b.insts {
         let at = |v: &Value| *same.get(v).unwrap_or(v);
         let twin = match &inst.kind {
+            InstKind::Pure(Op::Verbatim(v), args) if v.is_told(func.ty(inst.results[0])) => {
+                let args: Vec<Value> = args.iter().map(at).collect();
+                a.insts.iter().find(|i| match &i.kind {
+                    InstKind::Pure(Op::Verbatim(w), x) => {
+                        *x == args && v.code == w.code && v.buffers == w.buffers
+                    }
+                    _ => false,
+                })
+            }
             InstKind::Pure(op, args) if !matches!(op, Op::Verbatim(_) | Op::Custom(_)) => {
                 let args: Vec<Value> = args.iter().map(at).collect();
                 let text = format!("{op:?}");
@@ -139,7 +148,10 @@ fn shares(func: &Func, a: &Block, b: &Block, same: &mut HashMap<Value, Value>) -
         };
         let Some(twin) = twin else { continue };
         let counts = match &inst.kind {
-            InstKind::Pure(op, _) => !matches!(op, Op::Float(_)) && func.is_float(inst.results[0]),
+            InstKind::Pure(Op::Float(_), _) => false,
+            // Of a constant.
+            InstKind::Pure(Op::Verbatim(_), args) if args.is_empty() => false,
+            InstKind::Pure(..) => func.is_float(inst.results[0]),
             _ => true,
         };
         if counts {

@@ -3,7 +3,8 @@
 //! A pure operation whose operands are the same as those of an earlier one, in the same block or an enclosing one,
 //! is replaced by it. Loads are expressions too, as long as nothing in between may have written their buffer: a
 //! buffer's *version* changes at each write, and a loop starts with new versions of what its body writes. A load
-//! right after a store to the same place is what was stored. Rust that nobody looks into is left alone.
+//! right after a store to the same place is what was stored. Rust that nobody looks into is compared by its text, where that tells what
+//! it is.
 //!
 //! Branches of one condition know of each other ([`branches`]): what the later one computes again, the earlier one hands out.
 
@@ -17,7 +18,7 @@ use rustc_hash::FxHashMap as HashMap;
 use branches::Branches;
 use table::Table;
 
-use crate::ir::{Block, Buffer, Func, Inst, InstKind, Op, StoreMode, Type, Value, ValueMap};
+use crate::ir::{Block, Buffer, Func, Inst, InstKind, Op, Snippet, StoreMode, Type, Value, ValueMap};
 
 /// Runs the pass.
 pub(crate) fn gvn(mut func: Func) -> Func {
@@ -57,6 +58,8 @@ pub(crate) fn gvn(mut func: Func) -> Func {
 enum Key {
     Op(Code, Vec<Value>, Type),
     Load(Buffer, Vec<Value>, u32),
+    /// Rust that is passed through, with the versions of what it reads.
+    Told(Snippet, Vec<Value>, Vec<(Buffer, u32)>, Type),
 }
 
 /// A choice between values that are computed or loaded: the condition, and what both branches do, their own values numbered from
@@ -85,6 +88,16 @@ impl Key {
             Key::Load(buffer, index, version) => {
                 (u64::from(buffer.0) | (u64::from(*version) << 24) | 1 << 60, index)
             }
+            Key::Told(code, args, buffers, _) => {
+                let start = code.text().bytes().find(|c| !c.is_ascii_punctuation()).unwrap_or_default();
+                (
+                    u64::from(start)
+                        | (code.text().len() as u64) << 16
+                        | (buffers.len() as u64) << 48
+                        | 1 << 61,
+                    args,
+                )
+            }
         };
         for v in values {
             sum = sum.rotate_left(20).wrapping_mul(5) ^ u64::from(v.0);
@@ -104,6 +117,9 @@ impl Key {
             }
             Key::Load(buffer, index, version) => {
                 Key::Load(*buffer, index.iter().map(|v| of(*v)).collect(), *version)
+            }
+            Key::Told(code, args, buffers, ty) => {
+                Key::Told(code.clone(), args.iter().map(|v| of(*v)).collect(), buffers.clone(), ty.clone())
             }
         }
     }
@@ -335,6 +351,11 @@ impl Gvn<'_> {
     }
 
     fn key(&self, op: &Op, args: &[Value], result: Value) -> Option<Key> {
+        if let Op::Verbatim(v) = op {
+            let ty = self.func.ty(result);
+            let buffers = || v.buffers.iter().map(|b| (*b, self.version(*b))).collect();
+            return v.is_told(ty).then(|| Key::Told(v.code.clone(), args.to_vec(), buffers(), ty.clone()));
+        }
         let code = code(op)?;
         let mut args = args.to_vec();
         if code.commutes() && self.func.is_float(result) {

@@ -108,6 +108,40 @@ fn network_of_two_layers() {
     insta::assert_snapshot!(generated_with(quote!(wrt(w1, b1, w2), only(grad)), network));
 }
 
+/// What is read of data, and constants by their names, are the same in the value and in its reversal: both are one loop, in which each
+/// exponential stands once.
+#[test]
+fn records_are_read_once() {
+    let of_tuples = quote! {
+        fn f(w: &[f64], data: &[(usize, f64)]) -> f64 {
+            let mut s = 0.0;
+            for (k, y) in data {
+                s += (w[*k] * *y).exp() * SCALE;
+            }
+            s
+        }
+    };
+    let of_chunks = quote! {
+        fn f(w: &[f64], rows: &[f64], labels: &[usize], classes: usize) -> f64 {
+            let d = w.len() / classes;
+            let mut z = vec![0.0; classes];
+            let mut s = 0.0;
+            for (row, &label) in rows.chunks_exact(d).zip(labels) {
+                for (z, w) in z.iter_mut().zip(w.chunks_exact(d)) {
+                    *z = row.iter().zip(w).map(|(a, b)| a * b).sum();
+                }
+                let top = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                s += top + z.iter().map(|z| (z - top).exp()).sum::<f64>().ln() - z[label];
+            }
+            s
+        }
+    };
+    for item in [of_tuples, of_chunks] {
+        let text = generated_with(quote!(wrt(w), only(grad)), item);
+        assert_eq!(text.matches(".exp()").count(), 1, "{text}");
+    }
+}
+
 /// A sum that goes on where another ended: both of them for four rows at once.
 #[test]
 fn recurrent_layer() {

@@ -10,7 +10,7 @@ use super::super::loops::RangeSpec;
 use super::super::lower::{Flow, Lower, VarId};
 use super::super::value::{Val, View};
 use super::{Callee, Iter};
-use crate::ir::{Cmp, Op, Type, Value, Verbatim};
+use crate::ir::{Binary, Cmp, Op, Type, Value, Verbatim};
 
 /// What is done with an item.
 pub(crate) type Round<'r, 'a> = dyn FnMut(&mut Lower<'a>, Val) -> Flow + 'r;
@@ -75,8 +75,8 @@ impl<'a> Lower<'a> {
                 }
             }
             _ => {
-                let [x, y] = Self::holes();
-                self.count_by(quote!(::core::cmp::min(#x, #y)), &[a, b])
+                let args = [a, b].map(|v| self.sized(v));
+                self.s.b.op_typed(Op::Binary(Binary::Min), &args, Type::Int)
             }
         }
     }
