@@ -167,6 +167,11 @@ pub(crate) fn is_imported(name: &str, function: &Ident) -> bool {
     found.unwrap_or(false)
 }
 
+/// The function under `#[differentiable]` of this name that another sees beside itself, as text.
+pub(crate) fn function_beside(name: &str, function: &Ident) -> Option<String> {
+    seen(name, function, |scope| &scope.functions)
+}
+
 /// The functions under `#[differentiable]` beside one, above it or below.
 pub(crate) fn functions_beside(function: &syn::ItemFn) -> HashMap<String, String> {
     let (name, span) = (function.sig.ident.to_string(), function.sig.ident.span());

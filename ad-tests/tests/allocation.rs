@@ -52,6 +52,22 @@ fn pairs(q: &[f64]) -> f64 {
 }
 
 #[differentiable]
+fn distance(p: &[f64], q: &[f64]) -> f64 {
+    p.iter().zip(q).map(|(p, q)| (p - q) * (p - q)).sum::<f64>().sqrt()
+}
+
+/// Two parts of one vector go to one short function, which is written out.
+#[differentiable]
+fn bonds(x: &[f64], between: &[(usize, usize)]) -> f64 {
+    let mut e = 0.0;
+    for (i, j) in between {
+        let r = distance(&x[3 * i..3 * i + 3], &x[3 * j..3 * j + 3]);
+        e += (r - 1.0) * (r - 1.0);
+    }
+    e
+}
+
+#[differentiable]
 fn map_to_array(x: &[f64]) -> f64 {
     let mut squares = [0.0; 8];
     for i in 0..8 {
@@ -162,6 +178,32 @@ fn reductions_maps_and_nests_without_allocation() {
     );
     assert_eq!(allocations(|| pairs_hvp(&x, &v, &mut hv)), (0, 0));
     assert_eq!(allocations(|| map_to_array_hvp(&x, &v, &mut hv)), (0, 0));
+}
+
+#[test]
+fn short_functions_without_allocation() {
+    let x: Vec<f64> = (0..60).map(|i| (f64::from(i) * 0.37).sin() + 0.05 * f64::from(i)).collect();
+    let v: Vec<f64> = (0..60).map(|i| (f64::from(i) * 0.71).cos()).collect();
+    let between: Vec<(usize, usize)> =
+        (0..19).map(|i| (i, (7 * i + 3) % 20)).filter(|(i, j)| i != j).collect();
+    let (mut g, mut hv, mut rev) = (vec![0.0; 60], vec![0.0; 60], vec![0.0; 60]);
+    assert_eq!(allocations(|| assert!(bonds_grad(&x, &between, &mut g) > 0.0)), (0, 0));
+    assert_eq!(allocations(|| bonds_hvp(&x, &between, &v, &mut hv)), (0, 0));
+    // Along the difference of two points, r = |d|: the gradient is 2 (r - 1) d / r.
+    let mut by_hand = vec![0.0; 60];
+    for (i, j) in &between {
+        let d: Vec<f64> = (0..3).map(|k| x[3 * i + k] - x[3 * j + k]).collect();
+        let r = d.iter().map(|d| d * d).sum::<f64>().sqrt();
+        for k in 0..3 {
+            by_hand[3 * i + k] += 2.0 * (r - 1.0) * d[k] / r;
+            by_hand[3 * j + k] -= 2.0 * (r - 1.0) * d[k] / r;
+        }
+    }
+    bonds_hvp_rev(&x, &between, &v, &mut rev);
+    for k in 0..60 {
+        assert!((g[k] - by_hand[k]).abs() < 1e-12, "{k}: {} for {}", g[k], by_hand[k]);
+        assert!((hv[k] - rev[k]).abs() < 1e-11, "{k}: {} for {}", hv[k], rev[k]);
+    }
 }
 
 #[test]

@@ -475,8 +475,17 @@ impl Lower<'_> {
             let is_part = matches!(v, Val::View(view) if view.range.is_some() || !view.prefix.is_empty());
             this.can_be_passed(v) && !(is_vec && is_part)
         };
+        // Of what is in a chain or closure nothing is known.
+        let may_be_active =
+            |this: &Self, v: &Val| this.val_tainted(v) || matches!(v, Val::Iter(_) | Val::Closure(_));
+        let is_active = vals.iter().any(|v| may_be_active(self, v));
+        let mut is_short = false;
         let known = known.filter(|known| {
-            !known.can_be_called || !vals.iter().enumerate().all(|(k, v)| passes(self, k, v))
+            if !known.can_be_called || !vals.iter().enumerate().all(|(k, v)| passes(self, k, v)) {
+                return true;
+            }
+            is_short = is_active && !vals.contains(&Val::Never) && self.writes_out_short(last, known);
+            is_short
         });
         let changes = c.args.iter().any(|a| matches!(a, syn::Expr::Reference(r) if r.mutability.is_some()));
         let may_change = |this: &Self, v: &Val| match v {
@@ -485,11 +494,14 @@ impl Lower<'_> {
             _ => false,
         };
         let in_place = known.is_some() && (changes || vals.iter().any(|v| may_change(self, v)));
-        // Of what is in a chain or closure nothing is known.
-        let may_be_active =
-            |this: &Self, v: &Val| this.val_tainted(v) || matches!(v, Val::Iter(_) | Val::Closure(_));
-        if !in_place && !vals.contains(&Val::Never) && !vals.iter().any(|v| may_be_active(self, v)) {
+        if !in_place && !vals.contains(&Val::Never) && !is_active {
             return self.passive_call(callee, vals, c.span());
+        }
+        if let Some(known) = known.as_ref().filter(|_| is_short) {
+            self.shorts.open.push(last.clone());
+            let val = self.written_out(callee, known, vals, c.func.span());
+            self.shorts.open.pop();
+            return val;
         }
         if let Some(known) = known {
             return self.written_out(callee, &known, vals, c.func.span());

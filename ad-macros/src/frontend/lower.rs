@@ -184,6 +184,8 @@ pub(super) struct Lower<'a> {
     pub(super) inlined: Vec<usize>,
     /// Other functions that are written out where they are called.
     pub(super) written: HashMap<String, Rc<super::value::Closure>>,
+    /// Those of them that have companions.
+    pub(super) shorts: super::short::Shorts,
     /// The type that a `let` wants.
     pub(super) expected: Option<syn::Type>,
     /// The type that the function or closure that is lowered returns, where it is written.
@@ -278,6 +280,7 @@ fn attempt(
         trials: 0,
         inlined: Vec::new(),
         written: HashMap::default(),
+        shorts: super::short::Shorts::default(),
         expected: None,
         output: sig.output.clone(),
         sampled: Sampled::default(),

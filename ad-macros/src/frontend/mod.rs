@@ -54,6 +54,7 @@ mod ranges;
 pub(crate) mod records;
 mod rows;
 mod shifts;
+mod short;
 pub(crate) mod signature;
 mod slices;
 mod sorting;

@@ -1,0 +1,85 @@
+//! Which functions that have companions are written out where they are called all the same: short ones, that stand beside their
+//! caller.
+//!
+//! A call keeps the value and its derivative apart: the reversal calls a companion, which computes the value again, and
+//! its loop is not fused with the caller's. Written out, a distance, a dot product or a sigmoid is code like any other. What is long or
+//! called often would make the caller long, and stays a call, and so does all of which the macro is not sure that it reads the function
+//! that is meant.
+//!
+//! How functions are written out is in [`super::written`].
+
+use super::lower::Lower;
+use super::names::captured;
+use crate::functions::Known;
+
+/// A function is short that has no more characters.
+const SHORT: usize = 600;
+/// So many characters are written out in one function.
+const MOST: usize = 4000;
+/// What is written out may hold calls of short functions itself, so deep.
+const DEEPEST: usize = 4;
+
+/// What is written out so.
+#[derive(Default)]
+pub(super) struct Shorts {
+    /// How many characters so far.
+    written: usize,
+    /// The functions around.
+    pub(super) open: Vec<String>,
+}
+
+impl Lower<'_> {
+    /// Whether a function is written out here though it has companions. If so, it counts as being so.
+    pub(super) fn writes_out_short(&mut self, name: &str, known: &Known) -> bool {
+        let length = known.length();
+        let shorts = &self.shorts;
+        if length > SHORT
+            || shorts.written + length > MOST
+            || shorts.open.len() >= DEEPEST
+            || shorts.open.iter().any(|open| open == name)
+        {
+            return false;
+        }
+        let Some(beside) = crate::file::function_beside(name, &self.sig.ident) else { return false };
+        let Some(item) = known.item(self.sig.ident.span()) else { return false };
+        let is_plain = item.sig.generics.params.iter().all(|p| matches!(p, syn::GenericParam::Lifetime(_)));
+        if !is_plain
+            || !known.is_of(&beside)
+            || leaves_early(&item)
+            || captured(&item, &self.sig.generics).is_some()
+        {
+            return false;
+        }
+        self.shorts.written += length;
+        true
+    }
+}
+
+/// Whether a function returns from its middle, calls itself or runs statements for their effect: a call does that as well.
+fn leaves_early(item: &syn::ItemFn) -> bool {
+    struct Search<'i> {
+        name: &'i syn::Ident,
+        found: bool,
+    }
+    impl<'ast> syn::visit::Visit<'ast> for Search<'_> {
+        fn visit_expr(&mut self, e: &'ast syn::Expr) {
+            self.found |= matches!(
+                e,
+                syn::Expr::Return(_)
+                    | syn::Expr::Try(_)
+                    | syn::Expr::While(_)
+                    | syn::Expr::Loop(_)
+                    | syn::Expr::Break(_)
+                    | syn::Expr::Macro(_)
+            );
+            self.found |= matches!(e, syn::Expr::Path(p) if p.path.is_ident(self.name));
+            syn::visit::visit_expr(self, e);
+        }
+        fn visit_stmt_macro(&mut self, _: &'ast syn::StmtMacro) {
+            self.found = true;
+        }
+    }
+    let mut search = Search { name: &item.sig.ident, found: false };
+    syn::visit::Visit::visit_block(&mut search, &item.block);
+    search.found
+}
