@@ -498,9 +498,9 @@ impl Lower<'_> {
             return self.passive_call(callee, vals, c.span());
         }
         if let Some(known) = known.as_ref().filter(|_| is_short) {
-            self.shorts.open.push(last.clone());
+            self.writing.push(last.clone());
             let val = self.written_out(callee, known, vals, c.func.span());
-            self.shorts.open.pop();
+            self.writing.pop();
             return val;
         }
         if let Some(known) = known {

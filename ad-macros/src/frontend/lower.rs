@@ -114,6 +114,8 @@ pub(super) struct State {
     pub(super) homes: HashSet<Buffer>,
     /// Buffers that stand for parts of others.
     pub(super) windows: HashMap<Buffer, Window>,
+    /// How many characters of short functions have been written out.
+    pub(super) short: usize,
 }
 
 impl State {
@@ -184,8 +186,8 @@ pub(super) struct Lower<'a> {
     pub(super) inlined: Vec<usize>,
     /// Other functions that are written out where they are called.
     pub(super) written: HashMap<String, Rc<super::value::Closure>>,
-    /// Those of them that have companions.
-    pub(super) shorts: super::short::Shorts,
+    /// Those of them that have companions and are being written out, from the outermost on.
+    pub(super) writing: Vec<String>,
     /// The type that a `let` wants.
     pub(super) expected: Option<syn::Type>,
     /// The type that the function or closure that is lowered returns, where it is written.
@@ -253,6 +255,7 @@ fn attempt(
         elements: HashMap::default(),
         homes: HashSet::default(),
         windows: HashMap::default(),
+        short: 0,
         copied_in: HashSet::default(),
         slicings: HashMap::default(),
         keyed: HashSet::default(),
@@ -280,7 +283,7 @@ fn attempt(
         trials: 0,
         inlined: Vec::new(),
         written: HashMap::default(),
-        shorts: super::short::Shorts::default(),
+        writing: Vec::new(),
         expected: None,
         output: sig.output.clone(),
         sampled: Sampled::default(),

@@ -19,25 +19,12 @@ const MOST: usize = 4000;
 /// What is written out may hold calls of short functions itself, so deep.
 const DEEPEST: usize = 4;
 
-/// What is written out so.
-#[derive(Default)]
-pub(super) struct Shorts {
-    /// How many characters so far.
-    written: usize,
-    /// The functions around.
-    pub(super) open: Vec<String>,
-}
-
 impl Lower<'_> {
     /// Whether a function is written out here though it has companions. If so, it counts as being so.
     pub(super) fn writes_out_short(&mut self, name: &str, known: &Known) -> bool {
         let length = known.length();
-        let shorts = &self.shorts;
-        if length > SHORT
-            || shorts.written + length > MOST
-            || shorts.open.len() >= DEEPEST
-            || shorts.open.iter().any(|open| open == name)
-        {
+        let is_within = self.writing.len() >= DEEPEST || self.writing.iter().any(|open| open == name);
+        if length > SHORT || self.s.short + length > MOST || is_within {
             return false;
         }
         let Some(beside) = crate::file::function_beside(name, &self.sig.ident) else { return false };
@@ -50,7 +37,7 @@ impl Lower<'_> {
         {
             return false;
         }
-        self.shorts.written += length;
+        self.s.short += length;
         true
     }
 }
