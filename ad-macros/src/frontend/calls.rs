@@ -484,7 +484,9 @@ impl Lower<'_> {
             if !known.can_be_called || !vals.iter().enumerate().all(|(k, v)| passes(self, k, v)) {
                 return true;
             }
-            is_short = is_active && !vals.contains(&Val::Never) && self.writes_out_short(last, known);
+            let active: Vec<bool> = vals.iter().map(|v| may_be_active(self, v)).collect();
+            is_short =
+                is_active && !vals.contains(&Val::Never) && self.writes_out_short(last, known, &active);
             is_short
         });
         let changes = c.args.iter().any(|a| matches!(a, syn::Expr::Reference(r) if r.mutability.is_some()));

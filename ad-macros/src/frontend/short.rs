@@ -8,8 +8,10 @@
 //!
 //! How functions are written out is in [`super::written`].
 
+use super::calls::parameters;
 use super::lower::Lower;
 use super::names::captured;
+use crate::diagnostics::Diagnostics;
 use crate::functions::Known;
 
 /// A function is short that has no more characters.
@@ -20,8 +22,8 @@ const MOST: usize = 4000;
 const DEEPEST: usize = 4;
 
 impl Lower<'_> {
-    /// Whether a function is written out here though it has companions. If so, it counts as being so.
-    pub(super) fn writes_out_short(&mut self, name: &str, known: &Known) -> bool {
+    /// Whether a function is written out here though it has companions. If so, it counts as being so. `active`: which arguments are.
+    pub(super) fn writes_out_short(&mut self, name: &str, known: &Known, active: &[bool]) -> bool {
         let length = known.length();
         let is_within = self.writing.len() >= DEEPEST || self.writing.iter().any(|open| open == name);
         if length > SHORT || self.s.short + length > MOST || is_within {
@@ -32,6 +34,7 @@ impl Lower<'_> {
         let is_plain = item.sig.generics.params.iter().all(|p| matches!(p, syn::GenericParam::Lifetime(_)));
         if !is_plain
             || !known.is_of(&beside)
+            || !may_be_asked(&beside, active)
             || leaves_early(&item)
             || captured(&item, &self.sig.generics).is_some()
         {
@@ -40,6 +43,32 @@ impl Lower<'_> {
         self.s.short += length;
         true
     }
+}
+
+/// Whether what the attribute of a function says holds for its text too: it is differentiated with respect to all that is active, and by
+/// the rules.
+fn may_be_asked(text: &str, active: &[bool]) -> bool {
+    let Ok(item) = syn::parse_str::<syn::ItemFn>(text) else { return false };
+    let mut ours = item.attrs.iter().filter(|a| crate::below::is_ours(a));
+    let (Some(attribute), None) = (ours.next(), ours.next()) else { return false };
+    let words = match &attribute.meta {
+        syn::Meta::Path(_) => return true,
+        syn::Meta::List(list) => list.tokens.clone(),
+        syn::Meta::NameValue(_) => return false,
+    };
+    let mut diagnostics = Diagnostics::default();
+    let options = crate::options::parse(words, &mut diagnostics);
+    let is_in_wrt = |param: &syn::Pat, list: &[syn::Ident]| match param {
+        syn::Pat::Type(p) => matches!(&*p.pat, syn::Pat::Ident(name) if list.contains(&name.ident)),
+        _ => false,
+    };
+    let params = parameters(&item);
+    let mut taken = params.iter().zip(active).filter(|(_, active)| **active);
+    diagnostics.into_error().is_none()
+        && options.partials.is_none()
+        && options.checkpoint.is_none()
+        && options.only.is_none_or(|only| only.calls)
+        && options.wrt.is_none_or(|list| taken.all(|(param, _)| is_in_wrt(param, &list)))
 }
 
 /// Whether a function returns from its middle, calls itself or runs statements for their effect: a call does that as well.
