@@ -67,6 +67,8 @@ struct Scope {
     clones: HashSet<String>,
     /// Functions under `#[differentiable]`, as text.
     functions: HashMap<String, String>,
+    /// Those of them that stand in the same module.
+    in_module: HashMap<String, String>,
     /// `impl` blocks under `#[differentiable]`, and blocks of the one method under it, as text: by the names of their members, each
     /// with a number behind it.
     blocks: HashMap<String, String>,
@@ -167,9 +169,9 @@ pub(crate) fn is_imported(name: &str, function: &Ident) -> bool {
     found.unwrap_or(false)
 }
 
-/// The function under `#[differentiable]` of this name that another sees beside itself, as text.
+/// The function under `#[differentiable]` of this name that another sees in its own module, as text.
 pub(crate) fn function_beside(name: &str, function: &Ident) -> Option<String> {
-    seen(name, function, |scope| &scope.functions)
+    seen(name, function, |scope| &scope.in_module)
 }
 
 /// The functions under `#[differentiable]` beside one, above it or below.
@@ -293,7 +295,9 @@ impl Reader {
                 syn::Item::Fn(f) => {
                     scope.items.insert(f.sig.ident.to_string());
                     if f.attrs.iter().any(crate::below::is_ours) && !is_conditional(&f.attrs) {
-                        scope.functions.insert(f.sig.ident.to_string(), f.to_token_stream().to_string());
+                        let (name, text) = (f.sig.ident.to_string(), f.to_token_stream().to_string());
+                        scope.in_module.insert(name.clone(), text.clone());
+                        scope.functions.insert(name, text);
                     } else {
                         scope.signatures.insert(f.sig.ident.to_string(), f.sig.to_token_stream().to_string());
                     }
@@ -362,13 +366,9 @@ impl Reader {
     fn within<'i>(
         &mut self,
         items: impl IntoIterator<Item = &'i syn::Item>,
-        inherits: bool,
+        seen: Scope,
         f: impl FnOnce(&mut Self),
     ) {
-        let seen = match self.open.last() {
-            Some(around) if inherits => around.clone(),
-            _ => Scope::default(),
-        };
         self.open.push(Scope { items: HashSet::default(), ..seen });
         self.items(items);
         f(self);
@@ -412,7 +412,9 @@ impl<'ast> Visit<'ast> for Reader {
                 matches!(item, syn::Item::Use(u) if quote!(#u).to_string().contains("super ::")
                     || quote!(#u).to_string().contains("crate ::"))
             });
-            self.within(items, inherits, |this| items.iter().for_each(|item| this.visit_item(item)));
+            let around = self.open.last().filter(|_| inherits).cloned().unwrap_or_default();
+            let seen = Scope { in_module: HashMap::default(), ..around };
+            self.within(items, seen, |this| items.iter().for_each(|item| this.visit_item(item)));
         }
     }
 
@@ -488,6 +490,7 @@ impl<'ast> Visit<'ast> for Reader {
         if items.is_empty() {
             return syn::visit::visit_block(self, block);
         }
-        self.within(items, true, |this| syn::visit::visit_block(this, block));
+        let seen = self.open.last().cloned().unwrap_or_default();
+        self.within(items, seen, |this| syn::visit::visit_block(this, block));
     }
 }

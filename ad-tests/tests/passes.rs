@@ -915,3 +915,122 @@ fn rows_that_are_added_to_one_and_looked_at() {
         }
     }
 }
+
+fn largest(w: &[f64]) -> usize {
+    (0..w.len()).fold(0, |k, j| if w[j] > w[k] { j } else { k })
+}
+
+/// Which row is summed up, and added in the reversal, other code says, from a vector that each round overwrites.
+#[differentiable(wrt(x))]
+fn chosen_rows(x: &[f64], data: &[f64], m: usize) -> f64 {
+    let n = x.len();
+    let mut w = vec![0.0; n];
+    let mut total = 0.0;
+    for i in 0..m {
+        for j in 0..n {
+            w[j] = data[i * n + j] * data[i * n + j];
+        }
+        let k = largest(&w);
+        let mut z = 0.0;
+        for j in 0..n {
+            z += data[k * n + j] * x[j];
+        }
+        total += z.sin() * (1.0 + i as f64);
+    }
+    total
+}
+
+#[test]
+fn rows_that_other_code_chooses() {
+    for n in [1, 2, 9, 12] {
+        for m in 0..n {
+            let data = wave(n * n, 0.3);
+            let of_duals = |x: &[H]| {
+                (0..m).fold(H::from(0.0), |total, i| {
+                    let w: Vec<f64> = data[i * n..][..n].iter().map(|d| d * d).collect();
+                    let row = &data[largest(&w) * n..];
+                    let z = x.iter().zip(row).fold(H::from(0.0), |z, (x, d)| z + *x * *d);
+                    total + z.sin() * (1.0 + i as f64)
+                })
+            };
+            let grad = |x: &[f64], g: &mut [f64]| chosen_rows_grad(x, &data, m, g);
+            let hvp = |x: &[f64], v: &[f64], h: &mut [f64]| chosen_rows_hvp(x, &data, m, v, h);
+            let rev = |x: &[f64], v: &[f64], h: &mut [f64]| chosen_rows_hvp_rev(x, &data, m, v, h);
+            let f = |x: &[f64]| chosen_rows(x, &data, m);
+            check(&format!("{m} of {n}"), &wave(n, 0.2), &f, &grad, [&hvp, &rev], &of_duals);
+        }
+    }
+}
+
+thread_local!(static DRAWN: std::cell::Cell<f64> = const { std::cell::Cell::new(0.0) });
+
+fn draw() -> f64 {
+    DRAWN.with(|drawn| {
+        drawn.set(drawn.get() + 1.0);
+        drawn.get()
+    })
+}
+
+/// Two numbers that other code draws, of one text, are two.
+#[differentiable]
+fn drawn(x: f64, y: f64) -> f64 {
+    let a: f64 = draw();
+    let b: f64 = draw();
+    a * x * x + b * y * y
+}
+
+#[test]
+fn numbers_that_are_drawn() {
+    assert_eq!(drawn(2.0, 3.0), 4.0 + 2.0 * 9.0);
+    assert_eq!(drawn_grad(2.0, 3.0), (3.0 * 4.0 + 4.0 * 9.0, (12.0, 24.0)));
+    assert_eq!(drawn_hvp(2.0, 3.0, 1.0, 0.0).0, 2.0 * DRAWN.get() - 2.0);
+}
+
+/// A short function that callers in other modules of this file see, and call.
+#[differentiable]
+fn length(x: &[f64]) -> f64 {
+    x.iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+mod inner {
+    use super::*;
+
+    #[differentiable]
+    pub(super) fn lengths(x: &[f64]) -> f64 {
+        length(&x[1..]) * length(x)
+    }
+
+    pub(super) mod deeper {
+        use super::super::*;
+
+        #[differentiable]
+        pub(in super::super) fn lengths_below(x: &[f64]) -> f64 {
+            length(&x[1..]) * length(x)
+        }
+    }
+}
+
+#[test]
+fn short_functions_of_other_modules() {
+    let of_duals = |x: &[H]| {
+        let length = |x: &[H]| x.iter().fold(H::from(0.0), |s, x| s + *x * *x).sqrt();
+        length(&x[1..]) * length(x)
+    };
+    check(
+        "from a module inside",
+        &wave(4, 0.2),
+        &inner::lengths,
+        &inner::lengths_grad,
+        [&inner::lengths_hvp, &inner::lengths_hvp_rev],
+        &of_duals,
+    );
+    use inner::deeper::{lengths_below, lengths_below_grad, lengths_below_hvp, lengths_below_hvp_rev};
+    check(
+        "from two modules inside",
+        &wave(4, 0.2),
+        &lengths_below,
+        &lengths_below_grad,
+        [&lengths_below_hvp, &lengths_below_hvp_rev],
+        &of_duals,
+    );
+}

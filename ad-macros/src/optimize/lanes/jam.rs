@@ -23,9 +23,8 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::plan::indexes;
 use super::set;
-use super::write::{LIGHT, ROWS, Rounds, SHORT, Writer};
+use super::write::{LIGHT, ROWS, Rounds, SHORT, Writer, runs_again};
 use crate::analysis::definitions::{Definitions, definitions, literal, moves};
-use crate::analysis::replay::is_expensive;
 use crate::ir::{
     Binary, Block, Buffer, Cmp, ForLoop, Func, Inst, InstKind, Op, StoreMode, Type, Value, ValueSet,
 };
@@ -157,13 +156,8 @@ impl<'a> Context<'a> {
         context
     }
 
-    /// Whether an instruction may as well be run again.
     fn is_cheap(&self, inst: &Inst) -> bool {
-        match &inst.kind {
-            InstKind::Pure(op, _) => !is_expensive(op),
-            InstKind::Load { buffer, .. } => !self.written.contains(buffer),
-            _ => false,
-        }
+        runs_again(self.func, inst, &self.written)
     }
 
     /// Whether a value is there before the outer loop, or the same for all its rows.

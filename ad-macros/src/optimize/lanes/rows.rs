@@ -19,7 +19,7 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::plan::indexes;
 use super::set;
-use super::write::{LIGHT, ROWS, SHORT, Writer};
+use super::write::{LIGHT, ROWS, SHORT, Writer, runs_again};
 use crate::analysis::definitions::{Definitions, definitions, literal};
 use crate::analysis::replay::is_expensive;
 use crate::ir::{Binary, Block, Buffer, ForLoop, Func, Inst, InstKind, Op, StoreMode, Type, Value};
@@ -153,12 +153,11 @@ impl Context<'_> {
         }
         let mut work = 0;
         for inst in &l.body.insts {
-            match &inst.kind {
-                InstKind::Pure(op, _) if is_expensive(op) => return None,
-                InstKind::Pure(..) => work += usize::from(self.func.is_float(inst.results[0])),
-                InstKind::Load { buffer, .. } if !self.written.contains(buffer) => {}
-                _ => return None,
+            if !runs_again(self.func, inst, &self.written) {
+                return None;
             }
+            let is_load = matches!(inst.kind, InstKind::Load { .. });
+            work += usize::from(!is_load && self.func.is_float(inst.results[0]));
         }
         let mut bounds = HashSet::default();
         let mut needed = HashSet::default();
@@ -204,10 +203,8 @@ impl Context<'_> {
             return Some(());
         }
         let inst = &self.outer.body.insts[*k];
-        match &inst.kind {
-            InstKind::Pure(op, _) if !is_expensive(op) => {}
-            InstKind::Load { buffer, .. } if !self.written.contains(buffer) => {}
-            _ => return None,
+        if !runs_again(self.func, inst, &self.written) {
+            return None;
         }
         needed.insert(*k);
         let mut operands = Vec::new();

@@ -1,10 +1,11 @@
-//! What [`super::rows`] and [`super::jam`] write alike: instructions, places for a value of each of four rows, and a loop in blocks of four
+//! What [`super::rows`] and [`super::jam`] ask and write alike: what may run again, instructions, places for a value of each of four rows, and a loop in blocks of four
 //! rounds. Which loops are written so is theirs to say.
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::plain_loop;
 use crate::analysis::definitions::{Definitions, literal};
+use crate::analysis::replay::is_expensive;
 use crate::ir::{
     Binary, Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, Type, Value,
 };
@@ -15,6 +16,23 @@ pub(super) const ROWS: usize = 4;
 pub(super) const LIGHT: usize = 12;
 /// Loops that are known to be shorter are left alone.
 pub(super) const SHORT: u64 = 8;
+
+/// Whether an instruction of a loop's body may as well run again, before its round or after it: it is cheap, and reads nothing that the
+/// loop writes or makes (`written`).
+pub(super) fn runs_again(func: &Func, inst: &Inst, written: &HashSet<Buffer>) -> bool {
+    let mut reads_written = false;
+    inst.kind.each_buffer(|b| reads_written |= written.contains(&b));
+    // What is handed in has the length that it has.
+    let is_length = matches!(&inst.kind, InstKind::Pure(Op::Len(b, _), _)
+        if func.buffer(*b).storage == Storage::Output && !func.buffer(*b).grows);
+    (!reads_written || is_length)
+        && match &inst.kind {
+            InstKind::Pure(Op::Verbatim(v), _) => v.is_told(func.ty(inst.results[0])),
+            InstKind::Pure(op, _) => !is_expensive(op),
+            InstKind::Load { .. } => true,
+            _ => false,
+        }
+}
 
 pub(super) struct Writer<'a> {
     pub(super) func: &'a mut Func,
