@@ -169,9 +169,14 @@ pub(crate) fn is_imported(name: &str, function: &Ident) -> bool {
     found.unwrap_or(false)
 }
 
-/// The function under `#[differentiable]` of this name that another sees in its own module, as text.
-pub(crate) fn function_beside(name: &str, function: &Ident) -> Option<String> {
-    seen(name, function, |scope| &scope.in_module)
+/// The function under `#[differentiable]` of this name that another sees in its own module.
+pub(crate) fn function_beside(name: &str, function: &Ident) -> Option<syn::ItemFn> {
+    syn::parse_str(&seen(name, function, |scope| &scope.in_module)?).ok()
+}
+
+/// Whether two functions are the same, but for attributes and comments.
+pub(crate) fn is_same(a: &syn::ItemFn, b: &syn::ItemFn) -> bool {
+    plain_text(&a.sig, &a.block) == plain_text(&b.sig, &b.block)
 }
 
 /// The functions under `#[differentiable]` beside one, above it or below.

@@ -103,12 +103,6 @@ impl Known {
         self.text.len()
     }
 
-    /// Whether it is this function, with its attributes.
-    pub(crate) fn is_of(&self, text: &str) -> bool {
-        let signs = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
-        syn::parse_str::<syn::ItemFn>(text).is_ok_and(|item| signs(&text_of(&item)) == signs(&self.text))
-    }
-
     /// Its code, as if it stood at the call: errors in it are shown there.
     pub(crate) fn item(&self, at: Span) -> Option<syn::ItemFn> {
         syn::parse2(located(self.text.parse().ok()?, at)).ok()

@@ -479,15 +479,13 @@ impl Lower<'_> {
         let may_be_active =
             |this: &Self, v: &Val| this.val_tainted(v) || matches!(v, Val::Iter(_) | Val::Closure(_));
         let is_active = vals.iter().any(|v| may_be_active(self, v));
-        let mut is_short = false;
         let known = known.filter(|known| {
-            if !known.can_be_called || !vals.iter().enumerate().all(|(k, v)| passes(self, k, v)) {
-                return true;
-            }
-            let active: Vec<bool> = vals.iter().map(|v| may_be_active(self, v)).collect();
-            is_short =
-                is_active && !vals.contains(&Val::Never) && self.writes_out_short(last, known, &active);
-            is_short
+            !known.can_be_called
+                || !vals.iter().enumerate().all(|(k, v)| passes(self, k, v))
+                || is_active && !vals.contains(&Val::Never) && {
+                    let active: Vec<bool> = vals.iter().map(|v| may_be_active(self, v)).collect();
+                    self.writes_out_short(last, known, &active)
+                }
         });
         let changes = c.args.iter().any(|a| matches!(a, syn::Expr::Reference(r) if r.mutability.is_some()));
         let may_change = |this: &Self, v: &Val| match v {
@@ -499,14 +497,11 @@ impl Lower<'_> {
         if !in_place && !vals.contains(&Val::Never) && !is_active {
             return self.passive_call(callee, vals, c.span());
         }
-        if let Some(known) = known.as_ref().filter(|_| is_short) {
+        if let Some(known) = known {
             self.writing.push(last.clone());
-            let val = self.written_out(callee, known, vals, c.func.span());
+            let val = self.written_out(callee, &known, vals, c.func.span());
             self.writing.pop();
             return val;
-        }
-        if let Some(known) = known {
-            return self.written_out(callee, &known, vals, c.func.span());
         }
         if segments.len() == 1 && self.sig.ident == last && self.sig.ret != super::signature::Ret::Scalar {
             self.diagnostics.cause(

@@ -186,7 +186,7 @@ pub(super) struct Lower<'a> {
     pub(super) inlined: Vec<usize>,
     /// Other functions that are written out where they are called.
     pub(super) written: HashMap<String, Rc<super::value::Closure>>,
-    /// Those of them that have companions and are being written out, from the outermost on.
+    /// Those of them that are being written out, from the outermost on.
     pub(super) writing: Vec<String>,
     /// The type that a `let` wants.
     pub(super) expected: Option<syn::Type>,

@@ -1,5 +1,5 @@
-//! Which functions that have companions are written out where they are called all the same: short ones, that stand beside their
-//! caller.
+//! Which functions that have companions are written out where they are called all the same: short ones, that stand in the module of
+//! their caller.
 //!
 //! A call keeps the value and its derivative apart: the reversal calls a companion, which computes the value again, and
 //! its loop is not fused with the caller's. Written out, a distance, a dot product or a sigmoid is code like any other. What is long or
@@ -33,7 +33,7 @@ impl Lower<'_> {
         let Some(item) = known.item(self.sig.ident.span()) else { return false };
         let is_plain = item.sig.generics.params.iter().all(|p| matches!(p, syn::GenericParam::Lifetime(_)));
         if !is_plain
-            || !known.is_of(&beside)
+            || !crate::file::is_same(&beside, &item)
             || !may_be_asked(&beside, active)
             || leaves_early(&item)
             || captured(&item, &self.sig.generics).is_some()
@@ -47,8 +47,7 @@ impl Lower<'_> {
 
 /// Whether what the attribute of a function says holds for its text too: it is differentiated with respect to all that is active, and by
 /// the rules.
-fn may_be_asked(text: &str, active: &[bool]) -> bool {
-    let Ok(item) = syn::parse_str::<syn::ItemFn>(text) else { return false };
+fn may_be_asked(item: &syn::ItemFn, active: &[bool]) -> bool {
     let mut ours = item.attrs.iter().filter(|a| crate::below::is_ours(a));
     let (Some(attribute), None) = (ours.next(), ours.next()) else { return false };
     let words = match &attribute.meta {
@@ -62,7 +61,7 @@ fn may_be_asked(text: &str, active: &[bool]) -> bool {
         syn::Pat::Type(p) => matches!(&*p.pat, syn::Pat::Ident(name) if list.contains(&name.ident)),
         _ => false,
     };
-    let params = parameters(&item);
+    let params = parameters(item);
     let mut taken = params.iter().zip(active).filter(|(_, active)| **active);
     diagnostics.into_error().is_none()
         && options.partials.is_none()

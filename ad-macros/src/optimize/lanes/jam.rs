@@ -23,7 +23,7 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::plan::indexes;
 use super::set;
-use super::write::{LIGHT, ROWS, Rounds, SHORT, Writer, runs_again};
+use super::write::{LIGHT, ROWS, Rounds, SHORT, Writer, is_plain, made, runs_again, written};
 use crate::analysis::definitions::{Definitions, definitions, literal, moves};
 use crate::ir::{
     Binary, Block, Buffer, Cmp, ForLoop, Func, Inst, InstKind, Op, StoreMode, Type, Value, ValueSet,
@@ -84,10 +84,10 @@ struct Inner {
 impl Plan {
     fn of(func: &Func, defs: &Definitions, together: &HashSet<Value>, outer: &ForLoop) -> Option<Plan> {
         let body = &outer.body;
-        if outer.step.is_some() || outer.inclusive || outer.rev || outer.flipped || body.diverges {
-            return None;
-        }
-        if !body.insts.iter().any(|inst| matches!(inst.kind, InstKind::For(_))) || !indexes(outer) {
+        if !is_plain(outer)
+            || !body.insts.iter().any(|inst| matches!(inst.kind, InstKind::For(_)))
+            || !indexes(outer)
+        {
             return None;
         }
         if literal(defs, outer.hi).is_some_and(|n| n < SHORT) || together.contains(&body.args[0]) {
@@ -130,18 +130,9 @@ struct Context<'a> {
 impl<'a> Context<'a> {
     fn of(func: &'a Func, defs: &'a Definitions, outer: &'a ForLoop) -> Self {
         let body = &outer.body;
-        let mut written: HashSet<Buffer> = body.writes().into_iter().collect();
         let mut named: HashMap<Buffer, usize> = HashMap::default();
-        body.visit(&mut |inst| {
-            inst.kind.each_buffer(|b| *named.entry(b).or_default() += 1);
-            if let InstKind::Alloc { buffer, .. } | InstKind::Window { window: buffer, .. } = &inst.kind {
-                written.insert(*buffer);
-            }
-        });
-        let mut made: HashMap<Value, usize> = HashMap::default();
-        for (k, inst) in body.insts.iter().enumerate() {
-            made.extend(inst.results.iter().map(|r| (*r, k)));
-        }
+        body.visit(&mut |inst| inst.kind.each_buffer(|b| *named.entry(b).or_default() += 1));
+        let (written, made) = (written(body), made(body));
         let mut context = Context { func, defs, outer, written, named, made, fixed: ValueSet::default() };
         let mut varying: HashSet<Value> = body.args.iter().copied().collect();
         for inst in &body.insts {
@@ -169,7 +160,7 @@ impl<'a> Context<'a> {
     /// What of an inner loop can run for several rows at once, if anything.
     fn inner(&self, at: usize, inst: &Inst) -> Option<Inner> {
         let InstKind::For(l) = &inst.kind else { return None };
-        if l.step.is_some() || l.inclusive || l.rev || l.flipped || l.body.diverges || !l.inits.is_empty() {
+        if !is_plain(l) || !l.inits.is_empty() {
             return None;
         }
         let is_short = literal(self.defs, l.hi).is_some_and(|n| n < SHORT);

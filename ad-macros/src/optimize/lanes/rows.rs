@@ -19,7 +19,7 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::plan::indexes;
 use super::set;
-use super::write::{LIGHT, ROWS, SHORT, Writer, runs_again};
+use super::write::{LIGHT, ROWS, SHORT, Writer, is_plain, made, runs_again, written};
 use crate::analysis::definitions::{Definitions, definitions, literal};
 use crate::analysis::replay::is_expensive;
 use crate::ir::{Binary, Block, Buffer, ForLoop, Func, Inst, InstKind, Op, StoreMode, Type, Value};
@@ -78,23 +78,13 @@ struct Plan {
 impl Plan {
     fn of(func: &Func, defs: &Definitions, outer: &ForLoop, together: &HashSet<Value>) -> Option<Plan> {
         let body = &outer.body;
-        if outer.step.is_some() || outer.inclusive || outer.rev || outer.flipped || body.diverges {
+        if !is_plain(outer)
+            || !body.insts.iter().any(|inst| matches!(inst.kind, InstKind::For(_)))
+            || !indexes(outer)
+        {
             return None;
         }
-        if !body.insts.iter().any(|inst| matches!(inst.kind, InstKind::For(_))) || !indexes(outer) {
-            return None;
-        }
-        let mut written: HashSet<Buffer> = body.writes().into_iter().collect();
-        body.visit(&mut |inst| match &inst.kind {
-            InstKind::Alloc { buffer, .. } | InstKind::Window { window: buffer, .. } => {
-                written.insert(*buffer);
-            }
-            _ => {}
-        });
-        let mut made: HashMap<Value, usize> = HashMap::default();
-        for (k, inst) in body.insts.iter().enumerate() {
-            made.extend(inst.results.iter().map(|r| (*r, k)));
-        }
+        let (written, made) = (written(body), made(body));
         let context = Context { func, defs, outer, written, made };
         let mut inner: Vec<(usize, Vec<usize>)> = Vec::new();
         for (k, inst) in body.insts.iter().enumerate() {

@@ -17,6 +17,28 @@ pub(super) const LIGHT: usize = 12;
 /// Loops that are known to be shorter are left alone.
 pub(super) const SHORT: u64 = 8;
 
+/// `for i in lo..hi`, which ends by itself.
+pub(super) fn is_plain(l: &ForLoop) -> bool {
+    l.step.is_none() && !l.inclusive && !l.rev && !l.flipped && !l.body.diverges
+}
+
+/// What a loop's body writes, or makes.
+pub(super) fn written(body: &Block) -> HashSet<Buffer> {
+    let mut all: HashSet<Buffer> = body.writes().into_iter().collect();
+    body.visit(&mut |inst| {
+        if let InstKind::Alloc { buffer, .. } | InstKind::Window { window: buffer, .. } = &inst.kind {
+            all.insert(*buffer);
+        }
+    });
+    all
+}
+
+/// Where in a body its values are made.
+pub(super) fn made(body: &Block) -> HashMap<Value, usize> {
+    let each = body.insts.iter().enumerate();
+    each.flat_map(|(k, inst)| inst.results.iter().map(move |r| (*r, k))).collect()
+}
+
 /// Whether an instruction of a loop's body may as well run again, before its round or after it: it is cheap, and reads nothing that the
 /// loop writes or makes (`written`).
 pub(super) fn runs_again(func: &Func, inst: &Inst, written: &HashSet<Buffer>) -> bool {
