@@ -4,14 +4,19 @@
 //! dear there, a reduction or a call into libm, can be kept in between: a place for each round of the loops inside. The space
 //! is allocated once, at the top of the function.
 //!
-//! Kept is only in functions that have vectors of their own: others are promised to allocate nothing.
+//! A loop of the whole function that saves its state in each round keeps what is dear in it as well, a place for each round.
+//!
+//! Kept is only in functions whose derivatives allocate anyway, since they have vectors of their own or loops with a state:
+//! others are promised to allocate nothing.
 
 use rustc_hash::FxHashSet as HashSet;
 
+use super::activity::Activity;
 use super::definitions::{Definitions, definitions, literal};
-use super::replay::{Plan, is_expensive};
+use super::held::Held;
+use super::replay::{InstId, Plan, is_expensive};
 use super::sizes::sizes;
-use crate::ir::{Binding, Block, Dim, ForLoop, Func, Inst, InstKind, Value};
+use crate::ir::{Binding, Block, Dim, ForLoop, Func, Inst, InstKind, Op, Value};
 
 /// A loop of fewer rounds is run again.
 const FEW: u64 = 8;
@@ -29,22 +34,93 @@ pub(crate) struct Keeper {
     sizes: HashSet<Value>,
     /// Values that are there from the top of the function on.
     outermost: HashSet<Value>,
+    /// Loops that save something in each round.
+    saving: HashSet<InstId>,
     allowed: bool,
 }
 
-impl Keeper {
-    pub(crate) fn new(func: &Func) -> Keeper {
-        let mut allowed = false;
-        func.body.visit(&mut |inst| {
-            if let InstKind::Alloc { buffer, .. } = inst.kind {
-                allowed |= func.buffer(buffer).dims.iter().any(|d| matches!(d, Dim::Dyn(_)));
+/// Whether something has to be saved in each round of a loop: a snapshot, or a scalar from which the next is computed. What is only
+/// summed up, or goes on linearly, is not saved.
+fn saves_state(func: &Func, plan: &Plan, active: &Activity, inst: &Inst) -> bool {
+    let (body, first) = match &inst.kind {
+        InstKind::For(l) => (&l.body, 1),
+        InstKind::While { body, .. } => (body, 0),
+        _ => return false,
+    };
+    let mut state: HashSet<Value> = body.args[first..].iter().copied().filter(|v| active.value(*v)).collect();
+    (!state.is_empty() && bends(func, active, body, &mut state)) || !plan.of_loop(inst).snapshots.is_empty()
+}
+
+/// Whether something in a block is not linear in what is made of `state`, which comes to hold all that is.
+fn bends(func: &Func, active: &Activity, block: &Block, state: &mut HashSet<Value>) -> bool {
+    block.insts.iter().any(|inst| match &inst.kind {
+        InstKind::Pure(op, args) => {
+            if !args.iter().any(|v| state.contains(v)) {
+                return false;
             }
+            state.extend(inst.results.iter().copied().filter(|r| func.is_float(*r)));
+            match op {
+                Op::Add | Op::Sub | Op::Neg | Op::Select | Op::Cast(_) => false,
+                Op::Mul => args.iter().all(|v| active.value(*v)),
+                Op::Div => active.value(args[1]),
+                _ => active.value(inst.results[0]),
+            }
+        }
+        InstKind::For(ForLoop { inits, body, .. }) => {
+            let args = body.args[1..].iter().zip(inits).filter(|(_, init)| state.contains(init));
+            let args: Vec<Value> = args.map(|(arg, _)| *arg).collect();
+            state.extend(args);
+            bends(func, active, body, state) || {
+                state.extend(results_of(inst, body, state));
+                false
+            }
+        }
+        InstKind::If { then_block, else_block, .. } => [then_block, else_block].into_iter().any(|block| {
+            bends(func, active, block, state) || {
+                state.extend(results_of(inst, block, state));
+                false
+            }
+        }),
+        InstKind::Call(_) => {
+            let mut used = false;
+            inst.kind.each_operand(|v| used |= state.contains(&v));
+            used
+        }
+        // Where it goes from a buffer is not followed.
+        _ => false,
+    })
+}
+
+fn remove_held(list: &mut Vec<Kept>, held: &[Held]) {
+    list.retain(|kept| !held.iter().any(|(v, ..)| *v == kept.value));
+}
+
+/// Results of a loop or branch that come from the state.
+fn results_of(inst: &Inst, block: &Block, state: &HashSet<Value>) -> Vec<Value> {
+    let results = inst.results.iter().zip(&block.yields);
+    results.filter(|(_, y)| state.contains(y)).map(|(r, _)| *r).collect()
+}
+
+impl Keeper {
+    pub(crate) fn new(func: &Func, plan: &Plan, active: &Activity) -> Keeper {
+        let mut allowed = false;
+        let mut saving = HashSet::default();
+        func.body.visit(&mut |inst| match &inst.kind {
+            InstKind::Alloc { buffer, .. } => {
+                allowed |= func.buffer(*buffer).dims.iter().any(|d| matches!(d, Dim::Dyn(_)));
+            }
+            InstKind::For(_) | InstKind::While { .. } if saves_state(func, plan, active, inst) => {
+                saving.insert(std::ptr::from_ref(inst));
+            }
+            _ => {}
         });
+        allowed |= !saving.is_empty();
         if !allowed {
             return Keeper {
                 defs: Definitions::default(),
                 sizes: HashSet::default(),
                 outermost: HashSet::default(),
+                saving,
                 allowed,
             };
         }
@@ -57,8 +133,14 @@ impl Keeper {
             defs: definitions(func),
             sizes: sizes(func),
             outermost: params.chain(top).collect(),
+            saving,
             allowed,
         }
+    }
+
+    /// A number of rounds that is written as a number: it may stand anywhere.
+    pub(crate) fn literal(&self, rounds: Value) -> Option<u64> {
+        literal(&self.defs, rounds)
     }
 
     /// What to keep of the loops inside a round.
@@ -67,15 +149,23 @@ impl Keeper {
         if self.allowed {
             self.block(func, plan, body, &mut Vec::new(), &mut found);
         }
+        // What a buffer of the user's holds anyway, in the round.
+        body.visit(&mut |inst| {
+            if let InstKind::For(_) = inst.kind {
+                remove_held(&mut found, &plan.of_loop(inst).reload);
+            }
+        });
         found
     }
 
     /// What to keep of a loop of the whole function: if it saves its state in each round anyway.
     pub(crate) fn of_loop(&self, func: &Func, plan: &Plan, inst: &Inst) -> Vec<Kept> {
         let mut found = Vec::new();
-        if self.allowed && !plan.of_loop(inst).snapshots.is_empty() {
+        if self.saving.contains(&std::ptr::from_ref(inst)) {
             self.looped(func, plan, inst, &mut Vec::new(), &mut found);
         }
+        // What a buffer holds of one round only is kept for the others.
+        remove_held(&mut found, &plan.of_loop(inst).reload);
         found
     }
 
@@ -108,26 +198,18 @@ impl Keeper {
         if !plan.of_loop(inst).replay || !self.is_regular(l) {
             return;
         }
-        let before = found.len();
         path.push((l.body.args[0], l.hi));
         self.block(func, plan, &l.body, path, found);
         path.pop();
-        // What a buffer of the user's holds anyway.
-        let held = &plan.of_loop(inst).reload;
-        let mut at = 0;
-        found.retain(|kept| {
-            at += 1;
-            at <= before || !held.iter().any(|(v, ..)| *v == kept.value)
-        });
     }
 
     /// Counts from zero to a number that is known at the top of the function.
     fn is_regular(&self, l: &ForLoop) -> bool {
-        literal(&self.defs, l.lo) == Some(0)
+        self.literal(l.lo) == Some(0)
             && !l.inclusive
             && l.step.is_none()
             && !l.body.diverges
-            && self.outermost.contains(&l.hi)
+            && (self.outermost.contains(&l.hi) || self.literal(l.hi).is_some())
             && self.sizes.contains(&l.hi)
             && self.sizes.contains(&l.body.args[0])
     }
@@ -135,7 +217,7 @@ impl Keeper {
     fn is_dear(&self, inst: &Inst) -> bool {
         match &inst.kind {
             InstKind::Pure(op, _) => is_expensive(op),
-            InstKind::For(l) => literal(&self.defs, l.hi).is_none_or(|rounds| rounds > FEW),
+            InstKind::For(l) => self.literal(l.hi).is_none_or(|rounds| rounds > FEW),
             InstKind::While { .. } | InstKind::Call(_) => true,
             _ => false,
         }

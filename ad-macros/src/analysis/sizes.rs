@@ -15,7 +15,9 @@ pub(crate) fn sizes(func: &Func) -> HashSet<Value> {
     classes.block(&func.body);
     let known = std::mem::take(&mut classes.known);
     let roots: HashSet<Value> = known.iter().map(|v| classes.root(*v)).collect();
-    let all = (0..func.values.len() as u32).map(Value).filter(|v| *func.ty(*v) == Type::Int);
+    // A constant by its name is opaque, and may be a length or a bound.
+    let all = (0..func.values.len() as u32).map(Value);
+    let all = all.filter(|v| matches!(func.ty(*v), Type::Int | Type::Opaque));
     all.filter(|v| roots.contains(&classes.root(*v))).collect()
 }
 
@@ -38,9 +40,13 @@ impl Classes<'_> {
     }
 
     fn join(&mut self, a: Value, b: Value) {
-        if *self.func.ty(a) != Type::Int || *self.func.ty(b) != Type::Int {
-            return;
+        if *self.func.ty(a) == Type::Int && *self.func.ty(b) == Type::Int {
+            self.join_any(a, b);
         }
+    }
+
+    /// As [`Classes::join`], where Rust has it that the types are one.
+    fn join_any(&mut self, a: Value, b: Value) {
         let (a, b) = (self.root(a), self.root(b));
         if a != b {
             self.parent.insert(a, b);
@@ -81,7 +87,7 @@ impl Classes<'_> {
                     }
                 }
                 InstKind::For(l) => {
-                    self.join(l.lo, l.hi);
+                    self.join_any(l.lo, l.hi);
                     self.join(l.lo, l.body.args[0]);
                     self.joined(&l.inits, &inst.results);
                     self.joined(&l.body.args[1..], &inst.results);

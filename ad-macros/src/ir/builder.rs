@@ -55,14 +55,22 @@ impl Builder {
     /// Declares a vector in the outermost block, with a place for each of so many rounds in so many rounds.. (values of that
     /// block). What it holds first does not matter.
     pub(crate) fn outermost_buffer(&mut self, name: &str, elem: Type, rounds: &[Value]) -> Buffer {
+        self.outermost(|b| {
+            let len = rounds.iter().skip(1).fold(rounds[0], |len, n| b.mul(len, *n));
+            let fill = b.float(0.0, elem.clone());
+            let data = BufferData::new(name.into(), elem, vec![Dim::Dyn(len)], Storage::Local);
+            let buffer = b.func.new_buffer(data);
+            b.effect(InstKind::Alloc { buffer, fill });
+            buffer
+        })
+    }
+
+    /// Emits into the outermost block.
+    pub(crate) fn outermost<T>(&mut self, emit: impl FnOnce(&mut Builder) -> T) -> T {
         let inner = self.open.split_off(1);
-        let len = rounds.iter().skip(1).fold(rounds[0], |len, n| self.mul(len, *n));
-        let fill = self.float(0.0, elem.clone());
-        let data = BufferData::new(name.into(), elem, vec![Dim::Dyn(len)], Storage::Local);
-        let buffer = self.func.new_buffer(data);
-        self.effect(InstKind::Alloc { buffer, fill });
+        let emitted = emit(self);
         self.open.extend(inner);
-        buffer
+        emitted
     }
 
     /// The open blocks, outermost first.

@@ -41,6 +41,7 @@ pub(crate) fn reverse(func: &Func, accumulate: bool) -> Func {
 /// As [`reverse`], with an activity of the caller's.
 pub(crate) fn reverse_with(func: &Func, accumulate: bool, active: &Activity) -> Func {
     let plan = replay::plan(func, &|b| active.buffer(b));
+    let keeper = Keeper::new(func, &plan, active);
     let mut reverse = Reverse {
         src: func,
         b: Builder::new(Func::new(&func.name)),
@@ -54,7 +55,7 @@ pub(crate) fn reverse_with(func: &Func, accumulate: bool, active: &Activity) -> 
         carried: HashMap::default(),
         copies: HashMap::default(),
         reloads: HashMap::default(),
-        keeper: Keeper::new(func),
+        keeper,
         kept: HashMap::default(),
         undone: HashMap::default(),
         write_only: HashSet::default(),

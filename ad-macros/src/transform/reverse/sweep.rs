@@ -416,7 +416,11 @@ impl Reverse<'_> {
             if self.kept.contains_key(&value) {
                 continue;
             }
-            let rounds: Vec<Value> = path.iter().map(|(_, rounds)| self.val(*rounds)).collect();
+            let rounds = path.iter().map(|(_, rounds)| match self.keeper.literal(*rounds) {
+                Some(n) => self.b.outermost(|b| b.int(&format!("{n}_usize"))),
+                None => self.val(*rounds),
+            });
+            let rounds: Vec<Value> = rounds.collect();
             let elem = self.src.ty(value).clone();
             let name = self.src.value(value).name.as_deref().unwrap_or("value");
             let buffer = self.b.outermost_buffer(&format!("{name}_kept"), elem, &rounds);
