@@ -13,6 +13,7 @@ use crate::analysis::replay;
 use crate::diagnostics::Diagnostics;
 use crate::frontend::signature::Signature;
 use crate::ir::Func;
+use crate::transform::reverse::active;
 
 /// What has been collected for one function, if anybody wants it.
 pub(crate) struct Dump {
@@ -58,7 +59,7 @@ impl Dump {
             let _ = writeln!(
                 self.ir,
                 "; ---- plan of the reverse sweep ----\n{}",
-                replay::plan(func, &|_| true).describe(func)
+                replay::plan(func, &active(func)).describe(func)
             );
         }
     }

@@ -16,4 +16,5 @@ pub(crate) mod keep;
 pub(crate) mod overwrite;
 pub(crate) mod replay;
 pub(crate) mod sizes;
+pub(crate) mod state;
 pub(crate) mod undo;

@@ -20,6 +20,9 @@
 //! 2. every other buffer that its body reads is not written later in the scope, or is cheap to copy once when
 //!    the loop is entered.
 //!
+//! A loop that carries a state and has another such loop in it is saved all the same, if it writes no buffers: to replay it would be to run
+//! all again only for what the inner loop saves. Loops that were cut into segments are replayed, which is what they were cut for.
+//!
 //! In saved loops, buffers that are read more than written are put back as they were ([`super::undo`]): their loads are stable.
 //!
 //! Method: loop-level checkpointing with recomputation as in Tapenade's reverse of independent loops
@@ -29,9 +32,11 @@ use std::collections::BTreeSet;
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
+use super::activity::Activity;
 use super::definitions::{Definitions, definitions};
 use super::held::{self, Held};
 use super::overwrite::{Defs, part_of_round};
+use super::state::carries_state;
 use super::undo::{Undo, undo};
 use crate::ir::{Binary, Block, Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, Unary};
 
@@ -134,16 +139,17 @@ pub(crate) fn is_expensive(op: &Op) -> bool {
     }
 }
 
-/// Plans the reversal of a function, of which these buffers are active.
-pub(crate) fn plan(func: &Func, is_active: &dyn Fn(Buffer) -> bool) -> Plan {
-    let plan = plan_with(func, Undo::default());
-    let undo = undo(func, &plan, is_active);
-    if undo.buffers.is_empty() { plan } else { plan_with(func, undo) }
+/// Plans the reversal of a function of which this is active.
+pub(crate) fn plan(func: &Func, active: &Activity) -> Plan {
+    let plan = plan_with(func, active, Undo::default());
+    let undo = undo(func, &plan, &|b| active.buffer(b));
+    if undo.buffers.is_empty() { plan } else { plan_with(func, active, undo) }
 }
 
-fn plan_with(func: &Func, undo: Undo) -> Plan {
+fn plan_with(func: &Func, active: &Activity, undo: Undo) -> Plan {
     let mut planner = Planner {
         func,
+        active,
         defs: Defs::new(func),
         places: definitions(func),
         plan: Plan { undo, ..Plan::default() },
@@ -154,6 +160,7 @@ fn plan_with(func: &Func, undo: Undo) -> Plan {
 
 struct Planner<'a> {
     func: &'a Func,
+    active: &'a Activity,
     defs: Defs<'a>,
     places: Definitions,
     plan: Plan,
@@ -257,7 +264,7 @@ impl<'a> Planner<'a> {
                 }
             }
         }
-        if !plan.replay {
+        if !plan.replay || self.saves_in_rounds(inst, body) {
             return LoopPlan::default();
         }
         plan.write_only = writes.difference(&reads).copied().collect();
@@ -269,6 +276,18 @@ impl<'a> Planner<'a> {
             self.plan.entry_copies.insert(inst, copies);
         }
         plan
+    }
+
+    /// Whether a loop carries a state, and so does one inside, and all of it is in scalars.
+    fn saves_in_rounds(&self, inst: &Inst, body: &Block) -> bool {
+        let has_state = |inst: &Inst| carries_state(self.func, self.active, inst);
+        let mut inner = false;
+        body.visit(&mut |inst| inner |= has_state(inst));
+        inner
+            && !self.func.segmented
+            && body.writes().is_empty()
+            && body.allocs().is_empty()
+            && has_state(inst)
     }
 
     /// Whether stores in a body are undone: they are where they are.

@@ -227,6 +227,8 @@ pub(super) fn hint(tokens: &[Token<'_>]) -> String {
     match tokens {
         [Ident(x), Punct('.'), Ident(f), Group(_)] => format!("{f}_{x}"),
         [Ident(b), Group(index)] => {
+            // `p_1`, not `p_1usize`.
+            let index = index.strip_suffix("_usize").unwrap_or(index);
             let index: String = index.chars().filter(|c| c.is_alphanumeric()).take(8).collect();
             format!("{b}_{index}")
         }

@@ -158,6 +158,8 @@ pub(crate) struct Func {
     pub(crate) stacks: Vec<StackData>,
     /// For how many directions at once it is: the constant parameter that says so.
     pub(crate) lanes: Option<Arc<str>>,
+    /// Loops were cut into segments, which are to be replayed.
+    pub(crate) segmented: bool,
     /// What the function looked like, in a number, when it was optimised last.
     pub(crate) settled: Option<u64>,
 }
@@ -173,6 +175,7 @@ impl Func {
             buffers: Vec::new(),
             stacks: Vec::new(),
             lanes: None,
+            segmented: false,
             settled: None,
         }
     }

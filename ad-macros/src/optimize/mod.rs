@@ -23,12 +23,14 @@ pub(crate) mod overwritten;
 pub(crate) mod parked;
 pub(crate) mod powers;
 pub(crate) mod quotients;
+pub(crate) mod scalars;
 pub(crate) mod selection;
 mod settled;
 pub(crate) mod slices;
 mod terms;
 pub(crate) mod twins;
 pub(crate) mod unflip;
+pub(crate) mod unroll;
 pub(crate) mod windows;
 
 use std::sync::LazyLock;
@@ -124,6 +126,8 @@ fn enables(pass: &str, other: &str, memory: bool) -> bool {
 
 /// Readies an optimised function for being differentiated: what need not be carried from round to round is not.
 pub(crate) fn prepare(func: Func) -> Func {
+    let func = checked(&Pass { name: "unroll", run: unroll::unroll }, func);
+    let func = optimize(checked(&Pass { name: "scalars", run: scalars::scalars }, func));
     if !has_loops(&func) {
         return func;
     }

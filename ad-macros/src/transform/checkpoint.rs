@@ -31,6 +31,7 @@ pub(crate) fn in_segments(mut func: Func, every: Every) -> Option<Func> {
     let mut body = std::mem::take(&mut func.body);
     let found = in_block(&mut func, &mut body, every);
     func.body = body;
+    func.segmented = found;
     found.then_some(func)
 }
 

@@ -131,11 +131,29 @@ impl Reverse<'_> {
         for (k, arg) in args.iter().enumerate() {
             if self.is_active(*arg) {
                 let to = self.src.ty(*arg).clone();
+                let before = self.b.current().insts.len();
                 self.b.free = true;
                 let t = rules::tangent(&mut self.b, op, &here.0, here.1, k, bar, &to);
                 self.b.free = false;
+                self.take_known(before);
                 if let Some(t) = t {
                     self.add_bar(*arg, t);
+                }
+            }
+        }
+    }
+
+    /// What was emitted from `before` on uses what is kept, where it would compute that again: the cosine that the rule of the sine
+    /// asks for.
+    fn take_known(&mut self, before: usize) {
+        for at in before..self.b.current().insts.len() {
+            let inst = &self.b.current().insts[at];
+            if let InstKind::Pure(Op::Unary(f), args) = &inst.kind
+                && let (f, arg, result) = (*f, args[0], inst.results[0])
+                && let Some(known) = self.known.get((f, arg))
+            {
+                for later in &mut self.b.current().insts[at + 1..] {
+                    later.kind.map_operands(|v| if v == result { known } else { v });
                 }
             }
         }

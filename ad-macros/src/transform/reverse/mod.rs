@@ -25,7 +25,7 @@ use crate::analysis::overwrite::Defs;
 use crate::analysis::replay::{self, InstId, Plan};
 use crate::ir::{
     Binding, Block, Buffer, BufferData, Builder, Dim, ForLoop, Func, Inst, InstKind, Layout, Mark, Op,
-    Output, Param, Stack, StackData, Storage, StoreMode, Type, Value,
+    Output, Param, Stack, StackData, Storage, StoreMode, Type, Unary, Value,
 };
 use scope::Scoped;
 
@@ -34,13 +34,17 @@ use scope::Scoped;
 /// rest, which are overwritten, or, if `accumulate`, added into. Output parameters of the function become local
 /// buffers: their first contents are unknown to the adjoint, so they start as NaN.
 pub(crate) fn reverse(func: &Func, accumulate: bool) -> Func {
-    let active = activity::varied(func, &active_inputs(func)).and(&activity::useful(func, &sinks(func)));
-    reverse_with(func, accumulate, &active)
+    reverse_with(func, accumulate, &active(func))
+}
+
+/// What varies with the active inputs and is of use to the outputs.
+pub(crate) fn active(func: &Func) -> Activity {
+    activity::varied(func, &active_inputs(func)).and(&activity::useful(func, &sinks(func)))
 }
 
 /// As [`reverse`], with an activity of the caller's.
 pub(crate) fn reverse_with(func: &Func, accumulate: bool, active: &Activity) -> Func {
-    let plan = replay::plan(func, &|b| active.buffer(b));
+    let plan = replay::plan(func, active);
     let keeper = Keeper::new(func, &plan, active);
     let mut reverse = Reverse {
         src: func,
@@ -57,6 +61,7 @@ pub(crate) fn reverse_with(func: &Func, accumulate: bool, active: &Activity) -> 
         reloads: HashMap::default(),
         keeper,
         kept: HashMap::default(),
+        known: Scoped::new(),
         undone: HashMap::default(),
         write_only: HashSet::default(),
         long_enough: HashSet::default(),
@@ -125,6 +130,8 @@ struct Reverse<'a> {
     keeper: Keeper,
     /// Where values of inner loops are kept between the replay of a round and its reversal.
     kept: HashMap<Value, Place>,
+    /// Functions of values that were taken from where they are kept.
+    known: Scoped<(Unary, Value), Value>,
     /// What stores that are undone have overwritten.
     undone: HashMap<InstId, Stack>,
     /// Buffers that the replays around us leave alone.

@@ -4,7 +4,7 @@ use crate::analysis::held;
 use crate::analysis::keep::Kept;
 use crate::analysis::replay::{LoopPlan, is_expensive};
 use crate::ir::{
-    Block, Buffer, BufferData, Dim, ForLoop, Inst, InstKind, Stack, Storage, StoreMode, Type, Value,
+    Block, Buffer, BufferData, Dim, ForLoop, Inst, InstKind, Op, Stack, Storage, StoreMode, Type, Value,
 };
 
 use super::{Key, Place, Reverse};
@@ -226,12 +226,14 @@ impl Reverse<'_> {
 
     pub(super) fn enter(&mut self) {
         self.env.enter();
+        self.known.enter();
         self.buffers.enter();
         self.bar_buffers.enter();
     }
 
     pub(super) fn leave(&mut self) {
         self.env.leave();
+        self.known.leave();
         self.buffers.leave();
         self.bar_buffers.leave();
     }
@@ -452,6 +454,10 @@ impl Reverse<'_> {
                     self.b.name(value, || name);
                 }
                 self.env.insert(Key::Value(*result), value);
+                if let InstKind::Pure(Op::Unary(f), args) = &inst.kind {
+                    let arg = self.val(args[0]);
+                    self.known.insert((*f, arg), value);
+                }
             } else {
                 let value = self.val(*result);
                 self.b.store(buffer, vec![index], value, StoreMode::Set);
