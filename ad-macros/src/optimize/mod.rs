@@ -17,6 +17,7 @@ pub(crate) mod fuse;
 pub(crate) mod gvn;
 pub(crate) mod hoist;
 pub(crate) mod induction;
+pub(crate) mod kept;
 pub(crate) mod lanes;
 mod moves;
 pub(crate) mod overwritten;
@@ -160,6 +161,8 @@ const LEVELS: usize = 4;
 /// The last passes, on a function that is printed next: they shape loops for the machine.
 pub(crate) fn finish(func: Func) -> Func {
     let straight = !has_loops(&func);
+    // Before quotients are written anew, so that what is the same can be seen.
+    let func = if straight { func } else { checked(&Pass { name: "kept", run: kept::kept }, func) };
     let func = shape(func);
     if straight {
         let func = checked(&Pass { name: "flatten", run: flatten::flatten }, func);

@@ -16,23 +16,25 @@
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::fuse::same_rounds;
-use crate::analysis::definitions::Definitions;
+use super::kept::only_computes;
+use crate::analysis::definitions::{Definitions, definitions};
 use crate::analysis::overwrite::{Part, part_of_round};
 use crate::analysis::replay::is_expensive;
 use crate::ir::{Block, Buffer, ForLoop, Func, Inst, InstKind, Layout, Op, Storage, StoreMode, Value};
 
 /// Runs the pass.
 pub(crate) fn parked(mut func: Func) -> Func {
+    let defs = definitions(&func);
     let mut body = std::mem::take(&mut func.body);
-    in_block(&func, &mut body);
+    in_block(&func, &defs, &mut body);
     func.body = body;
     func
 }
 
-fn in_block(func: &Func, block: &mut Block) {
+fn in_block(func: &Func, defs: &Definitions, block: &mut Block) {
     for inst in &mut block.insts {
         for nested in inst.kind.blocks_mut() {
-            in_block(func, nested);
+            in_block(func, defs, nested);
         }
     }
     for second in 1..block.insts.len() {
@@ -44,7 +46,7 @@ fn in_block(func: &Func, block: &mut Block) {
         // The nearest loop before it that computes something of the same.
         let found = (0..second).rev().find_map(|first| {
             let InstKind::For(a) = &block.insts[first].kind else { return None };
-            let parks = pairs(func, a, b, &places, &block.insts[first..=second]);
+            let parks = pairs(func, defs, (a, b), &places, &block.insts[first..=second]);
             (!parks.is_empty()).then_some((first, parks))
         });
         if let Some((first, parks)) = found {
@@ -90,16 +92,19 @@ struct Park {
 }
 
 /// `between`: from the first loop to the second.
-fn pairs(func: &Func, a: &ForLoop, b: &ForLoop, places: &[Own], between: &[Inst]) -> Vec<Park> {
+fn pairs(
+    func: &Func,
+    defs: &Definitions,
+    (a, b): (&ForLoop, &ForLoop),
+    places: &[Own],
+    between: &[Inst],
+) -> Vec<Park> {
     if !same_rounds(a, b) {
         return Vec::new();
     }
-    let mut written: HashSet<Buffer> = HashSet::default();
-    for inst in between {
-        written.extend(inst.kind.writes());
-        inst.kind.blocks().for_each(|block| written.extend(block.writes()));
-    }
-    let twins = dear_twins(a, b, &written);
+    let written = written_between(between);
+    let is_dear = |inst: &Inst| matches!(&inst.kind, InstKind::Pure(op, _) if is_expensive(op));
+    let twins = dear_twins(defs, a, b, &written, is_dear);
     let mut free: Vec<&Own> = places
         .iter()
         .filter(|own| {
@@ -127,36 +132,101 @@ fn is_behind(inst: &Inst, a: &ForLoop, buffer: Buffer) -> bool {
         && part_of_round(&Definitions::default(), l, buffer) == Some(Part::Along(Vec::new()))
 }
 
+pub(super) fn written_between(insts: &[Inst]) -> HashSet<Buffer> {
+    let mut written: HashSet<Buffer> = HashSet::default();
+    for inst in insts {
+        written.extend(inst.kind.writes());
+        inst.kind.blocks().for_each(|block| written.extend(block.writes()));
+    }
+    written
+}
+
 /// Where both bodies make the same dear value.
-fn dear_twins(a: &ForLoop, b: &ForLoop, written: &HashSet<Buffer>) -> Vec<(usize, usize)> {
-    let mut same: HashMap<Value, Value> = HashMap::default();
-    same.insert(b.body.args[0], a.body.args[0]);
+pub(super) fn dear_twins(
+    defs: &Definitions,
+    a: &ForLoop,
+    b: &ForLoop,
+    written: &HashSet<Buffer>,
+    is_dear: impl Fn(&Inst) -> bool,
+) -> Vec<(usize, usize)> {
+    let mut twins = Twins { defs, written, same: HashMap::default() };
+    twins.same.insert(b.body.args[0], a.body.args[0]);
     let mut found = Vec::new();
     for (second, inst) in b.body.insts.iter().enumerate() {
-        let at = |v: &Value| *same.get(v).unwrap_or(v);
-        let twin = match &inst.kind {
-            InstKind::Pure(op, args) if !matches!(op, Op::Verbatim(_) | Op::Custom(_) | Op::Len(..)) => {
-                let args: Vec<Value> = args.iter().map(at).collect();
-                let text = format!("{op:?}");
-                a.body.insts.iter().position(
-                    |i| matches!(&i.kind, InstKind::Pure(o, x) if *x == args && format!("{o:?}") == text),
-                )
-            }
-            InstKind::Load { buffer, index } if !written.contains(buffer) => {
-                let index: Vec<Value> = index.iter().map(at).collect();
-                a.body.insts.iter().position(
-                    |i| matches!(&i.kind, InstKind::Load { buffer: o, index: x } if o == buffer && *x == index),
-                )
-            }
-            _ => None,
-        };
-        let Some(first) = twin else { continue };
-        same.insert(inst.results[0], a.body.insts[first].results[0]);
-        if matches!(&inst.kind, InstKind::Pure(op, _) if is_expensive(op)) {
+        let Some(first) = a.body.insts.iter().position(|i| twins.are(i, inst)) else { continue };
+        twins.met(&a.body.insts[first].results, &inst.results);
+        if is_dear(inst) {
             found.push((first, second));
         }
     }
     found
+}
+
+/// What two pieces of code compute alike.
+struct Twins<'a> {
+    defs: &'a Definitions,
+    /// Buffers whose contents may not be the same for both.
+    written: &'a HashSet<Buffer>,
+    /// Values of the later, and those of the earlier that are the same.
+    same: HashMap<Value, Value>,
+}
+
+impl Twins<'_> {
+    fn met(&mut self, earlier: &[Value], later: &[Value]) {
+        self.same.extend(later.iter().copied().zip(earlier.iter().copied()));
+    }
+
+    fn is(&self, earlier: Value, later: Value) -> bool {
+        let constant = |v: Value| match self.defs.get(&v) {
+            Some((Op::Float(c), _)) => Some(c.to_bits()),
+            _ => None,
+        };
+        *self.same.get(&later).unwrap_or(&later) == earlier
+            || constant(later).is_some_and(|c| constant(earlier) == Some(c))
+    }
+
+    fn are_all(&self, earlier: &[Value], later: &[Value]) -> bool {
+        earlier.len() == later.len() && earlier.iter().zip(later).all(|(e, l)| self.is(*e, *l))
+    }
+
+    /// Whether two instructions compute the same.
+    fn are(&mut self, earlier: &Inst, later: &Inst) -> bool {
+        match (&earlier.kind, &later.kind) {
+            (InstKind::Pure(o, x), InstKind::Pure(op, args)) => {
+                !matches!(op, Op::Verbatim(_) | Op::Custom(_) | Op::Len(..))
+                    && std::mem::discriminant(o) == std::mem::discriminant(op)
+                    && self.are_all(x, args)
+                    && format!("{o:?}") == format!("{op:?}")
+            }
+            (InstKind::Load { buffer: o, index: x }, InstKind::Load { buffer, index }) => {
+                o == buffer && !self.written.contains(buffer) && self.are_all(x, index)
+            }
+            // Loops that only compute.
+            (InstKind::For(a), InstKind::For(b)) => {
+                let steps = match (a.step, b.step) {
+                    (Some(a), Some(b)) => self.is(a, b),
+                    (a, b) => a == b,
+                };
+                let begins = steps
+                    && (a.inclusive, a.rev, a.flipped) == (b.inclusive, b.rev, b.flipped)
+                    && self.are_all(&[a.lo, a.hi], &[b.lo, b.hi])
+                    && self.are_all(&a.inits, &b.inits)
+                    && a.body.insts.len() == b.body.insts.len();
+                if !begins || !only_computes(&a.body) || !only_computes(&b.body) {
+                    return false;
+                }
+                self.met(&a.body.args, &b.body.args);
+                for (a, b) in a.body.insts.iter().zip(&b.body.insts) {
+                    if !self.are(a, b) {
+                        return false;
+                    }
+                    self.met(&a.results, &b.results);
+                }
+                self.are_all(&a.body.yields, &b.body.yields)
+            }
+            _ => false,
+        }
+    }
 }
 
 fn park_value(block: &mut Block, first: usize, second: usize, park: &Park) {

@@ -20,8 +20,8 @@ use crate::ir::eval::{EvalError, Hyper, Item, Module, Outcome, eval_in};
 use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
 use crate::optimize::{
-    PASSES, accumulate, branches, bring_together, finish, first_store, flatten, fuse, hoist, induction,
-    lanes, optimize, overwritten, parked, prepare, selection, unflip,
+    PASSES, accumulate, branches, bring_together, finish, first_store, flatten, fuse, hoist, induction, kept,
+    lanes, optimize, overwritten, parked, prepare, scalars, selection, unflip, unroll,
 };
 use crate::options;
 use crate::pipeline::Product;
@@ -291,6 +291,11 @@ impl Check<'_> {
         self.same(&format!("{what}, branches"), func, &branches::branches(func.clone()))?;
         self.same(&format!("{what}, induction"), func, &induction::induction(func.clone()))?;
         self.same(&format!("{what}, selection"), func, &selection::selection(func.clone()))?;
+        self.same(&format!("{what}, kept"), func, &kept::kept(func.clone()))?;
+        let unrolled = unroll::unroll(func.clone());
+        self.same(&format!("{what}, unroll"), func, &unrolled)?;
+        self.same(&format!("{what}, scalars"), func, &scalars::scalars(func.clone()))?;
+        self.same(&format!("{what}, unroll, scalars"), func, &scalars::scalars(unrolled))?;
         self.same(&format!("{what}, overwritten"), func, &overwritten::overwritten(func.clone()))?;
         let optimised = optimize(func.clone());
         self.same(&format!("{what}, prepared"), func, &prepare(optimised.clone()))?;
@@ -299,6 +304,7 @@ impl Check<'_> {
         self.same(&format!("{what}, branches, optimised"), func, &branches::branches(optimised.clone()))?;
         self.same(&format!("{what}, lanes"), func, &lanes::lanes_from(optimised.clone(), 1, 0))?;
         self.same(&format!("{what}, sums"), func, &lanes::lanes_from(optimised.clone(), usize::MAX, 0))?;
+        self.same(&format!("{what}, kept, optimised"), func, &kept::kept(optimised.clone()))?;
         let stored = first_store::first_store(optimised.clone());
         self.same(&format!("{what}, first_store, parked"), func, &parked::parked(stored.clone()))?;
         self.same(&format!("{what}, first_store, lanes"), func, &lanes::lanes_from(stored, 1, 0))?;
