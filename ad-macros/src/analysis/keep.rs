@@ -154,8 +154,7 @@ impl Keeper {
             && !l.inclusive
             && l.step.is_none()
             && !l.body.diverges
-            && (self.outermost.contains(&l.hi) || self.literal(l.hi).is_some())
-            && self.sizes.contains(&l.hi)
+            && (self.literal(l.hi).is_some() || self.outermost.contains(&l.hi) && self.sizes.contains(&l.hi))
             && self.sizes.contains(&l.body.args[0])
     }
 

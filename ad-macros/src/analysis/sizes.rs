@@ -8,7 +8,8 @@ use crate::ir::{Block, Cmp, Func, InstKind, Op, Type, Value};
 
 /// The integers of a function that are `usize` for sure.
 pub(crate) fn sizes(func: &Func) -> HashSet<Value> {
-    let mut classes = Classes { func, parent: HashMap::default(), known: Vec::new() };
+    let mut classes =
+        Classes { func, parent: HashMap::default(), known: Vec::new(), literals: HashSet::default() };
     for data in &func.buffers {
         dim_values(&data.dims).for_each(|v| classes.known.push(v));
     }
@@ -25,6 +26,8 @@ struct Classes<'a> {
     func: &'a Func,
     parent: HashMap<Value, Value>,
     known: Vec<Value>,
+    /// Numbers without a suffix: another type wherever they stand.
+    literals: HashSet<Value>,
 }
 
 impl Classes<'_> {
@@ -47,6 +50,9 @@ impl Classes<'_> {
 
     /// As [`Classes::join`], where Rust has it that the types are one.
     fn join_any(&mut self, a: Value, b: Value) {
+        if self.literals.contains(&a) || self.literals.contains(&b) {
+            return;
+        }
         let (a, b) = (self.root(a), self.root(b));
         if a != b {
             self.parent.insert(a, b);
@@ -64,19 +70,24 @@ impl Classes<'_> {
                 InstKind::Pure(Op::Int(text), _) if text.ends_with("usize") => {
                     self.known.push(inst.results[0]);
                 }
+                InstKind::Pure(Op::Int(_), _) => {
+                    self.literals.insert(inst.results[0]);
+                }
                 InstKind::Pure(Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Rem, args) => {
                     self.join(args[0], args[1]);
                     self.join(args[0], inst.results[0]);
+                    self.join(args[1], inst.results[0]);
                 }
                 InstKind::Pure(Op::Select, args) => {
                     self.join(args[1], args[2]);
                     self.join(args[1], inst.results[0]);
+                    self.join(args[2], inst.results[0]);
                 }
                 InstKind::Pure(Op::Cmp(Cmp::Eq | Cmp::Ne | Cmp::Lt | Cmp::Le | Cmp::Gt | Cmp::Ge), args) => {
                     self.join(args[0], args[1]);
                 }
                 InstKind::Load { index, .. } | InstKind::Store { index, .. } => {
-                    self.known.extend(index.iter().copied());
+                    self.known.extend(index.iter().copied().filter(|v| !self.literals.contains(v)));
                 }
                 InstKind::Grow { len, .. } => self.known.push(*len),
                 InstKind::If { then_block, else_block, .. } => {
@@ -89,6 +100,7 @@ impl Classes<'_> {
                 InstKind::For(l) => {
                     self.join_any(l.lo, l.hi);
                     self.join(l.lo, l.body.args[0]);
+                    self.join_any(l.hi, l.body.args[0]);
                     self.joined(&l.inits, &inst.results);
                     self.joined(&l.body.args[1..], &inst.results);
                     if !l.body.diverges {

@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap as HashMap;
 use super::moves::{Takes, Touched, moved_in_front, pull};
 use crate::analysis::definitions::{Definitions, definitions};
 use crate::analysis::overwrite::part_of_round;
-use crate::ir::{Block, ForLoop, Func, InstKind, Op, Value};
+use crate::ir::{Block, ForLoop, Func, Inst, InstKind, Op, Value};
 
 /// Runs the pass.
 pub(crate) fn fuse(mut func: Func) -> Func {
@@ -31,20 +31,33 @@ pub(crate) fn fuse(mut func: Func) -> Func {
 
 /// Outer loops first: only when they are one do the loops inside stand side by side.
 fn in_block(func: &Func, defs: &Definitions, block: &mut Block) {
-    let mut first = 0;
-    while first < block.insts.len() {
-        if let Some((second, needed)) = partner(func, defs, block, first) {
-            // The fused loop stands where the first did, behind what had to move; it may have further partners.
-            first = join(block, first, second, &needed);
-        } else {
-            first += 1;
-        }
+    loop {
+        // Of several pairs the one that most is computed in: to fuse one may be in the way of another.
+        let pairs = (0..block.insts.len()).filter_map(|first| {
+            let (second, needed) = partner(func, defs, block, first)?;
+            Some((work(&block.insts[first]), std::cmp::Reverse(first), second, needed))
+        });
+        let heaviest = pairs.max_by_key(|(work, first, ..)| (*work, *first));
+        let Some((_, first, second, needed)) = heaviest else { break };
+        // The fused loop stands where the first did, behind what had to move; it may have further partners.
+        join(block, first.0, second, &needed);
     }
     for inst in &mut block.insts {
         for nested in inst.kind.blocks_mut() {
             in_block(func, defs, nested);
         }
     }
+}
+
+/// How deep loops are nested, and how many instructions there are.
+fn work(inst: &Inst) -> (usize, usize) {
+    let (mut depth, mut size) = (0, 1);
+    for nested in inst.kind.blocks().flat_map(|b| &b.insts) {
+        let of_nested = work(nested);
+        depth = depth.max(of_nested.0);
+        size += of_nested.1;
+    }
+    (depth + usize::from(matches!(inst.kind, InstKind::For(_) | InstKind::While { .. })), size)
 }
 
 /// The next loop that can be fused with the one at `first`, and what between them has to move in front.
@@ -80,8 +93,8 @@ fn compatible(defs: &Definitions, a: &ForLoop, b: &ForLoop) -> bool {
     })
 }
 
-/// Makes one loop of two; returns where it stands.
-fn join(block: &mut Block, first: usize, second: usize, needed: &[usize]) -> usize {
+/// Makes one loop of two.
+fn join(block: &mut Block, first: usize, second: usize, needed: &[usize]) {
     let (first, later) = pull(block, first, second, needed);
     if let (InstKind::For(a), InstKind::For(mut b)) = (&mut block.insts[first].kind, later.kind) {
         let (theirs, ours) = (b.body.args[0], a.body.args[0]);
@@ -92,7 +105,6 @@ fn join(block: &mut Block, first: usize, second: usize, needed: &[usize]) -> usi
         a.body.yields.append(&mut b.body.yields);
         block.insts[first].results.extend(later.results);
     }
-    first
 }
 
 /// Whether the bodies load from the same place, or compute the same: directly, or in nested loops over the same rounds.

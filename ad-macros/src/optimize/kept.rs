@@ -88,8 +88,7 @@ impl Keep<'_> {
         let plain = l.step.is_none() && !l.inclusive && !l.body.diverges && l.rev == l.flipped;
         plain
             && literal(&self.defs, l.lo) == Some(0)
-            && literal(&self.defs, l.hi).is_none_or(|n| n <= PLACES)
-            && self.sizes.contains(&l.hi)
+            && literal(&self.defs, l.hi).map_or_else(|| self.sizes.contains(&l.hi), |n| n <= PLACES)
             && self.sizes.contains(&l.body.args[0])
     }
 

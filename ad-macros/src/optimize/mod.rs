@@ -28,6 +28,7 @@ pub(crate) mod scalars;
 pub(crate) mod selection;
 mod settled;
 pub(crate) mod slices;
+pub(crate) mod stacks;
 mod terms;
 pub(crate) mod twins;
 pub(crate) mod unflip;
@@ -190,6 +191,7 @@ pub(crate) fn shape(func: Func) -> Func {
 
 /// The last of the last passes.
 pub(crate) fn finish_shaped(func: Func) -> Func {
+    let func = checked(&Pass { name: "stacks", run: stacks::stacks }, func);
     let func = checked(&Pass { name: "flatten", run: flatten::flatten }, func);
     let func = checked(&Pass { name: "slices", run: slices::slices }, func);
     let func = checked(&Pass { name: "fission", run: fission::fission }, tidy(func));

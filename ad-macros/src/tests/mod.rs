@@ -21,7 +21,7 @@ use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
 use crate::optimize::{
     PASSES, accumulate, branches, bring_together, finish, first_store, flatten, fuse, hoist, induction, kept,
-    lanes, optimize, overwritten, parked, prepare, scalars, selection, unflip, unroll,
+    lanes, optimize, overwritten, parked, prepare, scalars, selection, stacks, unflip, unroll,
 };
 use crate::options;
 use crate::pipeline::Product;
@@ -292,6 +292,7 @@ impl Check<'_> {
         self.same(&format!("{what}, induction"), func, &induction::induction(func.clone()))?;
         self.same(&format!("{what}, selection"), func, &selection::selection(func.clone()))?;
         self.same(&format!("{what}, kept"), func, &kept::kept(func.clone()))?;
+        self.same(&format!("{what}, stacks"), func, &stacks::stacks(func.clone()))?;
         let unrolled = unroll::unroll(func.clone());
         self.same(&format!("{what}, unroll"), func, &unrolled)?;
         self.same(&format!("{what}, scalars"), func, &scalars::scalars(func.clone()))?;
