@@ -15,21 +15,7 @@ pub(crate) type Held = (Value, Buffer, Vec<Value>);
 
 /// Of a loop that is replayed: what a buffer that the loop only writes, and nothing later, still holds.
 pub(crate) fn in_replayed(func: &Func, defs: &Definitions, l: &ForLoop, buffer: Buffer) -> Vec<Held> {
-    let mut inside: HashSet<Value> = l.body.args.iter().copied().collect();
-    l.body.visit(&mut |inst| {
-        inside.extend(inst.results.iter().copied());
-        inst.kind.blocks().for_each(|b| inside.extend(b.args.iter().copied()));
-    });
-    let mut search = Search {
-        func,
-        defs,
-        buffer,
-        inside,
-        loops: Vec::new(),
-        ends: HashMap::default(),
-        stores: Vec::new(),
-        others: false,
-    };
+    let mut search = Search::new(func, defs, buffer, l);
     search.in_loop(l);
     let stores = &search.stores;
     let apart = |a: &Store, b: &Store| match (a.place, b.place) {
@@ -39,6 +25,22 @@ pub(crate) fn in_replayed(func: &Func, defs: &Definitions, l: &ForLoop, buffer: 
     let alone = |k: usize| stores.iter().enumerate().all(|(m, other)| m == k || apart(&stores[k], other));
     let kept = (0..stores.len()).filter(|k| !search.others && stores[*k].place.is_some() && alone(*k));
     kept.filter_map(|k| stores[k].held.clone()).collect()
+}
+
+/// A store of a loop nest that goes to another place in each of its rounds: the body it stands in, and where there.
+pub(crate) struct Filled<'f> {
+    pub(crate) body: &'f Block,
+    pub(crate) at: usize,
+    pub(crate) buffer: Buffer,
+    pub(crate) index: &'f [Value],
+}
+
+/// Such stores of a loop.
+pub(crate) fn filled<'f>(func: &'f Func, defs: &'f Definitions, l: &'f ForLoop) -> Vec<Filled<'f>> {
+    let mut search = Search::new(func, defs, Buffer(0), l);
+    let mut found = Vec::new();
+    search.fills(l, &mut found);
+    found
 }
 
 /// Of a block that is saved: what the stores at its end leave behind, if the reverse sweep takes them back.
@@ -91,20 +93,54 @@ struct Search<'a> {
     inside: HashSet<Value>,
     /// Variables of the loops around.
     loops: Vec<Value>,
-    /// What the variables stay below.
-    ends: HashMap<Value, Value>,
+    /// What the variables stay below, or (`true`) do not exceed.
+    ends: HashMap<Value, (Value, bool)>,
     stores: Vec<Store>,
     /// Something else writes the buffer.
     others: bool,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(func: &'a Func, defs: &'a Definitions, buffer: Buffer, l: &ForLoop) -> Search<'a> {
+        let mut inside: HashSet<Value> = l.body.args.iter().copied().collect();
+        l.body.visit(&mut |inst| {
+            inside.extend(inst.results.iter().copied());
+            inst.kind.blocks().for_each(|b| inside.extend(b.args.iter().copied()));
+        });
+        Search {
+            func,
+            defs,
+            buffer,
+            inside,
+            loops: Vec::new(),
+            ends: HashMap::default(),
+            stores: Vec::new(),
+            others: false,
+        }
+    }
+
+    fn fills<'f>(&mut self, l: &'f ForLoop, found: &mut Vec<Filled<'f>>) {
+        let variable = l.body.args[0];
+        self.loops.push(variable);
+        self.ends.insert(variable, (l.hi, l.inclusive));
+        for (at, inst) in l.body.insts.iter().enumerate() {
+            match &inst.kind {
+                InstKind::Store { buffer, index, mode: StoreMode::Set, .. }
+                    if self.place(index).is_some() =>
+                {
+                    found.push(Filled { body: &l.body, at, buffer: *buffer, index });
+                }
+                InstKind::For(inner) => self.fills(inner, found),
+                _ => {}
+            }
+        }
+        self.loops.pop();
+    }
+
     fn in_loop(&mut self, l: &ForLoop) {
         let variable = l.body.args[0];
         self.loops.push(variable);
-        if !l.inclusive {
-            self.ends.insert(variable, l.hi);
-        }
+        self.ends.insert(variable, (l.hi, l.inclusive));
         for inst in &l.body.insts {
             match &inst.kind {
                 InstKind::Store { buffer, index, value, mode: StoreMode::Set } if *buffer == self.buffer => {
@@ -150,7 +186,8 @@ impl Search<'_> {
 
     /// Whether a variable is less than a bound, since it ends there or at a variable that is.
     fn is_below(&self, variable: Value, bound: Value) -> bool {
-        self.ends.get(&variable).is_some_and(|end| *end == bound || self.is_below(*end, bound))
+        let below = |(end, reached): &(Value, bool)| *end == bound && !reached || self.is_below(*end, bound);
+        self.ends.get(&variable).is_some_and(below)
     }
 
     /// Whether two stores never go to the same place.

@@ -13,20 +13,30 @@ use rustc_hash::FxHashSet as HashSet;
 
 use super::activity::Activity;
 use super::definitions::{Definitions, definitions, literal};
-use super::held::Held;
+use super::held::{self, Held};
 use super::replay::{InstId, Plan, is_expensive};
 use super::sizes::sizes;
 use super::state::carries_state;
-use crate::ir::{Binding, Block, Dim, ForLoop, Func, Inst, InstKind, Value};
+use crate::ir::{Binding, Block, Buffer, Dim, ForLoop, Func, Inst, InstKind, Storage, Value};
 
 /// A loop of fewer rounds is run again.
 const FEW: u64 = 8;
 
-/// A value that is kept, and the loops between the round and it, outermost first: their variables and numbers of rounds.
+/// A value that is kept.
 #[derive(Clone)]
 pub(crate) struct Kept {
     pub(crate) value: Value,
-    pub(crate) path: Vec<(Value, Value)>,
+    pub(crate) place: Place,
+}
+
+/// Where.
+#[derive(Clone)]
+pub(crate) enum Place {
+    /// In a vector with a place for each round of the loops between the round and it, outermost first: their variables and numbers of
+    /// rounds.
+    Rounds(Vec<(Value, Value)>),
+    /// In one like this vector, at this index.
+    Like(Buffer, Vec<Value>),
 }
 
 /// What can be kept in a function at all.
@@ -103,11 +113,16 @@ impl Keeper {
         found
     }
 
-    /// What to keep of a loop of the whole function: if it saves its state in each round anyway.
+    /// What to keep of a loop of the whole function: if it saves its state in each round anyway, or fills a vector.
     pub(crate) fn of_loop(&self, func: &Func, plan: &Plan, inst: &Inst) -> Vec<Kept> {
         let mut found = Vec::new();
         if self.saving.contains(&std::ptr::from_ref(inst)) {
             self.looped(func, plan, inst, &mut Vec::new(), &mut found);
+        } else if let InstKind::For(l) = &inst.kind
+            && self.allowed
+            && plan.of_loop(inst).replay
+        {
+            self.filled(func, l, &mut found);
         }
         // What a buffer holds of one round only is kept for the others.
         remove_held(&mut found, &plan.of_loop(inst).reload);
@@ -125,7 +140,7 @@ impl Keeper {
         for inst in &block.insts {
             if !path.is_empty() && self.is_dear(inst) {
                 let floats = inst.results.iter().filter(|r| func.is_float(**r));
-                found.extend(floats.map(|r| Kept { value: *r, path: path.clone() }));
+                found.extend(floats.map(|r| Kept { value: *r, place: Place::Rounds(path.clone()) }));
             }
             self.looped(func, plan, inst, path, found);
         }
@@ -146,6 +161,25 @@ impl Keeper {
         path.push((l.body.args[0], l.hi));
         self.block(func, plan, &l.body, path, found);
         path.pop();
+    }
+
+    /// What a vector is filled with may be made of something dear: that takes as much memory again.
+    fn filled(&self, func: &Func, l: &ForLoop, found: &mut Vec<Kept>) {
+        for store in held::filled(func, &self.defs, l) {
+            let data = func.buffer(store.buffer);
+            let whole = data.storage == Storage::Local
+                && !data.grows
+                && data.dims.iter().all(|d| matches!(d, Dim::Dyn(n) if self.outermost.contains(n)));
+            if !whole {
+                continue;
+            }
+            for inst in store.body.insts[..store.at].iter().filter(|inst| self.is_dear(inst)) {
+                let new = |r: &&Value| func.is_float(**r) && !found.iter().any(|kept| kept.value == **r);
+                let floats: Vec<Value> = inst.results.iter().filter(new).copied().collect();
+                let place = Place::Like(store.buffer, store.index.to_vec());
+                found.extend(floats.into_iter().map(|value| Kept { value, place: place.clone() }));
+            }
+        }
     }
 
     /// Counts from zero to a number that is known at the top of the function.

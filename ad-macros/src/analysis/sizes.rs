@@ -4,7 +4,7 @@
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::ir::walk::dim_values;
-use crate::ir::{Block, Cmp, Func, InstKind, Op, Type, Value};
+use crate::ir::{Binding, Block, Cmp, Func, InstKind, Op, Type, Value};
 
 /// The integers of a function that are `usize` for sure.
 pub(crate) fn sizes(func: &Func) -> HashSet<Value> {
@@ -13,6 +13,11 @@ pub(crate) fn sizes(func: &Func) -> HashSet<Value> {
     for data in &func.buffers {
         dim_values(&data.dims).for_each(|v| classes.known.push(v));
     }
+    let params = func.params.iter().filter(|p| p.size);
+    classes.known.extend(params.filter_map(|p| match p.binding {
+        Binding::Value(v) => Some(v),
+        Binding::Buffer(_) => None,
+    }));
     classes.block(&func.body);
     let known = std::mem::take(&mut classes.known);
     let roots: HashSet<Value> = known.iter().map(|v| classes.root(*v)).collect();

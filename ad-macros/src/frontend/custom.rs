@@ -35,7 +35,7 @@ pub(super) fn function(sig: &Signature, partials: &Partials, diagnostics: &mut D
         };
         let v = b.func.new_value(ty, Some(p.ident.to_string().into()));
         let role = Role::primal(Source::Param(i));
-        b.func.params.push(Param { role, binding: Binding::Value(v), active: p.active });
+        b.func.params.push(Param { role, binding: Binding::Value(v), active: p.active, size: false });
         args.push(v);
     }
     let op = Op::Custom(Arc::new(Custom {

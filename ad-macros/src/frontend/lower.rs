@@ -424,7 +424,11 @@ impl Lower<'_> {
                     }
                 }
             }
-            self.s.b.func.params.push(Param { role, binding, active: p.active });
+            let size = match binding {
+                Binding::Value(v) => self.s.ints.get(&v).is_some_and(|ty| **ty == *"usize"),
+                Binding::Buffer(_) => false,
+            };
+            self.s.b.func.params.push(Param { role, binding, active: p.active, size });
             self.bind_param(p, val);
         }
     }
@@ -519,7 +523,7 @@ impl Lower<'_> {
             self.s.tainted_buffers.insert(b);
         }
         let role = Role::primal(Source::Leaf(i, k));
-        self.s.b.func.params.push(Param { role, binding, active: !leaf.inactive });
+        self.s.b.func.params.push(Param { role, binding, active: !leaf.inactive, size: false });
         val
     }
 

@@ -69,6 +69,8 @@ pub(crate) struct Param {
     pub(crate) binding: Binding,
     /// Whether the function is differentiated with respect to it.
     pub(crate) active: bool,
+    /// Whether it is known to be a `usize`.
+    pub(crate) size: bool,
 }
 
 /// Something returned by value: a scalar, or a local or owned array or vector.

@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap as HashMap;
 use super::moves::{Takes, Touched, moved_in_front, pull};
 use crate::analysis::definitions::{Definitions, definitions};
 use crate::analysis::overwrite::part_of_round;
-use crate::ir::{Block, ForLoop, Func, Inst, InstKind, Op, Value};
+use crate::ir::{Block, Buffer, ForLoop, Func, Inst, InstKind, Op, Storage, Value};
 
 /// Runs the pass.
 pub(crate) fn fuse(mut func: Func) -> Func {
@@ -114,6 +114,14 @@ fn shares_work(func: &Func, a: &ForLoop, b: &ForLoop) -> bool {
     shares(func, &a.body, &b.body, &mut same)
 }
 
+/// Whether one of two local buffers may be the other's copy for the replay of a round: then both may hold the same ([`super::twins`]).
+fn are_copies(func: &Func, a: Buffer, b: Buffer) -> bool {
+    let (a, b) = (func.buffer(a), func.buffer(b));
+    a.storage == Storage::Local
+        && b.storage == Storage::Local
+        && (&a.name, &a.elem, &a.dims, a.layout) == (&b.name, &b.elem, &b.dims, b.layout)
+}
+
 fn shares(func: &Func, a: &Block, b: &Block, same: &mut HashMap<Value, Value>) -> bool {
     for inst in &b.insts {
         let at = |v: &Value| *same.get(v).unwrap_or(v);
@@ -136,9 +144,12 @@ fn shares(func: &Func, a: &Block, b: &Block, same: &mut HashMap<Value, Value>) -
             }
             InstKind::Load { buffer, index } => {
                 let index: Vec<Value> = index.iter().map(at).collect();
-                a.insts.iter().find(
-                    |i| matches!(&i.kind, InstKind::Load { buffer: o, index: x } if o == buffer && *x == index),
-                )
+                a.insts.iter().find(|i| match &i.kind {
+                    InstKind::Load { buffer: o, index: x } => {
+                        *x == index && (o == buffer || are_copies(func, *o, *buffer))
+                    }
+                    _ => false,
+                })
             }
             InstKind::For(inner) => {
                 let mut outer = inner.clone();

@@ -15,8 +15,8 @@ pub(super) enum Takes {
     Results,
 }
 
-/// What of the instructions between two others the second one needs, if that can move in front of the first and the second
-/// can follow it.
+/// What of the instructions between two others has to stay in front of the second one, if that can move in front of the first and the
+/// second can follow it.
 pub(super) fn moved_in_front(
     func: &Func,
     block: &Block,
@@ -30,7 +30,8 @@ pub(super) fn moved_in_front(
     let mut needed = Vec::new();
     for at in (first + 1..second).rev() {
         let inst = &block.insts[at];
-        if needs.made_by(inst) {
+        let stays = |later: usize| !commute(func, inst, &block.insts[later]);
+        if needs.made_by(inst) || stays(second) || needed.iter().any(|later| stays(*later)) {
             needs.add(func, inst);
             of_others.add(func, inst);
             needed.push(at);
@@ -41,17 +42,9 @@ pub(super) fn moved_in_front(
     if block.insts[first].results.iter().any(|r| must_not.values.contains(r)) {
         return None;
     }
-    // Nothing that moves passes by something that it must stay behind.
-    for moving in needed.iter().copied().chain([second]) {
-        let passes = (first..moving).filter(|at| !needed.contains(at));
-        let follows = moving == second;
-        for other in passes.filter(|at| !(follows && *at == first)) {
-            if !commute(func, &block.insts[other], &block.insts[moving]) {
-                return None;
-            }
-        }
-    }
-    Some(needed)
+    // All that moves passes by the first.
+    let passes = needed.iter().all(|at| commute(func, &block.insts[first], &block.insts[*at]));
+    passes.then_some(needed)
 }
 
 /// What instructions come from.

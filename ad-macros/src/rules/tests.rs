@@ -23,7 +23,7 @@ fn function(n: usize, body: impl FnOnce(&mut Builder, &[Value]) -> Value) -> Fun
     for i in 0..n {
         let x = b.func.new_value(F64, Some(format!("x{i}").into()));
         let role = Role::primal(Source::Param(i));
-        b.func.params.push(Param { role, binding: Binding::Value(x), active: true });
+        b.func.params.push(Param { role, binding: Binding::Value(x), active: true, size: false });
         args.push(x);
     }
     let y = body(&mut b, &args);

@@ -150,7 +150,12 @@ impl<'a, C: Carried> Forward<'a, C> {
                     Binding::Buffer(dot)
                 }
             };
-            self.b.func.params.push(Param { role: p.role.marked(Mark::Dot), binding, active: p.active });
+            self.b.func.params.push(Param {
+                role: p.role.marked(Mark::Dot),
+                binding,
+                active: p.active,
+                size: false,
+            });
         }
     }
 

@@ -47,7 +47,12 @@ pub(crate) fn pattern(func: &Func) -> Func {
                 Binding::Buffer(sets)
             }
         };
-        forward.b.func.params.push(Param { role: Role::primal(Source::Saved(k)), binding, active: false });
+        forward.b.func.params.push(Param {
+            role: Role::primal(Source::Saved(k)),
+            binding,
+            active: false,
+            size: false,
+        });
     }
     forward.block(&func.body);
     let mut func = forward.b.finish();

@@ -306,7 +306,7 @@ fn instrument(src: &Func, saved: &HashSet<Value>, half: Half) -> Func {
             let data = &mut b.func.buffers[buffer.0 as usize];
             data.storage = Storage::Shared;
             data.dims = vec![Dim::Slice];
-            b.func.params.push(Param { role, binding: Binding::Buffer(buffer), active: false });
+            b.func.params.push(Param { role, binding: Binding::Buffer(buffer), active: false, size: false });
         }
     }
     b.current().insts.extend(body.insts);

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::analysis::activity::{self, Activity};
-use crate::analysis::keep::Keeper;
+use crate::analysis::keep::{Keeper, Place};
 use crate::analysis::overwrite::Defs;
 use crate::analysis::replay::{self, InstId, Plan};
 use crate::ir::{
@@ -94,12 +94,12 @@ enum Key {
     Trips(InstId),
 }
 
-/// Where a value of an inner loop is kept.
+/// Where a value is kept.
 #[derive(Clone)]
-struct Place {
+struct InBuffer {
     buffer: Buffer,
-    /// Variables and rounds of the loops between, in the source.
-    path: Vec<(Value, Value)>,
+    /// Where in it, in terms of the source.
+    place: Place,
     /// Whether it is there already.
     stored: bool,
 }
@@ -129,7 +129,7 @@ struct Reverse<'a> {
     reloads: HashMap<Value, (Buffer, Vec<Value>)>,
     keeper: Keeper,
     /// Where values of inner loops are kept between the replay of a round and its reversal.
-    kept: HashMap<Value, Place>,
+    kept: HashMap<Value, InBuffer>,
     /// Functions of values that were taken from where they are kept.
     known: Scoped<(Unary, Value), Value>,
     /// What stores that are undone have overwritten.
@@ -224,7 +224,12 @@ impl Reverse<'_> {
                 }
                 _ => continue,
             };
-            self.b.func.params.push(Param { role: role.marked(Mark::Bar), binding: seed, active: true });
+            self.b.func.params.push(Param {
+                role: role.marked(Mark::Bar),
+                binding: seed,
+                active: true,
+                size: false,
+            });
             seeds.push((binding, seed));
         }
         seeds
@@ -285,6 +290,7 @@ impl Reverse<'_> {
                 role: p.role.marked(Mark::Bar),
                 binding: Binding::Buffer(bar),
                 active: true,
+                size: false,
             });
             if !accumulate {
                 let zero = self.b.float(0.0, elem);

@@ -1,13 +1,14 @@
 //! Forward code: the function as it is, augmented with what its reversal needs, or repeated in a reverse sweep.
 
 use crate::analysis::held;
-use crate::analysis::keep::Kept;
+use crate::analysis::keep::{Kept, Place};
 use crate::analysis::replay::{LoopPlan, is_expensive};
+use crate::ir::walk::dim_values;
 use crate::ir::{
     Block, Buffer, BufferData, Dim, ForLoop, Inst, InstKind, Op, Stack, Storage, StoreMode, Type, Value,
 };
 
-use super::{Key, Place, Reverse};
+use super::{InBuffer, Key, Reverse};
 
 /// Whether what is emitted will be reversed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -413,20 +414,27 @@ impl Reverse<'_> {
     /// Makes places for what is kept between a forward sweep and its reversal; returns the values.
     pub(super) fn keep_for_reversal(&mut self, list: Vec<Kept>) -> Vec<Value> {
         let mut values = Vec::new();
-        for Kept { value, path } in list {
+        for Kept { value, place } in list {
             // A round further out may keep it already.
             if self.kept.contains_key(&value) {
                 continue;
             }
-            let rounds = path.iter().map(|(_, rounds)| match self.keeper.literal(*rounds) {
-                Some(n) => self.b.outermost(|b| b.int(&format!("{n}_usize"))),
-                None => self.val(*rounds),
-            });
-            let rounds: Vec<Value> = rounds.collect();
+            let rounds: Vec<Value> = match &place {
+                Place::Rounds(path) => {
+                    let rounds = path.iter().map(|(_, rounds)| match self.keeper.literal(*rounds) {
+                        Some(n) => self.b.outermost(|b| b.int(&format!("{n}_usize"))),
+                        None => self.val(*rounds),
+                    });
+                    rounds.collect()
+                }
+                Place::Like(buffer, _) => {
+                    dim_values(&self.src.buffer(*buffer).dims).map(|n| self.val(n)).collect()
+                }
+            };
             let elem = self.src.ty(value).clone();
             let name = self.src.value(value).name.as_deref().unwrap_or("value");
             let buffer = self.b.outermost_buffer(&format!("{name}_kept"), elem, &rounds);
-            self.kept.insert(value, Place { buffer, path, stored: false });
+            self.kept.insert(value, InBuffer { buffer, place, stored: false });
             values.push(value);
         }
         values
@@ -442,11 +450,21 @@ impl Reverse<'_> {
     /// Stores what is kept for the reversal of a round, or, in it, takes it from there.
     fn keep(&mut self, inst: &Inst) {
         for result in &inst.results {
-            let Some(Place { buffer, path, stored }) = self.kept.get(result).cloned() else { continue };
-            let mut index = self.val(path[0].0);
+            let Some(InBuffer { buffer, place, stored }) = self.kept.get(result).cloned() else { continue };
+            let path: Vec<(Value, Value)> = match &place {
+                Place::Rounds(path) => {
+                    path.iter().map(|(v, rounds)| (self.val(*v), self.val(*rounds))).collect()
+                }
+                Place::Like(of, index) => {
+                    let rounds: Vec<Value> =
+                        dim_values(&self.src.buffer(*of).dims).map(|n| self.val(n)).collect();
+                    index.iter().map(|i| self.repeated(*i)).zip(rounds).collect()
+                }
+            };
+            let mut index = path[0].0;
             for (variable, rounds) in &path[1..] {
-                let row = self.b.mul(index, self.val(*rounds));
-                index = self.b.add(row, self.val(*variable));
+                let row = self.b.mul(index, *rounds);
+                index = self.b.add(row, *variable);
             }
             if stored {
                 let value = self.b.load(buffer, vec![index]);
