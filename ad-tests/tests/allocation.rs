@@ -56,6 +56,30 @@ fn distance(p: &[f64], q: &[f64]) -> f64 {
     p.iter().zip(q).map(|(p, q)| (p - q) * (p - q)).sum::<f64>().sqrt()
 }
 
+/// The exponentials of a round are wanted twice.
+#[differentiable(wrt(a))]
+fn basis(a: &[f64], t: &[f64]) -> f64 {
+    let mut loss = 0.0;
+    for t in t {
+        let mut fit = 0.0;
+        for (k, v) in a.iter().enumerate() {
+            fit += v * (-v * t * k as f64).exp();
+        }
+        loss += (fit - t) * (fit - t);
+    }
+    loss
+}
+
+/// What goes on linearly is no state that would have to be saved.
+#[differentiable]
+fn decayed(x: &[f64]) -> f64 {
+    let mut s = 0.0;
+    for v in x {
+        s = 0.9 * s + v.exp();
+    }
+    s
+}
+
 /// Two parts of one vector go to one short function, which is written out.
 #[differentiable]
 fn bonds(x: &[f64], between: &[(usize, usize)]) -> f64 {
@@ -178,6 +202,17 @@ fn reductions_maps_and_nests_without_allocation() {
     );
     assert_eq!(allocations(|| pairs_hvp(&x, &v, &mut hv)), (0, 0));
     assert_eq!(allocations(|| map_to_array_hvp(&x, &v, &mut hv)), (0, 0));
+}
+
+#[test]
+fn values_kept_on_the_stack_without_allocation() {
+    let x: Vec<f64> = (0..60).map(|i| (f64::from(i) * 0.37).sin()).collect();
+    let v: Vec<f64> = (0..60).map(|i| (f64::from(i) * 0.71).cos()).collect();
+    let (mut g, mut hv) = (vec![0.0; 60], vec![0.0; 60]);
+    assert_eq!(allocations(|| assert!(basis_grad(&x, &v, &mut g) > 0.0)), (0, 0));
+    assert_eq!(allocations(|| basis_hvp(&x, &v, &v, &mut hv)), (0, 0));
+    assert_eq!(allocations(|| assert!(decayed_grad(&x, &mut g) > 0.0)), (0, 0));
+    assert_eq!(allocations(|| decayed_hvp(&x, &v, &mut hv)), (0, 0));
 }
 
 #[test]
