@@ -127,12 +127,11 @@ impl Keep<'_> {
             a.body.insts.push(Inst { results: Vec::new(), kind });
         }
         if let InstKind::For(b) = &mut block.insts[second].kind {
-            // The last first: those before it stay where they are.
-            let mut places: Vec<(usize, Vec<Buffer>)> =
-                twins.iter().map(|(_, at)| *at).zip(buffers).collect();
-            places.sort_unstable_by(|a, b| b.cmp(a));
-            for (at, buffers) in places {
-                self.take(&mut b.body, few, at, &buffers);
+            // By what they make: instructions that go along leave their places.
+            let made: Vec<Vec<Value>> =
+                twins.iter().map(|(_, at)| b.body.insts[*at].results.clone()).collect();
+            for (results, buffers) in made.iter().zip(&buffers) {
+                self.take(&mut b.body, few, results, buffers);
             }
         }
         let gained = head.len();
@@ -141,7 +140,8 @@ impl Keep<'_> {
     }
 
     /// Takes what an instruction makes from where it is kept, if it is.
-    fn take(&mut self, body: &mut Block, few: Value, twin: usize, buffers: &[Buffer]) {
+    fn take(&mut self, body: &mut Block, few: Value, made: &[Value], buffers: &[Buffer]) {
+        let Some(twin) = body.insts.iter().position(|inst| inst.results == made) else { return };
         // What only it is made of goes with it.
         let mut moved: HashSet<usize> = HashSet::default();
         moved.insert(twin);
