@@ -62,10 +62,10 @@ impl Keeper {
             InstKind::Alloc { buffer, .. } => {
                 allowed |= func.buffer(*buffer).dims.iter().any(|d| matches!(d, Dim::Dyn(_)));
             }
-            InstKind::For(_) | InstKind::While { .. } => {
-                if carries_state(func, active, inst) || !plan.of_loop(inst).snapshots.is_empty() {
-                    saving.insert(std::ptr::from_ref(inst));
-                }
+            InstKind::For(_) | InstKind::While { .. }
+                if carries_state(func, active, inst) || !plan.of_loop(inst).snapshots.is_empty() =>
+            {
+                saving.insert(std::ptr::from_ref(inst));
             }
             _ => {}
         });

@@ -1,5 +1,5 @@
-//! Stacks that are pushed to side by side, and popped from side by side, become one of arrays: there is one check for room a round, and
-//! one for whether something is left, in place of one for each scalar that a loop carries.
+//! Stacks that are pushed to side by side, and popped from side by side, three or more of them, become one of arrays: there is one check
+//! for room a round, and one for whether something is left, in place of one for each scalar that a loop carries.
 
 use rustc_hash::FxHashMap as HashMap;
 
@@ -8,12 +8,14 @@ use crate::ir::{
     Value,
 };
 
+/// Fewer stay apart: to put two numbers together costs what a check does.
+const LEAST: usize = 3;
 /// No array is longer.
 const MOST: usize = 16;
 
 /// Runs the pass.
 pub(crate) fn stacks(mut func: Func) -> Func {
-    if func.stacks.len() < 2 {
+    if func.stacks.len() < LEAST {
         return func;
     }
     let mut sites = Sites::default();
@@ -39,7 +41,7 @@ pub(crate) fn stacks(mut func: Func) -> Func {
             None => groups.push(((*push, *pop), vec![stack])),
         }
     }
-    groups.retain(|(_, list)| list.len() > 1);
+    groups.retain(|(_, list)| list.len() >= LEAST);
     let mut body = std::mem::take(&mut func.body);
     for (_, list) in groups {
         if is_together(&body, &list) {
