@@ -91,7 +91,7 @@ fn steps_in_steps() {
                     (a, b) = (a + (b + c * 0.1) * 0.1, b + (-s - x[2] * b) * 0.1);
                 }
                 if i % 2 == 0 {
-                    b = b * (x[3] * 0.1 + 1.0);
+                    b *= x[3] * 0.1 + 1.0;
                 }
                 work += a * b;
             }
@@ -280,7 +280,7 @@ fn kernel(x: &[f64]) -> f64 {
     let mut sum = 0.0;
     for i in 0..n {
         for j in 0..i {
-            k[i * n + j] = k[i * n + j] / k[j * n + j];
+            k[i * n + j] /= k[j * n + j];
             k[i * n + i] -= k[i * n + j] * k[i * n + j];
         }
         sum += k[i * n + i].abs().sqrt();
@@ -303,8 +303,10 @@ fn a_matrix_that_is_overwritten() {
             let mut sum = H::from(0.0);
             for i in 0..n {
                 for j in 0..i {
-                    k[i * n + j] = k[i * n + j] / k[j * n + j];
-                    k[i * n + i] = k[i * n + i] - k[i * n + j] * k[i * n + j];
+                    let pivot = k[j * n + j];
+                    k[i * n + j] /= pivot;
+                    let square = k[i * n + j] * k[i * n + j];
+                    k[i * n + i] -= square;
                 }
                 sum += k[i * n + i].powi(2).sqrt().sqrt();
             }
