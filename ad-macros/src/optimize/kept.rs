@@ -112,6 +112,7 @@ impl Keep<'_> {
         let mut head = Vec::new();
         let places = self.emit(Op::Int(format!("{PLACES}_usize").into()), Vec::new(), Type::Int, &mut head);
         let few = self.emit(Op::Cmp(Cmp::Le), vec![a.hi, places], Type::Bool, &mut head);
+        self.func.values[few.0 as usize].name = Some("few".into());
         let results = |at: usize| a.body.insts[at].results.clone();
         let results: Vec<Vec<Value>> = twins.iter().map(|(at, _)| results(*at)).collect();
         let buffers: Vec<Vec<Buffer>> =

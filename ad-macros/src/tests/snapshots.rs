@@ -311,3 +311,50 @@ fn state_in_a_vector() {
         }
     ));
 }
+
+/// No array is left of a point that is turned step by step: its coordinates are carried and pushed together, and the reversal asks for no
+/// sine and no cosine.
+#[test]
+fn points_that_are_turned() {
+    insta::assert_snapshot!(generated(
+        quote!(grad),
+        quote! {
+            fn f(x: &[f64]) -> f64 {
+                let mut p = [1.0, 0.0, 0.0];
+                for i in 0..x.len() {
+                    let (s, c) = x[i].sin_cos();
+                    for k in 0..3 {
+                        p[k] += 0.1 * k as f64;
+                    }
+                    p = if i % 2 == 0 {
+                        [c * p[0] - s * p[1], s * p[0] + c * p[1], p[2]]
+                    } else {
+                        [p[0], c * p[1] - s * p[2], s * p[1] + c * p[2]]
+                    };
+                }
+                p[0] * p[1] + p[2]
+            }
+        }
+    ));
+}
+
+/// Each exponential is evaluated once, though the residual of a round comes between its two uses, and nothing is allocated.
+#[test]
+fn sum_of_exponentials() {
+    insta::assert_snapshot!(generated_with(
+        quote!(wrt(a), only(grad)),
+        quote! {
+            fn f(a: &[f64], t: &[f64], y: &[f64]) -> f64 {
+                let mut loss = 0.0;
+                for i in 0..t.len() {
+                    let mut fit = 0.0;
+                    for v in a {
+                        fit += (-v * t[i]).exp();
+                    }
+                    loss += (fit - y[i]).powi(2);
+                }
+                loss
+            }
+        }
+    ));
+}
