@@ -84,7 +84,7 @@ fn lengths_out_of_loop(func: &mut Func, l: &mut ForLoop) -> Vec<Inst> {
             let lens: Vec<Value> = dim_values(&func.buffer(buffer).dims).collect();
             for len in lens {
                 let mut chain = Vec::new();
-                if is_same_in_all(&l.body, len, &mut chain) && !chain.is_empty() {
+                if is_same_in_all(func, &l.body, len, &mut chain) && !chain.is_empty() {
                     chain.sort_unstable();
                     chain.dedup();
                     let outside = once(func, l, len, &chain, &mut out);
@@ -105,7 +105,7 @@ fn lengths_out_of_loop(func: &mut Func, l: &mut ForLoop) -> Vec<Inst> {
 }
 
 /// Whether an integer is computed, directly in a body, of what is not made in it; and by which instructions.
-fn is_same_in_all(body: &Block, v: Value, chain: &mut Vec<usize>) -> bool {
+fn is_same_in_all(func: &Func, body: &Block, v: Value, chain: &mut Vec<usize>) -> bool {
     if body.args.contains(&v) || chain.len() > 8 {
         return false;
     }
@@ -113,11 +113,11 @@ fn is_same_in_all(body: &Block, v: Value, chain: &mut Vec<usize>) -> bool {
     let allocs = body.allocs();
     chain.push(at);
     match &body.insts[at].kind {
-        InstKind::Pure(Op::Len(b, _), _) => !allocs.contains(b),
+        InstKind::Pure(Op::Len(b, _), _) => !allocs.contains(b) && !func.buffer(*b).grows,
         InstKind::Pure(
             Op::Int(_) | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Rem | Op::Binary(Binary::Min),
             args,
-        ) => args.iter().all(|a| is_same_in_all(body, *a, chain)),
+        ) => args.iter().all(|a| is_same_in_all(func, body, *a, chain)),
         _ => false,
     }
 }

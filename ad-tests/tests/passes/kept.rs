@@ -373,3 +373,39 @@ fn vectors_rewritten_in_place() {
     let divides = || weighed_grad(&[1.0], &values, 1, 0, &mut [0.0]);
     assert!(std::panic::catch_unwind(divides).is_err());
 }
+
+/// A vector as long as one that grows: its length is another one in each round.
+#[differentiable]
+fn longer_and_longer(x: &[f64]) -> f64 {
+    let mut seen = Vec::new();
+    let mut total = 0.0;
+    for i in 0..x.len() {
+        let mut steps = vec![0.0; seen.len()];
+        for j in 0..seen.len() {
+            steps[j] = seen[j] * x[i];
+        }
+        for s in &steps {
+            total += s * s;
+        }
+        total += steps.len() as f64 * x[i];
+        seen.push(x[i].sin());
+    }
+    total
+}
+
+#[test]
+fn lengths_that_change() {
+    for n in [0, 1, 4] {
+        let of_duals = |x: &[H]| {
+            let seen: Vec<H> = x.iter().map(|x| x.sin()).collect();
+            (0..n).fold(H::from(0.0), |t, i| {
+                let squares = seen[..i].iter().fold(H::from(0.0), |s, v| s + (*v * x[i]).powi(2));
+                t + squares + x[i] * i as f64
+            })
+        };
+        let hvp = |x: &[f64], v: &[f64], h: &mut [f64]| longer_and_longer_hvp(x, v, h);
+        let rev = |x: &[f64], v: &[f64], h: &mut [f64]| longer_and_longer_hvp_rev(x, v, h);
+        let grad = |x: &[f64], g: &mut [f64]| longer_and_longer_grad(x, g);
+        check(&format!("{n} rounds"), &wave(n, 0.3), &longer_and_longer, &grad, [&hvp, &rev], &of_duals);
+    }
+}
