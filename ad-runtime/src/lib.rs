@@ -301,6 +301,13 @@ pub mod __private {
         core::hint::black_box(1)
     }
 
+    /// The rounds of a loop in steps, from the last to the first: of ranges that do not know how many they are as a `usize`
+    /// (`(lo..=hi).step_by(n)`). Each takes a step from the start.
+    #[inline]
+    pub fn backwards<I: Iterator + Clone>(rounds: I) -> impl Iterator<Item = I::Item> {
+        (0..rounds.size_hint().0).rev().filter_map(move |k| rounds.clone().nth(k))
+    }
+
     /// `len` elements from `start` on.
     ///
     /// # Panics

@@ -47,6 +47,8 @@ pub(super) struct Body<'a> {
     pub(super) lane_counts: HashSet<Value>,
     /// The name of a step that LLVM does not know.
     pub(super) one: Option<String>,
+    /// What is known to be a `usize`, once somebody asks.
+    pub(super) sizes: Option<rustc_hash::FxHashSet<Value>>,
     /// What loops push, where it is known before.
     pub(super) reserved: reserve::Plan<'a>,
 }
@@ -91,6 +93,7 @@ impl<'a> Body<'a> {
             integers: integers(func),
             lane_counts: HashSet::default(),
             one: None,
+            sizes: None,
             reserved: reserve::plan(func),
         };
         reserve_verbatim(func, &mut body.names);

@@ -6,6 +6,7 @@ use rustc_hash::FxHashSet as HashSet;
 
 use super::body::Body;
 use super::expr::{self, Expr, Form, Prec};
+use crate::analysis::sizes::sizes;
 use crate::ir::{Block, ForLoop, Inst, InstKind, Op, Value};
 
 impl Body<'_> {
@@ -156,8 +157,8 @@ impl Body<'_> {
         let name = if is_used { self.name_result(variable, "i") } else { self.names.fresh("round") };
         let text = self.round(l, args);
         let in_order = args.iter().any(|a| self.func.is_float(*a));
-        let step =
-            if !is_known && !in_order && self.is_over_rows_of_lanes(&l.body) { self.one() } else { "1" };
+        let apart = !is_known && !in_order && self.is_over_rows_of_lanes(&l.body) && self.is_size(variable);
+        let step = if apart { self.one() } else { "1" };
         out.push_str(&format!("let mut {name} = {};\n", first.text));
         out.push_str(&match (is_down, l.body.diverges) {
             (true, _) => format!("while {last} < {name} {{ {name} -= {step}; {text} }}\n"),
@@ -175,6 +176,11 @@ impl Body<'_> {
             _ => {}
         });
         lanes && !others
+    }
+
+    /// Whether a value is known to be a `usize`.
+    fn is_size(&mut self, v: Value) -> bool {
+        self.sizes.get_or_insert_with(|| sizes(self.func)).contains(&v)
     }
 
     /// The step of a loop over rows of lanes, a one of which LLVM does not know that it is: where it can count the rounds, it takes the
@@ -196,7 +202,12 @@ impl Body<'_> {
             let step = self.take(step).text;
             range = range.method("step_by", &[step]);
             if l.flipped {
-                range = range.method("rev", &[]);
+                // Of other ranges in steps std does not know where they end.
+                return if !l.inclusive && self.is_size(l.body.args[0]) {
+                    range.method("rev", &[]).text
+                } else {
+                    format!("::ad_runtime::__private::backwards({})", range.text)
+                };
             }
         } else if l.rev != l.flipped {
             range = range.method("rev", &[]);

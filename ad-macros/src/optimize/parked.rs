@@ -177,12 +177,12 @@ impl Twins<'_> {
     }
 
     fn is(&self, earlier: Value, later: Value) -> bool {
-        let constant = |v: Value| match self.defs.get(&v) {
-            Some((Op::Float(c), _)) => Some(c.to_bits()),
-            _ => None,
+        let alike = match (self.defs.get(&earlier), self.defs.get(&later)) {
+            (Some((Op::Float(a), _)), Some((Op::Float(b), _))) => a.to_bits() == b.to_bits(),
+            (Some((Op::Int(a), _)), Some((Op::Int(b), _))) => a == b,
+            _ => false,
         };
-        *self.same.get(&later).unwrap_or(&later) == earlier
-            || constant(later).is_some_and(|c| constant(earlier) == Some(c))
+        alike || *self.same.get(&later).unwrap_or(&later) == earlier
     }
 
     fn are_all(&self, earlier: &[Value], later: &[Value]) -> bool {

@@ -397,7 +397,7 @@ fn longer_and_longer(x: &[f64]) -> f64 {
 fn lengths_that_change() {
     for n in [0, 1, 4] {
         let of_duals = |x: &[H]| {
-            let seen: Vec<H> = x.iter().map(|x| x.sin()).collect();
+            let seen: Vec<H> = x.iter().map(H::sin).collect();
             (0..n).fold(H::from(0.0), |t, i| {
                 let squares = seen[..i].iter().fold(H::from(0.0), |s, v| s + (*v * x[i]).powi(2));
                 t + squares + x[i] * i as f64
