@@ -94,11 +94,9 @@ impl Keep<'_> {
 
     /// A call into libm, or a sum, of numbers whose type is known.
     fn is_dear(&self, inst: &Inst) -> bool {
-        let floats = inst
-            .results
-            .iter()
-            .all(|r| matches!(self.func.ty(*r), Type::Float(FloatKind::F64 | FloatKind::F32)));
-        floats
+        let is_known = |r: &Value| matches!(self.func.ty(*r), Type::Float(FloatKind::F64 | FloatKind::F32));
+        !inst.results.is_empty()
+            && inst.results.iter().all(is_known)
             && match &inst.kind {
                 InstKind::Pure(op, _) => is_expensive(op),
                 InstKind::For(l) => literal(&self.defs, l.hi).is_none_or(|rounds| rounds > FEW),
