@@ -15,11 +15,12 @@ pub(crate) type Held = (Value, Buffer, Vec<Value>);
 
 /// Of a loop that is replayed: what a buffer that the loop only writes, and nothing later, still holds.
 pub(crate) fn in_replayed(func: &Func, defs: &Definitions, l: &ForLoop, buffer: Buffer) -> Vec<Held> {
-    let mut search = Search::new(func, defs, buffer, l);
+    let nest = Nest::new(defs, l);
+    let mut search = Search { func, nest, buffer, stores: Vec::new(), others: false };
     search.in_loop(l);
     let stores = &search.stores;
     let apart = |a: &Store, b: &Store| match (a.place, b.place) {
-        (Some(a), Some(b)) => search.apart(a, b),
+        (Some(a), Some(b)) => search.nest.apart(a, b),
         _ => false,
     };
     let alone = |k: usize| stores.iter().enumerate().all(|(m, other)| m == k || apart(&stores[k], other));
@@ -36,10 +37,9 @@ pub(crate) struct Filled<'f> {
 }
 
 /// Such stores of a loop.
-pub(crate) fn filled<'f>(func: &'f Func, defs: &'f Definitions, l: &'f ForLoop) -> Vec<Filled<'f>> {
-    let mut search = Search::new(func, defs, Buffer(0), l);
+pub(crate) fn filled<'f>(defs: &Definitions, l: &'f ForLoop) -> Vec<Filled<'f>> {
     let mut found = Vec::new();
-    search.fills(l, &mut found);
+    Nest::new(defs, l).fills(l, &mut found);
     found
 }
 
@@ -85,44 +85,39 @@ struct Store {
     held: Option<Held>,
 }
 
-struct Search<'a> {
-    func: &'a Func,
+/// A nest of loops, down to where we are.
+struct Nest<'a> {
     defs: &'a Definitions,
-    buffer: Buffer,
     /// What is not the same in all rounds.
     inside: HashSet<Value>,
     /// Variables of the loops around.
     loops: Vec<Value>,
     /// What the variables stay below, or (`true`) do not exceed.
     ends: HashMap<Value, (Value, bool)>,
-    stores: Vec<Store>,
-    /// Something else writes the buffer.
-    others: bool,
 }
 
-impl<'a> Search<'a> {
-    fn new(func: &'a Func, defs: &'a Definitions, buffer: Buffer, l: &ForLoop) -> Search<'a> {
+impl<'a> Nest<'a> {
+    /// Around the outermost loop.
+    fn new(defs: &'a Definitions, l: &ForLoop) -> Nest<'a> {
         let mut inside: HashSet<Value> = l.body.args.iter().copied().collect();
         l.body.visit(&mut |inst| {
             inside.extend(inst.results.iter().copied());
             inst.kind.blocks().for_each(|b| inside.extend(b.args.iter().copied()));
         });
-        Search {
-            func,
-            defs,
-            buffer,
-            inside,
-            loops: Vec::new(),
-            ends: HashMap::default(),
-            stores: Vec::new(),
-            others: false,
-        }
+        Nest { defs, inside, loops: Vec::new(), ends: HashMap::default() }
+    }
+
+    fn enter(&mut self, l: &ForLoop) {
+        self.loops.push(l.body.args[0]);
+        self.ends.insert(l.body.args[0], (l.hi, l.inclusive));
+    }
+
+    fn leave(&mut self) {
+        self.loops.pop();
     }
 
     fn fills<'f>(&mut self, l: &'f ForLoop, found: &mut Vec<Filled<'f>>) {
-        let variable = l.body.args[0];
-        self.loops.push(variable);
-        self.ends.insert(variable, (l.hi, l.inclusive));
+        self.enter(l);
         for (at, inst) in l.body.insts.iter().enumerate() {
             match &inst.kind {
                 InstKind::Store { buffer, index, mode: StoreMode::Set, .. }
@@ -134,29 +129,7 @@ impl<'a> Search<'a> {
                 _ => {}
             }
         }
-        self.loops.pop();
-    }
-
-    fn in_loop(&mut self, l: &ForLoop) {
-        let variable = l.body.args[0];
-        self.loops.push(variable);
-        self.ends.insert(variable, (l.hi, l.inclusive));
-        for inst in &l.body.insts {
-            match &inst.kind {
-                InstKind::Store { buffer, index, value, mode: StoreMode::Set } if *buffer == self.buffer => {
-                    let worth =
-                        self.func.ty(*value) == &self.func.buffer(*buffer).elem && costs(&l.body, *value);
-                    let held = worth.then(|| (*value, *buffer, index.clone()));
-                    self.stores.push(Store { place: self.place(index), held });
-                }
-                InstKind::For(inner) => self.in_loop(inner),
-                kind => {
-                    let nested = kind.blocks().any(|b| b.writes().contains(&self.buffer));
-                    self.others |= nested || kind.writes().contains(&self.buffer);
-                }
-            }
-        }
-        self.loops.pop();
+        self.leave();
     }
 
     fn place(&self, index: &[Value]) -> Option<Place> {
@@ -198,6 +171,38 @@ impl<'a> Search<'a> {
             }
             _ => false,
         }
+    }
+}
+
+/// What is stored to one buffer.
+struct Search<'a> {
+    func: &'a Func,
+    nest: Nest<'a>,
+    buffer: Buffer,
+    stores: Vec<Store>,
+    /// Something else writes the buffer.
+    others: bool,
+}
+
+impl Search<'_> {
+    fn in_loop(&mut self, l: &ForLoop) {
+        self.nest.enter(l);
+        for inst in &l.body.insts {
+            match &inst.kind {
+                InstKind::Store { buffer, index, value, mode: StoreMode::Set } if *buffer == self.buffer => {
+                    let worth =
+                        self.func.ty(*value) == &self.func.buffer(*buffer).elem && costs(&l.body, *value);
+                    let held = worth.then(|| (*value, *buffer, index.clone()));
+                    self.stores.push(Store { place: self.nest.place(index), held });
+                }
+                InstKind::For(inner) => self.in_loop(inner),
+                kind => {
+                    let nested = kind.blocks().any(|b| b.writes().contains(&self.buffer));
+                    self.others |= nested || kind.writes().contains(&self.buffer);
+                }
+            }
+        }
+        self.nest.leave();
     }
 }
 

@@ -4,7 +4,8 @@
 //! dear there, a reduction or a call into libm, can be kept in between: a place for each round of the loops inside. The space
 //! is allocated once, at the top of the function.
 //!
-//! A loop of the whole function that saves its state in each round keeps what is dear in it as well, a place for each round.
+//! A loop of the whole function that saves its state in each round keeps what is dear in it as well, a place for each round. One that
+//! fills a vector keeps what the elements are made of in a vector like it.
 //!
 //! Kept is only in functions whose derivatives allocate anyway, since they have vectors of their own or loops with a state:
 //! others are promised to allocate nothing.
@@ -138,7 +139,7 @@ impl Keeper {
         found: &mut Vec<Kept>,
     ) {
         for inst in &block.insts {
-            if !path.is_empty() && self.is_dear(inst) {
+            if !path.is_empty() && is_dear(&self.defs, inst) {
                 let floats = inst.results.iter().filter(|r| func.is_float(**r));
                 found.extend(floats.map(|r| Kept { value: *r, place: Place::Rounds(path.clone()) }));
             }
@@ -165,7 +166,7 @@ impl Keeper {
 
     /// What a vector is filled with may be made of something dear: that takes as much memory again.
     fn filled(&self, func: &Func, l: &ForLoop, found: &mut Vec<Kept>) {
-        for store in held::filled(func, &self.defs, l) {
+        for store in held::filled(&self.defs, l) {
             let data = func.buffer(store.buffer);
             let whole = data.storage == Storage::Local
                 && !data.grows
@@ -173,7 +174,7 @@ impl Keeper {
             if !whole {
                 continue;
             }
-            for inst in store.body.insts[..store.at].iter().filter(|inst| self.is_dear(inst)) {
+            for inst in store.body.insts[..store.at].iter().filter(|inst| is_dear(&self.defs, inst)) {
                 let new = |r: &&Value| func.is_float(**r) && !found.iter().any(|kept| kept.value == **r);
                 let floats: Vec<Value> = inst.results.iter().filter(new).copied().collect();
                 let place = Place::Like(store.buffer, store.index.to_vec());
@@ -191,13 +192,14 @@ impl Keeper {
             && (self.literal(l.hi).is_some() || self.outermost.contains(&l.hi) && self.sizes.contains(&l.hi))
             && self.sizes.contains(&l.body.args[0])
     }
+}
 
-    fn is_dear(&self, inst: &Inst) -> bool {
-        match &inst.kind {
-            InstKind::Pure(op, _) => is_expensive(op),
-            InstKind::For(l) => self.literal(l.hi).is_none_or(|rounds| rounds > FEW),
-            InstKind::While { .. } | InstKind::Call(_) => true,
-            _ => false,
-        }
+/// Whether it costs more to compute it again than to store and load it: calls, into libm too, and sums of more than a few terms.
+pub(crate) fn is_dear(defs: &Definitions, inst: &Inst) -> bool {
+    match &inst.kind {
+        InstKind::Pure(op, _) => is_expensive(op),
+        InstKind::For(l) => literal(defs, l.hi).is_none_or(|rounds| rounds > FEW),
+        InstKind::While { .. } | InstKind::Call(_) => true,
+        _ => false,
     }
 }

@@ -48,7 +48,7 @@ pub(super) struct Body<'a> {
     /// The name of a step that LLVM does not know.
     pub(super) one: Option<String>,
     /// What is known to be a `usize`, once somebody asks.
-    pub(super) sizes: Option<rustc_hash::FxHashSet<Value>>,
+    pub(super) sizes: Option<HashSet<Value>>,
     /// What loops push, where it is known before.
     pub(super) reserved: reserve::Plan<'a>,
 }

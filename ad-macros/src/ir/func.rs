@@ -185,6 +185,13 @@ impl Func {
         self.values.push(ValueData { ty, name, free: false });
         Value(u32::try_from(self.values.len() - 1).unwrap_or(u32::MAX))
     }
+    /// A new value like another: of its type and name, and as free to be reordered.
+    pub(crate) fn like(&mut self, v: Value) -> Value {
+        let data = self.value(v).clone();
+        let new = self.new_value(data.ty, data.name);
+        self.values[new.0 as usize].free = data.free;
+        new
+    }
     pub(crate) fn new_buffer(&mut self, data: BufferData) -> Buffer {
         self.buffers.push(data);
         Buffer(u32::try_from(self.buffers.len() - 1).unwrap_or(u32::MAX))

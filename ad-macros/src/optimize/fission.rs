@@ -135,9 +135,7 @@ impl Pass<'_> {
     fn copy(&mut self, l: &ForLoop, slice: &HashSet<usize>) -> ForLoop {
         let mut new: HashMap<Value, Value> = HashMap::default();
         let mut renamed = |func: &mut Func, v: Value| {
-            let data = func.value(v).clone();
-            let copy = func.new_value(data.ty, data.name);
-            func.values[copy.0 as usize].free = data.free;
+            let copy = func.like(v);
             new.insert(v, copy);
             copy
         };

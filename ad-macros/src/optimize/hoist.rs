@@ -4,6 +4,9 @@
 //! instead; each round fills it anew, unless the round overwrites all of it first. Sound because nothing of the
 //! buffer lives from one round to the next: its `Alloc` started a new life there. Arrays stay where they are:
 //! they live on the stack.
+//!
+//! A length that each round computes from what is the same in all is computed in front of the loop, if that has a round: else a division
+//! by zero would panic that never did.
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
@@ -130,8 +133,7 @@ fn once(func: &mut Func, l: &ForLoop, len: Value, chain: &[usize], out: &mut Vec
         let mut inst = l.body.insts[*at].clone();
         inst.kind.map_operands(|v| *copies.get(&v).unwrap_or(&v));
         for r in &mut inst.results {
-            let data = func.value(*r).clone();
-            let new = func.new_value(data.ty, data.name);
+            let new = func.like(*r);
             copies.insert(*r, new);
             *r = new;
         }
@@ -148,8 +150,7 @@ fn once(func: &mut Func, l: &ForLoop, len: Value, chain: &[usize], out: &mut Vec
     let cond = func.new_value(Type::Bool, None);
     let runs = InstKind::Pure(Op::Cmp(Cmp::Lt), vec![l.lo, l.hi]);
     out.push(Inst { results: vec![cond], kind: runs });
-    let data = func.value(len).clone();
-    let outside = func.new_value(data.ty, data.name);
+    let outside = func.like(len);
     out.push(Inst { results: vec![outside], kind: InstKind::If { cond, then_block, else_block } });
     outside
 }

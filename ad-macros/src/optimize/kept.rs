@@ -17,7 +17,7 @@ use rustc_hash::FxHashSet as HashSet;
 
 use super::parked::{dear_twins, written_between};
 use crate::analysis::definitions::{Definitions, definitions, literal};
-use crate::analysis::replay::is_expensive;
+use crate::analysis::keep::is_dear;
 use crate::analysis::sizes::sizes;
 use crate::ir::{
     Block, Buffer, BufferData, Cmp, Dim, FloatKind, ForLoop, Func, Inst, InstKind, Op, Storage, StoreMode,
@@ -26,8 +26,6 @@ use crate::ir::{
 
 /// Of longer loops nothing is kept.
 const PLACES: u64 = 64;
-/// A loop of fewer rounds is run again.
-const FEW: u64 = 8;
 
 /// Runs the pass.
 pub(crate) fn kept(mut func: Func) -> Func {
@@ -78,7 +76,7 @@ impl Keep<'_> {
         (0..second).rev().find_map(|first| {
             let InstKind::For(a) = &block.insts[first].kind else { return None };
             let written = written_between(&block.insts[first..=second]);
-            let twins = dear_twins(&self.defs, a, b, &written, |inst| self.is_dear(inst));
+            let twins = dear_twins(&self.defs, a, b, &written, |inst| self.is_kept(inst));
             (self.counts(a) && a.hi == b.hi && !twins.is_empty()).then_some((first, twins))
         })
     }
@@ -92,16 +90,10 @@ impl Keep<'_> {
             && self.sizes.contains(&l.body.args[0])
     }
 
-    /// A call into libm, or a sum, of numbers whose type is known.
-    fn is_dear(&self, inst: &Inst) -> bool {
+    /// Something dear, of numbers whose type is known.
+    fn is_kept(&self, inst: &Inst) -> bool {
         let is_known = |r: &Value| matches!(self.func.ty(*r), Type::Float(FloatKind::F64 | FloatKind::F32));
-        !inst.results.is_empty()
-            && inst.results.iter().all(is_known)
-            && match &inst.kind {
-                InstKind::Pure(op, _) => is_expensive(op),
-                InstKind::For(l) => literal(&self.defs, l.hi).is_none_or(|rounds| rounds > FEW),
-                _ => false,
-            }
+        !inst.results.is_empty() && inst.results.iter().all(is_known) && is_dear(&self.defs, inst)
     }
 
     /// Returns how many instructions the block has gained before the second loop.
@@ -158,13 +150,13 @@ impl Keep<'_> {
             }
             let results = inst.results.clone();
             if at == twin {
-                inst.results = results.iter().map(|r| self.like(*r)).collect();
+                inst.results = results.iter().map(|r| self.func.like(*r)).collect();
                 else_block.yields.clone_from(&inst.results);
             }
             else_block.insts.push(inst);
             if at == twin {
                 for (result, buffer) in results.iter().zip(buffers) {
-                    let loaded = self.like(*result);
+                    let loaded = self.func.like(*result);
                     let kind = InstKind::Load { buffer: *buffer, index: vec![body.args[0]] };
                     then_block.insts.push(Inst { results: vec![loaded], kind });
                     then_block.yields.push(loaded);
@@ -194,13 +186,6 @@ impl Keep<'_> {
         let v = self.func.new_value(ty, None);
         out.push(Inst { results: vec![v], kind: InstKind::Pure(op, args) });
         v
-    }
-
-    fn like(&mut self, v: Value) -> Value {
-        let data = self.func.value(v).clone();
-        let new = self.func.new_value(data.ty, data.name);
-        self.func.values[new.0 as usize].free = data.free;
-        new
     }
 }
 

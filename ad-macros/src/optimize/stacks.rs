@@ -4,8 +4,8 @@
 use rustc_hash::FxHashMap as HashMap;
 
 use crate::ir::{
-    Block, BufferData, Dim, FloatKind, Func, Inst, InstKind, Op, Stack, StackData, Storage, StoreMode, Type,
-    Value,
+    Block, Buffer, BufferData, Dim, FloatKind, Func, Inst, InstKind, Op, Stack, StackData, Storage,
+    StoreMode, Type, Value,
 };
 
 /// Fewer stay apart: to put two numbers together costs what a check does.
@@ -170,7 +170,7 @@ impl Together<'_> {
         }
     }
 
-    fn array(&mut self, out: &mut Vec<Inst>) -> crate::ir::Buffer {
+    fn array(&mut self, out: &mut Vec<Inst>) -> Buffer {
         let (name, elem) = (self.data.name.clone(), self.data.elem.clone());
         let data = BufferData::new(name, elem.clone(), self.dims.clone(), Storage::Local);
         let buffer = self.func.new_buffer(data);

@@ -67,10 +67,10 @@ fn as_one(func: &Func, first: Buffer, second: Buffer) -> Option<Func> {
         return None;
     }
     drop_stores(&mut trial.body, first, second);
-    let renamed = HashMap::from_iter([(second, first)]);
-    rename(&mut trial.body, &renamed);
+    let one = |b: Buffer| if b == second { first } else { b };
+    trial.body.visit_mut(&mut |inst| inst.kind.map_buffers(one));
     for data in &mut trial.buffers {
-        data.like = data.like.map(|b| *renamed.get(&b).unwrap_or(&b));
+        data.like = data.like.map(one);
     }
     Some(trial)
 }
@@ -150,13 +150,6 @@ fn drop_stores(block: &mut Block, first: Buffer, second: Buffer) {
     });
     for inst in &mut block.insts {
         inst.kind.blocks_mut().for_each(|b| drop_stores(b, first, second));
-    }
-}
-
-fn rename(block: &mut Block, names: &HashMap<Buffer, Buffer>) {
-    for inst in &mut block.insts {
-        inst.kind.map_buffers(|b| *names.get(&b).unwrap_or(&b));
-        inst.kind.blocks_mut().for_each(|b| rename(b, names));
     }
 }
 

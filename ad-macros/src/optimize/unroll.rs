@@ -194,9 +194,7 @@ impl Copy<'_, '_> {
     }
 
     fn fresh(&mut self, v: Value) -> Value {
-        let data = self.write.func.value(v).clone();
-        let new = self.write.func.new_value(data.ty, data.name);
-        self.write.func.values[new.0 as usize].free = data.free;
+        let new = self.write.func.like(v);
         self.values.insert(v, new);
         new
     }

@@ -409,3 +409,50 @@ fn lengths_that_change() {
         check(&format!("{n} rounds"), &wave(n, 0.3), &longer_and_longer, &grad, [&hvp, &rev], &of_duals);
     }
 }
+
+/// The same of single precision: exponentials on the stack, an array of three, one of a state.
+#[differentiable(wrt(a))]
+fn single(a: &[f32], t: &[f32]) -> f32 {
+    let mut loss = 0.0;
+    let mut p = [0.5, 0.0, 0.0];
+    for i in 0..t.len() {
+        let mut fit = 0.0;
+        for k in 0..a.len() {
+            fit += (-a[k] * a[k] * t[i]).exp();
+        }
+        for k in 0..3 {
+            p[k] = 0.5 * p[2 - k] + fit * a[k];
+        }
+        loss += (fit - t[i]) * (fit - t[i]) * p[1].sin();
+    }
+    loss + p[0] * p[2]
+}
+
+#[test]
+fn single_precision() {
+    for (n, m) in [(3, 0), (3, 2), (70, 2)] {
+        let x: Vec<f64> = wave(n, 0.3).iter().map(|v| f64::from(*v as f32)).collect();
+        let t: Vec<f64> = (0..m).map(|i| f64::from(0.4_f32 + i as f32)).collect();
+        let of_duals = |a: &[H]| {
+            let (mut loss, mut p) = (H::from(0.0), [0.5, 0.0, 0.0].map(H::from));
+            for t in &t {
+                let fit = a.iter().fold(H::from(0.0), |s, a| s + (-*a * *a * *t).exp());
+                for k in 0..3 {
+                    p[k] = p[2 - k] * 0.5 + fit * a[k];
+                }
+                loss += (fit - *t).powi(2) * p[1].sin();
+            }
+            loss + p[0] * p[2]
+        };
+        let v = wave(n, 0.9);
+        let (g_ref, h_ref) = super::reference(&of_duals, &x, &v);
+        let f32s = |list: &[f64]| list.iter().map(|v| *v as f32).collect::<Vec<_>>();
+        let f64s = |list: &[f32]| list.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+        let (a, t, v) = (f32s(&x), f32s(&t), f32s(&v));
+        let (mut g, mut h) = (vec![9.0; n], vec![9.0; n]);
+        assert_eq!(single_grad(&a, &t, &mut g).to_bits(), single(&a, &t).to_bits());
+        single_hvp(&a, &t, &v, &mut h);
+        super::close("gradient", &f64s(&g), &g_ref, 1e-5);
+        super::close("product", &f64s(&h), &h_ref, 1e-5);
+    }
+}

@@ -87,9 +87,7 @@ impl Branches {
             }
             self.costs.insert(inst.results[0], cost);
             if cost >= DEAR && func.is_float(inner) && !self.exports.contains_key(&inner) {
-                let data = func.value(inner).clone();
-                let result = func.new_value(data.ty, data.name);
-                func.values[result.0 as usize].free = data.free;
+                let result = func.like(inner);
                 side_of.handed.insert(inner, result);
                 side_of.results.insert(result, inner);
                 self.exports.insert(inner, (result, side));

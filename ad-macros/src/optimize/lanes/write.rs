@@ -95,10 +95,7 @@ impl Writer<'_> {
     }
 
     pub(super) fn like(&mut self, v: Value) -> Value {
-        let data = self.func.value(v).clone();
-        let new = self.func.new_value(data.ty, data.name);
-        self.func.values[new.0 as usize].free = data.free;
-        new
+        self.func.like(v)
     }
 
     pub(super) fn load(&mut self, buffer: Buffer, at: Value, like: Value, out: &mut Vec<Inst>) -> Value {
