@@ -339,6 +339,27 @@ pub mod __private {
         &mut of[start..][..len]
     }
 
+    /// Some elements of a slice, of a number known at compile time. Where the same slice was asked for before, or one of what is as long,
+    /// LLVM sees that nothing has to be checked again.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    #[inline(always)]
+    #[track_caller]
+    pub fn span<T>(of: &[T], start: usize, len: usize) -> &[T] {
+        &of[start..start + len]
+    }
+
+    /// As [`span`], to write to.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    #[inline(always)]
+    #[track_caller]
+    pub fn span_mut<T>(of: &mut [T], start: usize, len: usize) -> &mut [T] {
+        &mut of[start..start + len]
+    }
+
     /// Appends these until there are at least `len`.
     #[inline]
     pub fn grow<T: Clone>(list: &mut Vec<T>, len: usize, with: T) {

@@ -15,8 +15,8 @@ use super::pool::{self, Given};
 use super::text::{Pieces, hint};
 use super::{reserve, verbatim};
 use crate::ir::{
-    Binding, Block, Buffer, Dim, Func, Inst, InstKind, Layout, Op, Stack, Storage, StoreMode, Type, Value,
-    ValueMap, ValueSet, Verbatim,
+    Binding, Block, Buffer, Dim, Func, Inst, InstKind, Layout, Op, Sight, Stack, Storage, StoreMode, Type,
+    Value, ValueMap, ValueSet, Verbatim,
 };
 
 /// A function on its way to text.
@@ -30,6 +30,8 @@ pub(super) struct Body<'a> {
     pub(super) pieces: Pieces,
     /// Values printed where they are used.
     pub(super) pending: Vec<(Value, Pending)>,
+    /// What each window is a part of.
+    windows: HashMap<Buffer, Buffer>,
     pub(super) uses: ValueMap<Uses>,
     /// Literals, printed wherever they are used.
     pub(super) constants: ValueMap<Expr>,
@@ -84,6 +86,7 @@ impl<'a> Body<'a> {
             stacks: HashMap::default(),
             pieces: Pieces::default(),
             pending: Vec::new(),
+            windows: HashMap::default(),
             uses: ValueMap::default(),
             constants: ValueMap::default(),
             mutable: HashSet::default(),
@@ -307,7 +310,10 @@ impl<'a> Body<'a> {
     pub(super) fn flush(&mut self, written: Option<&[Buffer]>, out: &mut String) {
         let mut at = 0;
         while at < self.pending.len() {
-            let hit = written.is_none_or(|list| self.pending[at].1.reads.iter().any(|b| list.contains(b)));
+            let is_in = |list: &[Buffer], b: &Buffer| {
+                list.contains(b) || self.windows.get(b).is_some_and(|of| list.contains(of))
+            };
+            let hit = written.is_none_or(|list| self.pending[at].1.reads.iter().any(|b| is_in(list, b)));
             if hit {
                 let (v, pending) = self.pending.remove(at);
                 self.bind(v, &pending.expr, out);
@@ -466,7 +472,7 @@ impl<'a> Body<'a> {
                     format!("{stack}.pop_all(&mut {name});\n")
                 });
             }
-            InstKind::Window { window, of, start, len, mutable, apart } => {
+            InstKind::Window { window, of, start, len, mutable, sight } => {
                 if *mutable {
                     // Nothing that waits may name the buffer while the window borrows it.
                     self.flush(None, out);
@@ -485,11 +491,14 @@ impl<'a> Body<'a> {
                     (_, true) => "&mut ",
                     (_, false) => "&",
                 };
-                let function = match (mutable, apart) {
-                    (true, _) => "part_mut",
-                    (false, true) => "part_apart",
-                    (false, false) => "part",
+                let function = match (sight, mutable) {
+                    (Sight::Span, true) => "span_mut",
+                    (Sight::Span, false) => "span",
+                    (Sight::Apart, false) => "part_apart",
+                    (_, true) => "part_mut",
+                    (Sight::Part, false) => "part",
                 };
+                self.windows.insert(*window, *of);
                 let (name, of) = (self.buffer_text(*window), self.buffer_text(*of));
                 out.push_str(&format!(
                     "let {name} = ::ad_runtime::__private::{function}({borrow}{of}, {start}, {len});\n"

@@ -251,18 +251,29 @@ pub(crate) enum InstKind {
     /// Borrows `of[start .. start + len]` as the buffer `window`, for the loop that comes next. While a window that is
     /// written (`mutable`) is in use, nothing else touches `of`; while another is, nothing writes it. Made by the last
     /// of all passes, so that no transform ever meets it. Of a library's array it is the whole, row by row, for the rest of
-    /// the function. LLVM is not to see what a window is a part of that is set `apart`.
+    /// the function.
     Window {
         window: Buffer,
         of: Buffer,
         start: Value,
         len: Value,
         mutable: bool,
-        apart: bool,
+        sight: Sight,
     },
     /// A statement run for its effect (`println!`, `assert!`), with operands as in [`Op::Verbatim`]. Kept in
     /// the forward sweep, never repeated in a reverse sweep.
     Effect(Verbatim, Vec<Value>),
+}
+
+/// What LLVM is to see of a window.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sight {
+    /// So many elements behind the start.
+    Part,
+    /// The same, and not what it is a part of.
+    Apart,
+    /// Where it ends, as the user may have asked whether that is within bounds.
+    Span,
 }
 
 /// `into = a · b`, or `into += a · b`. By the axes of `into`, `a` and `b`: a matrix of two matrices, a vector of a matrix

@@ -11,7 +11,7 @@
 use std::fmt::{self, Display, Formatter, Write as _};
 
 use super::func::{Binding, Func, Mark, Role, Source};
-use super::ops::{Arg, BarArg, Block, Call, CallMode, Cmp, Factor, Inst, InstKind, Op, StoreMode};
+use super::ops::{Arg, BarArg, Block, Call, CallMode, Cmp, Factor, Inst, InstKind, Op, Sight, StoreMode};
 use super::types::{Buffer, Dim, FloatKind, Stack, Storage, Type, Value};
 
 impl Display for Type {
@@ -192,16 +192,17 @@ impl Printer<'_> {
             InstKind::PopBuffer { stack, buffer } => {
                 writeln!(out, "pop {}, all of {}", self.stack(*stack), self.buffer(*buffer))
             }
-            InstKind::Window { window, of, start, len, mutable, apart } => {
+            InstKind::Window { window, of, start, len, mutable, sight } => {
                 let (start, len) = (self.value(*start), self.value(*len));
-                let kind = match (mutable, apart) {
-                    (true, _) => " mutable",
-                    (false, true) => " apart",
-                    (false, false) => "",
+                let kind = if *mutable { " mutable" } else { "" };
+                let sight = match sight {
+                    Sight::Part => "",
+                    Sight::Apart => " apart",
+                    Sight::Span => " span",
                 };
                 writeln!(
                     out,
-                    "window {} ={kind} {}[{start} for {len}]",
+                    "window {} ={kind}{sight} {}[{start} for {len}]",
                     self.buffer(*window),
                     self.buffer(*of)
                 )

@@ -2,6 +2,7 @@
 //! derivatives, where a pass says so); each is verified after it has run, in tests.
 
 pub(crate) mod accumulate;
+pub(crate) mod between;
 pub(crate) mod branches;
 pub(crate) mod carried;
 pub(crate) mod collect;
@@ -20,6 +21,7 @@ pub(crate) mod induction;
 pub(crate) mod kept;
 pub(crate) mod lanes;
 mod moves;
+pub(crate) mod order;
 pub(crate) mod overwritten;
 pub(crate) mod parked;
 pub(crate) mod powers;
@@ -28,6 +30,7 @@ pub(crate) mod scalars;
 pub(crate) mod selection;
 mod settled;
 pub(crate) mod slices;
+pub(crate) mod spans;
 pub(crate) mod stacks;
 mod terms;
 pub(crate) mod twins;
@@ -168,6 +171,7 @@ pub(crate) fn finish(func: Func) -> Func {
     if straight {
         let func = checked(&Pass { name: "flatten", run: flatten::flatten }, func);
         let func = checked(&Pass { name: "slices", run: slices::slices }, func);
+        let func = checked(&Pass { name: "order", run: order::order }, func);
         return checked(&Pass { name: "dce", run: dce::dce }, func);
     }
     let func = checked(&Pass { name: "parked", run: parked::parked }, func);
@@ -196,6 +200,9 @@ pub(crate) fn finish_shaped(func: Func) -> Func {
     let func = checked(&Pass { name: "slices", run: slices::slices }, func);
     let func = checked(&Pass { name: "fission", run: fission::fission }, tidy(func));
     let func = checked(&Pass { name: "windows", run: windows::windows }, func);
+    let func = checked(&Pass { name: "between", run: between::between }, func);
+    let func = checked(&Pass { name: "order", run: order::order }, func);
+    let func = checked(&Pass { name: "spans", run: spans::spans }, func);
     checked(&Pass { name: "dce", run: dce::dce }, func)
 }
 

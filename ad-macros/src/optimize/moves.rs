@@ -77,7 +77,7 @@ impl Needs {
 }
 
 /// Whether two instructions may change places.
-fn commute(func: &Func, earlier: &Inst, later: &Inst) -> bool {
+pub(super) fn commute(func: &Func, earlier: &Inst, later: &Inst) -> bool {
     let (e, l) = (Touched::of(earlier), Touched::of(later));
     let mut depends = false;
     uses(later, &mut |v| depends |= earlier.results.contains(&v));

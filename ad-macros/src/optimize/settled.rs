@@ -94,8 +94,8 @@ impl Sum {
             }
             InstKind::While { .. } => 14,
             InstKind::Call(_) => 15,
-            InstKind::Window { mutable, apart, .. } => {
-                16 | usize::from(*mutable) << 8 | usize::from(*apart) << 9
+            InstKind::Window { mutable, sight, .. } => {
+                16 | usize::from(*mutable) << 8 | (*sight as usize) << 9
             }
             InstKind::Effect(..) => 17,
         };

@@ -9,7 +9,7 @@
 use rustc_hash::FxHashMap as HashMap;
 
 use crate::ir::{
-    Binding, Block, Buffer, BufferData, Dim, Func, Inst, InstKind, Layout, Op, Storage, Type, Value,
+    Binding, Block, Buffer, BufferData, Dim, Func, Inst, InstKind, Layout, Op, Sight, Storage, Type, Value,
 };
 
 /// Runs the pass.
@@ -71,7 +71,7 @@ impl Window {
         let mutable = data.storage == Storage::Output;
         let name = format!("{}_part", data.name).into();
         let buffer = func.new_buffer(BufferData::new(name, data.elem, vec![Dim::Slice], Storage::Window));
-        let kind = InstKind::Window { window: buffer, of, start: zero, len, mutable, apart: false };
+        let kind = InstKind::Window { window: buffer, of, start: zero, len, mutable, sight: Sight::Part };
         out.push(Inst { results: Vec::new(), kind });
         Window { buffer, extents, mutable }
     }

@@ -26,7 +26,7 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use crate::analysis::definitions::{Definitions, base, definitions, literal};
 use crate::ir::{
-    Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Storage, Type, Value,
+    Block, Buffer, BufferData, Cmp, Dim, ForLoop, Func, Inst, InstKind, Op, Sight, Storage, Type, Value,
 };
 
 /// Runs the pass.
@@ -146,9 +146,9 @@ impl Pass<'_> {
             let window = self.func.new_buffer(data);
             let (of, mutable) = (access.buffer, access.written);
             let nth = taken.entry(of).or_default();
-            let apart = is_sum && *nth % 4 == 1;
+            let sight = if is_sum && *nth % 4 == 1 { Sight::Apart } else { Sight::Part };
             *nth += 1;
-            out.push(effect(InstKind::Window { window, of, start, len, mutable, apart }));
+            out.push(effect(InstKind::Window { window, of, start, len, mutable, sight }));
             for (at, in_lane, above) in &access.at {
                 let place = match above {
                     0 => place,

@@ -20,8 +20,9 @@ use crate::ir::eval::{EvalError, Hyper, Item, Module, Outcome, eval_in};
 use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
 use crate::optimize::{
-    PASSES, accumulate, branches, bring_together, finish, first_store, flatten, fuse, hoist, induction, kept,
-    lanes, optimize, overwritten, parked, prepare, scalars, selection, stacks, unflip, unroll,
+    PASSES, accumulate, between, branches, bring_together, finish, first_store, flatten, fuse, hoist,
+    induction, kept, lanes, optimize, order, overwritten, parked, prepare, scalars, selection, spans, stacks,
+    unflip, unroll,
 };
 use crate::options;
 use crate::pipeline::Product;
@@ -306,6 +307,11 @@ impl Check<'_> {
         self.same(&format!("{what}, lanes"), func, &lanes::lanes_from(optimised.clone(), 1, 0))?;
         self.same(&format!("{what}, sums"), func, &lanes::lanes_from(optimised.clone(), usize::MAX, 0))?;
         self.same(&format!("{what}, kept, optimised"), func, &kept::kept(optimised.clone()))?;
+        self.same(&format!("{what}, between"), func, &between::between(optimised.clone()))?;
+        self.same(&format!("{what}, order"), func, &order::order(optimised.clone()))?;
+        self.same(&format!("{what}, spans"), func, &spans::spans(optimised.clone()))?;
+        let joined = order::order(between::between(optimised.clone()));
+        self.same(&format!("{what}, between, order, spans"), func, &spans::spans(joined))?;
         let stored = first_store::first_store(optimised.clone());
         self.same(&format!("{what}, first_store, parked"), func, &parked::parked(stored.clone()))?;
         self.same(&format!("{what}, first_store, lanes"), func, &lanes::lanes_from(stored, 1, 0))?;
