@@ -11,8 +11,8 @@
 //! first: that is the same for sums that mean the same.
 //!
 //! Only sums that belong to a derivative alone ([`crate::ir::func::ValueData::free`]). What a place of memory or a round before is added
-//! to stays outside: that is one addition to what was there. And what follows from what a loop carries is left as it is: there the next
-//! round waits for the longest chain of operations, which the order of the sweep keeps short.
+//! to stays outside: that is one addition to what was there. And loops that carry a state are left as they are: there each round
+//! waits for the longest chain of operations of the one before, which the order of the sweep keeps short.
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
@@ -28,11 +28,11 @@ pub(crate) fn order(mut func: Func) -> Func {
     let (promised, consumers) = (activity::promised(&func), consumers(&func));
     let mut known = Known {
         at: vec![0; func.values.len()],
-        state: vec![(0, false); func.values.len()],
+        state: HashSet::default(),
         negated: HashMap::default(),
         from: HashSet::default(),
     };
-    known.block(&func.body, 0, &mut 0);
+    known.block(&func, &func.body, false, &mut 0);
     let mut body = std::mem::take(&mut func.body);
     let mut pass = Pass { func: &mut func, promised, consumers, known };
     let mut asked = HashMap::default();
@@ -48,50 +48,70 @@ pub(crate) fn order(mut func: Func) -> Func {
 struct Known {
     /// When each is computed.
     at: Vec<u32>,
-    /// In which loop, and whether it follows from what that loop carries.
-    state: Vec<(u32, bool)>,
     /// Of which value each is the negative, where nobody needs the negative but sums, which can do without.
     negated: HashMap<Value, Value>,
     /// What comes from memory, or from the round before.
     from: HashSet<Value>,
+    /// What is computed in a loop that carries a state.
+    state: HashSet<Value>,
 }
 
 impl Known {
-    /// What stands in a block of a loop, which is known by the moment at which it starts.
-    fn block(&mut self, block: &Block, within: u32, now: &mut u32) {
+    fn block(&mut self, func: &Func, block: &Block, in_state: bool, now: &mut u32) {
         self.from.extend(&block.args);
         for inst in &block.insts {
-            let mut follows = false;
-            inst.kind.each_operand(|v| follows |= self.follows(within, v));
             match &inst.kind {
                 InstKind::Pure(Op::Neg, args) => drop(self.negated.insert(inst.results[0], args[0])),
                 InstKind::Load { .. } => self.from.extend(&inst.results),
                 _ => {}
             }
-            let is_loop = matches!(inst.kind, InstKind::For(_) | InstKind::While { .. });
-            for nested in inst.kind.blocks() {
+            let in_state = match &inst.kind {
+                InstKind::For(l) => carries_state(func, &l.body),
+                InstKind::While { body, .. } => carries_state(func, body),
+                _ => in_state,
+            };
+            inst.kind.blocks().for_each(|nested| self.block(func, nested, in_state, now));
+            for result in &inst.results {
                 *now += 1;
-                let inside = if is_loop { *now } else { within };
-                nested.args.iter().for_each(|a| self.note(*a, (inside, true), now));
-                if let (InstKind::For(_), Some(variable)) = (&inst.kind, nested.args.first()) {
-                    self.note(*variable, (inside, false), now);
-                }
-                self.block(nested, inside, now);
-                follows |= !is_loop && nested.yields.iter().any(|v| self.follows(within, *v));
+                self.at[result.0 as usize] = *now;
             }
-            inst.results.iter().for_each(|r| self.note(*r, (within, follows), now));
+            if in_state {
+                self.state.extend(&inst.results);
+            }
         }
     }
+}
 
-    fn note(&mut self, v: Value, state: (u32, bool), now: &mut u32) {
-        *now += 1;
-        (self.at[v.0 as usize], self.state[v.0 as usize]) = (*now, state);
-    }
+/// Whether a loop carries floats with which it does more than add to them.
+fn carries_state(func: &Func, body: &Block) -> bool {
+    let mut carried = body.args.iter().copied().filter(|a| func.is_float(*a)).collect();
+    !is_sum_only(func, body, &mut carried)
+}
 
-    /// Whether a value follows from what a loop carries. What comes from outside does not.
-    fn follows(&self, within: u32, v: Value) -> bool {
-        self.state[v.0 as usize] == (within, true)
-    }
+/// Whether what follows from what is carried is only added up, in a block. `carried` comes to hold all that follows.
+fn is_sum_only(func: &Func, block: &Block, carried: &mut HashSet<Value>) -> bool {
+    block.insts.iter().all(|inst| {
+        let mut follows = false;
+        inst.kind.each_operand(|v| follows |= carried.contains(&v));
+        let is_plain = match &inst.kind {
+            InstKind::Pure(op, _) => matches!(op, Op::Add | Op::Sub | Op::Neg | Op::Select),
+            InstKind::Call(_) => false,
+            _ => true,
+        };
+        for nested in inst.kind.blocks().filter(|_| follows) {
+            carried.extend(nested.args.iter().filter(|a| func.is_float(**a)));
+        }
+        let goes_on = inst.kind.blocks().all(|nested| is_sum_only(func, nested, carried));
+        for nested in inst.kind.blocks() {
+            let ends = inst.results.iter().zip(&nested.yields);
+            let ends: Vec<Value> = ends.filter(|(_, end)| carried.contains(end)).map(|(r, _)| *r).collect();
+            carried.extend(ends);
+        }
+        if follows && !inst.kind.has_blocks() {
+            carried.extend(&inst.results);
+        }
+        goes_on && (is_plain || !follows)
+    })
 }
 
 /// What is added or subtracted.
@@ -187,7 +207,7 @@ impl Pass<'_> {
 
     /// A sum, a difference or a sign, and nothing of it what is added to.
     fn is_sum(&self, here: &Arithmetic, v: Value) -> bool {
-        !self.known.state[v.0 as usize].1
+        !self.known.state.contains(&v)
             && here.get(&v).is_some_and(|(op, args)| {
                 !matches!(op, Op::Mul) && !args.iter().any(|a| self.known.from.contains(a))
             })
