@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 
 use super::lower::Lower;
 use super::value::{Val, View};
-use crate::ir::{InstKind, Op, Type, Value, Verbatim};
+use crate::ir::{Check, InstKind, Op, Type, Value, Verbatim};
 
 impl Lower<'_> {
     /// `view[a..b]`
@@ -105,6 +105,7 @@ impl Lower<'_> {
             let verbatim = Verbatim::check(tokens, Vec::new());
             return self.s.b.effect(InstKind::Effect(verbatim, vec![start, end, len]));
         }
+        let is_whole = view.prefix.is_empty() && view.range.is_none();
         let mut args = Vec::new();
         let mut hole = |v: Value| {
             args.push(v);
@@ -120,6 +121,10 @@ impl Lower<'_> {
         let buffer = syn::Ident::new(&Verbatim::buffer_hole(0), Span::call_site());
         let place = self.written_place(view.buffer, &buffer, prefix.into_iter());
         let tokens = quote!(let _ = &#place #range [#start..#end]);
-        self.s.b.effect(InstKind::Effect(Verbatim::check(tokens, vec![view.buffer]), args));
+        let mut verbatim = Verbatim::check(tokens, vec![view.buffer]);
+        if is_whole && start.is_some() {
+            verbatim.check = Check::Span;
+        }
+        self.s.b.effect(InstKind::Effect(verbatim, args));
     }
 }

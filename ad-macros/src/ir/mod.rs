@@ -31,8 +31,8 @@ pub(crate) use builder::Builder;
 pub(crate) use dense::{ValueMap, ValueSet};
 pub(crate) use func::{Binding, BufferData, Func, Mark, Output, Param, Role, Source, StackData};
 pub(crate) use ops::{
-    Arg, BarArg, Binary, Block, Call, CallMode, Cmp, Custom, Factor, ForLoop, Inst, InstKind, Op, Product,
-    Sight, StoreMode, Unary, Verbatim,
+    Arg, BarArg, Binary, Block, Call, CallMode, Check, Cmp, Custom, Factor, ForLoop, Inst, InstKind, Op,
+    Product, Sight, StoreMode, Unary, Verbatim,
 };
 pub(crate) use snippet::{Keeping, Snippet};
 pub(crate) use types::{Buffer, Dim, FloatKind, Layout, Stack, Storage, Type, Value};

@@ -75,19 +75,34 @@ pub(crate) struct Verbatim {
     pub(crate) code: Snippet,
     /// Buffers it reads (never writes).
     pub(crate) buffers: Vec<Buffer>,
-    /// As an effect: it panics where something does not fit, and does nothing else. It may change places with what only
-    /// computes.
-    pub(crate) check: bool,
+    /// What it does, as an effect.
+    pub(crate) check: Check,
+}
+
+/// Whether a statement only panics where something does not fit, and does nothing else. It may then change places with what only
+/// computes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Check {
+    /// It may do anything.
+    No,
+    /// Something is to hold.
+    Any,
+    /// Its buffer, a vector, is to have the elements from its first operand up to its second.
+    Span,
 }
 
 impl Verbatim {
     /// Rust as it is.
     pub(crate) fn new(code: impl Into<Snippet>, buffers: Vec<Buffer>) -> Verbatim {
-        Verbatim { code: code.into(), buffers, check: false }
+        Verbatim { code: code.into(), buffers, check: Check::No }
     }
     /// An assertion.
     pub(crate) fn check(code: impl Into<Snippet>, buffers: Vec<Buffer>) -> Verbatim {
-        Verbatim { code: code.into(), buffers, check: true }
+        Verbatim { code: code.into(), buffers, check: Check::Any }
+    }
+    /// Whether it is an assertion.
+    pub(crate) fn is_check(&self) -> bool {
+        self.check != Check::No
     }
     /// Whether the same code of the same operands, its buffers unchanged, is the same value, where it is one of this type: it need
     /// not be computed twice.

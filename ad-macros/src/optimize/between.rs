@@ -13,10 +13,12 @@
 //! In loops, where the first branch is more than a choice (which LLVM may make without a branch), and what is copied is not more than what
 //! is branched to. Runs when loops have their final shape: rounds that run side by side do so without branches.
 
-use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+use rustc_hash::FxHashSet as HashSet;
 
-use super::moves::commute;
-use crate::ir::{Block, Dim, Func, Inst, InstKind, Op, Value};
+use super::branches::{append, next};
+use super::moves::{commute, uses};
+use crate::ir::walk::dim_values;
+use crate::ir::{Block, Func, Inst, InstKind, Op, Value};
 
 /// A branch of fewer instructions is a choice.
 const CHOICE: usize = 8;
@@ -49,9 +51,7 @@ fn in_block(func: &mut Func, block: &mut Block, in_loop: bool) {
 
 /// The next branch on the condition of the one at `first`, if both can be one, and what between them has to be copied.
 fn partner(func: &Func, block: &Block, first: usize) -> Option<(usize, Vec<usize>)> {
-    let branch = &block.insts[first];
-    let cond = condition(&branch.kind)?;
-    let second = (first + 1..block.insts.len()).find(|at| condition(&block.insts[*at].kind) == Some(cond))?;
+    let (branch, second) = (&block.insts[first], next(block, first)?);
     let mut copied: Vec<usize> = Vec::new();
     for at in first + 1..second {
         let inst = &block.insts[at];
@@ -74,16 +74,6 @@ fn partner(func: &Func, block: &Block, first: usize) -> Option<(usize, Vec<usize
     pays.then_some((second, copied))
 }
 
-/// The condition of a branch that comes to its end on both sides.
-fn condition(kind: &InstKind) -> Option<Value> {
-    match kind {
-        InstKind::If { cond, then_block, else_block } if !then_block.diverges && !else_block.diverges => {
-            Some(*cond)
-        }
-        _ => None,
-    }
-}
-
 fn can_be_copied(kind: &InstKind) -> bool {
     match kind {
         InstKind::Pure(op, _) => !matches!(op, Op::Verbatim(_) | Op::Custom(_)),
@@ -102,58 +92,37 @@ fn size(branch: &Inst) -> usize {
 /// Makes one branch of two; returns where it stands.
 fn join(func: &mut Func, block: &mut Block, first: usize, second: usize, copied: &[usize]) -> usize {
     let later = block.insts.remove(second);
-    let middle: Vec<Inst> = copied.iter().rev().map(|at| block.insts.remove(*at)).collect();
-    let middle: Vec<Inst> = middle.into_iter().rev().collect();
+    let middle: Vec<Inst> =
+        copied.iter().enumerate().map(|(gone, at)| block.insts.remove(at - gone)).collect();
     // What is left between them moves in front.
     let stands = second - 1 - copied.len();
     block.insts[first..=stands].rotate_left(1);
     let used = used_behind(func, block, stands);
     let handed: Vec<Value> =
         middle.iter().flat_map(|inst| &inst.results).copied().filter(|v| used.contains(v)).collect();
-    let inst = &mut block.insts[stands];
-    if let (
-        InstKind::If { then_block, else_block, .. },
-        InstKind::If { then_block: then_later, else_block: else_later, .. },
-    ) = (&mut inst.kind, later.kind)
-    {
-        for (side, mut more) in [(then_block, then_later), (else_block, else_later)] {
-            let mut given: HashMap<Value, Value> =
-                inst.results.iter().copied().zip(side.yields.clone()).collect();
-            for inst in &middle {
-                let mut inst = inst.clone();
-                inst.kind.map_operands(|v| *given.get(&v).unwrap_or(&v));
-                for result in &mut inst.results {
-                    let new = func.like(*result);
-                    given.insert(*result, new);
-                    *result = new;
-                }
-                side.insts.push(inst);
+    append(&mut block.insts[stands], later, &handed, |side, given| {
+        for inst in &middle {
+            let mut inst = inst.clone();
+            inst.kind.map_operands(|v| *given.get(&v).unwrap_or(&v));
+            for result in &mut inst.results {
+                let new = func.like(*result);
+                given.insert(*result, new);
+                *result = new;
             }
-            more.map_uses(&mut |v| *given.get(&v).unwrap_or(&v));
-            side.insts.append(&mut more.insts);
-            side.yields.extend(handed.iter().map(|v| given[v]));
-            side.yields.append(&mut more.yields);
+            side.insts.push(inst);
         }
-    }
-    inst.results.extend(handed);
-    inst.results.extend(later.results);
+    });
     stands
 }
 
 /// What the rest of a block uses, and lengths of buffers.
 fn used_behind(func: &Func, block: &Block, at: usize) -> HashSet<Value> {
-    let mut used: HashSet<Value> = block.yields.iter().copied().collect();
-    let mut note = |v: Value| {
-        used.insert(v);
-    };
+    let lengths = func.buffers.iter().flat_map(|b| dim_values(&b.dims));
+    let mut used: HashSet<Value> = block.yields.iter().copied().chain(lengths).collect();
     for inst in &block.insts[at + 1..] {
-        inst.kind.each_operand(&mut note);
-        inst.kind.blocks().for_each(|b| b.each_use(&mut note));
-    }
-    for dim in func.buffers.iter().flat_map(|b| &b.dims) {
-        if let Dim::Dyn(v) = dim {
-            used.insert(*v);
-        }
+        uses(inst, &mut |v| {
+            used.insert(v);
+        });
     }
     used
 }

@@ -100,7 +100,7 @@ fn may_panic(func: &Func, inst: &Inst) -> bool {
 }
 
 /// Everything an instruction uses, in nested blocks too.
-fn uses(inst: &Inst, f: &mut impl FnMut(Value)) {
+pub(super) fn uses(inst: &Inst, f: &mut impl FnMut(Value)) {
     inst.kind.each_operand(&mut *f);
     for block in inst.kind.blocks() {
         block.each_use(f);
@@ -155,7 +155,7 @@ impl Touched {
             InstKind::Pure(Op::Len(buffer, _), _) => {
                 self.reads.insert(*buffer);
             }
-            InstKind::Effect(what, _) => self.effects |= !what.check,
+            InstKind::Effect(what, _) => self.effects |= !what.is_check(),
             _ => {}
         }
         self.stacks.extend(inst.kind.stack());

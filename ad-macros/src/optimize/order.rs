@@ -16,7 +16,7 @@
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-use super::terms::consumers;
+use super::terms::{Written, consumers};
 use crate::analysis::activity::{self, Activity};
 use crate::ir::{Block, Func, Inst, InstKind, Op, Value};
 
@@ -279,27 +279,16 @@ impl Pass<'_> {
         terms.sort_by_key(|t| (t.is_subtracted, t.known));
         // Then all are.
         let is_negative = terms[0].is_subtracted;
-        let mut last = None;
+        let ty = self.func.ty(sum).clone();
+        let mut to = Written::new(self.func, ty);
         let mut so_far = terms[0].value;
         for term in &terms[1..] {
-            if let Some(kind) = last.take() {
-                so_far = self.part(sum, kind, out);
-            }
             let op = if term.is_subtracted && !is_negative { Op::Sub } else { Op::Add };
-            last = Some(InstKind::Pure(op, vec![so_far, term.value]));
+            so_far = to.op(op, vec![so_far, term.value]);
         }
-        match last {
-            Some(kind) if !is_negative => kind,
-            Some(kind) => InstKind::Pure(Op::Neg, vec![self.part(sum, kind, out)]),
-            None => InstKind::Pure(Op::Neg, vec![so_far]),
-        }
-    }
-
-    fn part(&mut self, sum: Value, kind: InstKind, out: &mut Vec<Inst>) -> Value {
-        let ty = self.func.ty(sum).clone();
-        let part = self.func.new_value(ty, None);
-        self.func.values[part.0 as usize].free = true;
-        out.push(Inst { results: vec![part], kind });
-        part
+        to.scale(if is_negative { -1.0 } else { 1.0 }, so_far);
+        let last = to.out.pop();
+        out.append(&mut to.out);
+        last.map_or(InstKind::Pure(Op::Neg, vec![so_far]), |inst| inst.kind)
     }
 }

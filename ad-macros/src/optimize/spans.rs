@@ -17,10 +17,11 @@
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
+use super::moves::Touched;
 use crate::analysis::definitions::{Definitions, base, definitions, literal};
 use crate::ir::{
-    Binding, Block, Buffer, BufferData, Dim, Func, Inst, InstKind, Layout, Op, Sight, Source, Storage, Type,
-    Value,
+    Binding, Block, Buffer, BufferData, Check, Dim, Func, Inst, InstKind, Layout, Op, Sight, Source, Storage,
+    Type, Value,
 };
 
 /// So many places of one vector are worth a span that has to be checked.
@@ -84,7 +85,8 @@ impl Pass<'_> {
     fn block(&mut self, block: &mut Block, outside: &[Known], in_loop: bool) {
         let mut known: Vec<Known> = outside.iter().map(|k| Known { at: 0, ..*k }).collect();
         let mut opened: Vec<(usize, Vec<Inst>)> = Vec::new();
-        if in_loop && comes_to_its_end(block) {
+        // All of it runs, if nothing panics: there is no statement of the user's, and no way out.
+        if in_loop && !block.diverges && !Touched::of_block(block).effects {
             self.told(block, &mut known);
             let (writes, declared) = (block.writes(), block.allocs());
             let accesses = self.accesses(block, &declared);
@@ -107,7 +109,7 @@ impl Pass<'_> {
         for (at, inst) in block.insts.iter().enumerate() {
             let InstKind::Effect(what, args) = &inst.kind else { continue };
             let ([buffer], [start, end]) = (&what.buffers[..], &args[..]) else { continue };
-            if !what.check || !self.is_vector(*buffer) {
+            if what.check != Check::Span || !self.is_vector(*buffer) {
                 continue;
             }
             let ((base, from), (other, to)) = (base(&self.defs, *start), base(&self.defs, *end));
@@ -312,13 +314,4 @@ struct Open {
     window: Buffer,
     /// Its places, as indices.
     places: Vec<Value>,
-}
-
-/// Whether all of a block runs where it is entered, if nothing panics: there is no statement of the user's, and no way out.
-fn comes_to_its_end(block: &Block) -> bool {
-    let is_plain = |inst: &Inst| match &inst.kind {
-        InstKind::Effect(what, _) => what.check,
-        kind => kind.blocks().all(comes_to_its_end),
-    };
-    !block.diverges && block.insts.iter().all(is_plain)
 }

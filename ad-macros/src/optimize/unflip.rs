@@ -70,7 +70,7 @@ fn independent(
     count_stacks(&l.body, &mut stacks_inside);
     l.body.visit(&mut |inst| {
         ok &= match &inst.kind {
-            InstKind::Effect(what, _) => what.check,
+            InstKind::Effect(what, _) => what.is_check(),
             InstKind::Call(_) => inst.kind.writes().is_empty(),
             // What a round pushes it pops itself, if nobody else does.
             kind => kind.stack().is_none_or(|s| stacks_inside.get(&s) == stacks.get(&s)),

@@ -280,7 +280,7 @@ impl Pass<'_> {
             && body.insts.iter().all(|inst| match &inst.kind {
                 InstKind::For(_) => self.lane_loop(inst).is_some(),
                 InstKind::While { .. } => false,
-                InstKind::Effect(what, _) => what.check,
+                InstKind::Effect(what, _) => what.is_check(),
                 kind => kind.blocks().all(|b| self.is_innermost(b)),
             })
     }

@@ -745,6 +745,30 @@ fn zero_keeps_its_sign() {
     }
 }
 
+#[differentiable(wrt(x))]
+fn sum_of_data(x: &[f64], data: &[f64]) -> f64 {
+    data.iter().map(|d| d * x[0]).sum()
+}
+
+#[differentiable(wrt(x))]
+fn sum_of_outcomes(x: &[f64], data: &[f64]) -> f64 {
+    let sum: Option<f64> = data.iter().map(|d| (*d < 9.0).then(|| d * x[0])).sum();
+    sum.unwrap_or(1.0)
+}
+
+/// The sum of no floats, and of negative zeros, is a negative zero.
+#[test]
+fn sums_of_nothing() {
+    for data in [&[][..], &[-0.0], &[-0.0, -0.0], &[0.5, -0.0]] {
+        let mut g = [0.0];
+        let (y, outcome) = (sum_of_data(&[2.0], data), sum_of_outcomes(&[2.0], data));
+        assert_eq!(sum_of_data_grad(&[2.0], data, &mut g).to_bits(), y.to_bits(), "{data:?}");
+        assert_eq!(g[0], data.iter().sum::<f64>(), "{data:?}");
+        assert_eq!(sum_of_outcomes_grad(&[2.0], data, &mut g).to_bits(), outcome.to_bits(), "{data:?}");
+        assert_eq!(g[0], data.iter().sum::<f64>(), "{data:?}");
+    }
+}
+
 /// Sums in memory that the value is made of start from what was there: at one place, and at two neighbouring ones.
 #[differentiable]
 fn sums_in_memory(x: &[f64], k: usize) -> f64 {

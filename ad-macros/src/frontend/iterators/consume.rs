@@ -264,7 +264,9 @@ impl Lower<'_> {
             }),
         }?;
         if let Some(kind) = self.float_kind(&ty) {
-            return Some(self.s.b.float(f64::from(number), Type::Float(kind)));
+            // Of floats nothing sums up to -0.0, which leaves all that is added to it as it is.
+            let start = if number == 0 { -0.0 } else { f64::from(number) };
+            return Some(self.s.b.float(start, Type::Float(kind)));
         }
         // Of integers whose type shows nowhere else rustc could not tell which sum is meant.
         let syn::Type::Path(p) = &ty else { return None };

@@ -90,7 +90,7 @@ impl Lower<'_> {
             let mut effects = before.iter().enumerate().any(sets)
                 || block.writes().iter().any(|buffer| (buffer.0 as usize) < buffers);
             block.visit(&mut |inst| {
-                effects |= matches!(&inst.kind, InstKind::Effect(code, _) if !code.check);
+                effects |= matches!(&inst.kind, InstKind::Effect(code, _) if !code.is_check());
             });
             effects
         });

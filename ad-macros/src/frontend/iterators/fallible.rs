@@ -41,7 +41,7 @@ impl Lower<'_> {
                 }
                 let kind = self.float_kind(inner).unwrap_or(crate::ir::FloatKind::Infer);
                 let is_sum = name == "sum";
-                let start = self.s.b.float(if is_sum { 0.0 } else { 1.0 }, Type::Float(kind));
+                let start = self.s.b.float(if is_sum { -0.0 } else { 1.0 }, Type::Float(kind));
                 let acc = self.new_var(&name, true, Val::Scalar(start));
                 let (good, error) = self.while_good(it, &mut |this, v| {
                     let v = this.deref(v);
