@@ -8,6 +8,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, OnceLock};
 
+use crate::effort::Effort;
 use crate::ir::{Binding, CallMode, Func, Mark, Role, Source, Storage};
 use crate::optimize::{bring_together, finish, finish_shaped, shape};
 use crate::pipeline::{Product, optimized, verified};
@@ -37,6 +38,7 @@ pub(crate) enum Wanted {
 /// A function and what several of its products begin with, each made once.
 pub(crate) struct Derivatives<'f> {
     f: &'f Func,
+    effort: Effort,
     gradient: OnceLock<Func>,
     tangent: OnceLock<Func>,
     second: OnceLock<Func>,
@@ -45,15 +47,17 @@ pub(crate) struct Derivatives<'f> {
     /// As they are printed.
     products: [OnceLock<Func>; Product::ALL.len()],
     companions: [OnceLock<Func>; 7],
+    wide: OnceLock<Option<Func>>,
     block: OnceLock<Option<Func>>,
     halves: OnceLock<Option<Split>>,
     sets: OnceLock<(Func, bool)>,
 }
 
 impl<'f> Derivatives<'f> {
-    pub(crate) fn of(f: &'f Func) -> Derivatives<'f> {
+    pub(crate) fn of(f: &'f Func, effort: Effort) -> Derivatives<'f> {
         Derivatives {
             f,
+            effort,
             gradient: OnceLock::new(),
             tangent: OnceLock::new(),
             second: OnceLock::new(),
@@ -61,6 +65,7 @@ impl<'f> Derivatives<'f> {
             hvp: OnceLock::new(),
             products: [const { OnceLock::new() }; Product::ALL.len()],
             companions: [const { OnceLock::new() }; 7],
+            wide: OnceLock::new(),
             block: OnceLock::new(),
             halves: OnceLock::new(),
             sets: OnceLock::new(),
@@ -106,19 +111,22 @@ impl<'f> Derivatives<'f> {
     fn gradient(&self) -> &Func {
         self.gradient.get_or_init(|| {
             let seed = Role::primal(Source::Result(0)).marked(Mark::Bar);
-            bring_together(optimized("reverse", bind_seed(reverse(self.f, false), &seed, 1.0)))
+            self.together(self.optimized("reverse", bind_seed(reverse(self.f, false), &seed, 1.0)))
         })
     }
 
     /// forward(f)
     fn tangent(&self) -> &Func {
-        self.tangent.get_or_init(|| optimized("forward", forward(self.f)))
+        self.tangent.get_or_init(|| self.optimized("forward", forward(self.f)))
     }
 
     /// forward(reverse(f)): value, gradient and product
-    fn second(&self) -> &Func {
+    pub(crate) fn second(&self) -> &Func {
         self.second.get_or_init(|| {
-            optimized("grad_hvp", keep_outputs(forward(self.gradient()), |role| role.marks != [Mark::Dot]))
+            self.optimized(
+                "grad_hvp",
+                keep_outputs(forward(self.gradient()), |role| role.marks != [Mark::Dot]),
+            )
         })
     }
 
@@ -126,16 +134,27 @@ impl<'f> Derivatives<'f> {
     fn hvp(&self) -> &Func {
         self.hvp.get_or_init(|| {
             let second = self.second().clone();
-            optimized("hvp", keep_outputs(second, |role| role.marks == [Mark::Bar, Mark::Dot]))
+            self.optimized("hvp", keep_outputs(second, |role| role.marks == [Mark::Bar, Mark::Dot]))
         })
     }
 
-    /// `f_hvp_block`: the product for `count` directions at once, if it can be widened.
+    /// lanes(forward(reverse(f))): the product for `count` directions at once, if it can be widened
+    pub(crate) fn wide(&self, count: &str) -> Option<&Func> {
+        let made = self.wide.get_or_init(|| {
+            let product = self.hvp().clone();
+            let shaped = if self.effort == Effort::Full { shape(product) } else { product };
+            let wide = widen(&shaped, count)?;
+            verified("hvp_block", &wide);
+            Some(wide)
+        });
+        made.as_ref()
+    }
+
+    /// `f_hvp_block`, as it is printed.
     pub(crate) fn block(&self, count: &str) -> Option<&Func> {
         let made = self.block.get_or_init(|| {
-            let wide = widen(&shape(self.hvp().clone()), count)?;
-            verified("hvp_block", &wide);
-            Some(finish_shaped(wide))
+            let wide = self.wide(count)?.clone();
+            Some(if self.effort == Effort::Full { finish_shaped(wide) } else { self.finish(wide) })
         });
         made.as_ref()
     }
@@ -144,13 +163,13 @@ impl<'f> Derivatives<'f> {
     fn adjoint(&self) -> &Func {
         self.adjoint.get_or_init(|| {
             let adjoint = keep_outputs(reverse(self.f, true), |role| role.marks.contains(&Mark::Bar));
-            bring_together(optimized("reverse", adjoint))
+            self.together(self.optimized("reverse", adjoint))
         })
     }
 
     /// A product, as it is printed.
     pub(crate) fn product(&self, product: Product) -> &Func {
-        self.products[product as usize].get_or_init(|| finish(self.raw(product)))
+        self.products[product as usize].get_or_init(|| self.finish(self.raw(product)))
     }
 
     /// The transforms behind each product.
@@ -162,15 +181,15 @@ impl<'f> Derivatives<'f> {
             Product::GradHvp => self.second().clone(),
             Product::Vjp => {
                 let vjp = keep_outputs(reverse(f, false), |role| role.marks == [Mark::Bar]);
-                bring_together(optimized("vjp", vjp))
+                self.together(self.optimized("vjp", vjp))
             }
             Product::Hvp => self.hvp().clone(),
             Product::HvpRev => {
                 let slope = Role::primal(Source::Result(0)).marked(Mark::Dot);
-                let jvp = optimized("forward", keep_outputs(forward(f), |role| *role == slope));
+                let jvp = self.optimized("forward", keep_outputs(forward(f), |role| *role == slope));
                 let hvp = reverse(&directions_inactive(jvp), false);
                 let hvp = bind_seed(hvp, &slope.marked(Mark::Bar), 1.0);
-                bring_together(optimized("hvp_rev", keep_outputs(hvp, |role| role.marks == [Mark::Bar])))
+                self.together(self.optimized("hvp_rev", keep_outputs(hvp, |role| role.marks == [Mark::Bar])))
             }
             Product::Curvature => self.twice(&directions_inactive(self.tangent().clone())),
             Product::HvpBlock | Product::Hessian | Product::Linearize | Product::Sparsity => {
@@ -192,15 +211,16 @@ impl<'f> Derivatives<'f> {
         let directions: Vec<Role> =
             self.f.params.iter().filter(|p| p.active).map(|p| p.role.marked(Mark::Dot)).collect();
         let merged = directions.iter().fold(second, merge_params);
-        optimized("curvature", along_one_direction(merged))
+        // That both tangents are one is seen where sums and products are written in one way.
+        optimized("curvature", along_one_direction(merged), Effort::Full)
     }
 
     /// `f_linearize`: forward(reverse(f)) in two, what does not depend on the direction and what does.
     pub(crate) fn halves(&self) -> Option<&Split> {
         let made = self.halves.get_or_init(|| {
             let Split { fixed, varying } = split(self.second())?;
-            let fixed = finish(optimized("linearize, fixed", fixed));
-            let varying = finish(optimized("linearize, varying", varying));
+            let fixed = self.finish(self.optimized("linearize, fixed", fixed));
+            let varying = self.finish(self.optimized("linearize, varying", varying));
             Some(Split { fixed, varying })
         });
         made.as_ref()
@@ -209,9 +229,9 @@ impl<'f> Derivatives<'f> {
     /// `f_sparsity`: f on index sets, and whether they are the same for all inputs.
     pub(crate) fn sets(&self) -> (&Func, bool) {
         let (sets, universal) = self.sets.get_or_init(|| {
-            let sets = optimized("pattern", pattern(&without_effects(self.f.clone())));
+            let sets = self.optimized("pattern", pattern(&without_effects(self.f.clone())));
             let universal = is_universal(&sets);
-            (finish(sets), universal)
+            (self.finish(sets), universal)
         });
         (sets, *universal)
     }
@@ -222,14 +242,26 @@ impl<'f> Derivatives<'f> {
             return self.product(product);
         }
         self.companions[mode as usize].get_or_init(|| {
-            finish(match mode {
+            self.finish(match mode {
                 CallMode::Primal => self.f.clone(),
                 CallMode::Vjp => self.adjoint().clone(),
-                CallMode::VjpJvp => optimized("companion", forward(self.adjoint())),
+                CallMode::VjpJvp => self.optimized("companion", forward(self.adjoint())),
                 CallMode::Taylor => self.twice(self.tangent()),
                 CallMode::Jvp | CallMode::Curvature | CallMode::JvpJvp => unreachable!("no body of its own"),
             })
         })
+    }
+
+    fn optimized(&self, stage: &str, func: Func) -> Func {
+        optimized(stage, func, self.effort)
+    }
+
+    fn together(&self, func: Func) -> Func {
+        bring_together(func, self.effort)
+    }
+
+    fn finish(&self, func: Func) -> Func {
+        finish(func, self.effort)
     }
 }
 

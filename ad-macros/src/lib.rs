@@ -11,6 +11,7 @@ mod blocks;
 mod derivatives;
 mod diagnostics;
 mod dump;
+mod effort;
 mod file;
 mod frontend;
 mod functions;
@@ -26,11 +27,23 @@ mod tests;
 mod traits;
 mod transform;
 
+use effort::Effort;
+
 /// See `ad_runtime::differentiable`, where users meet it.
 #[proc_macro_attribute]
 pub fn differentiable(attributes: TokenStream, item: TokenStream) -> TokenStream {
+    expand(Effort::Full, attributes, item)
+}
+
+/// [`macro@differentiable`] in builds without optimisation: less code, and simpler.
+#[proc_macro_attribute]
+pub fn differentiable_plain(attributes: TokenStream, item: TokenStream) -> TokenStream {
+    expand(Effort::Plain, attributes, item)
+}
+
+fn expand(effort: Effort, attributes: TokenStream, item: TokenStream) -> TokenStream {
     let _keeping = ir::Keeping;
-    pipeline::expand(attributes.into(), item.into()).into()
+    effort.with(|| pipeline::expand(attributes.into(), item.into())).into()
 }
 
 /// See `ad_runtime::Differentiable`, where users meet it.

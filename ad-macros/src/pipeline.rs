@@ -24,6 +24,7 @@ use crate::blocks::Owner;
 use crate::derivatives::{Derivatives, Wanted};
 use crate::diagnostics::Diagnostics;
 use crate::dump::Dump;
+use crate::effort::Effort;
 use crate::file;
 use crate::frontend;
 use crate::frontend::signature::{Ret, Signature, is_helper};
@@ -273,10 +274,11 @@ pub(crate) fn of_function(
     assumptions.push(aliases);
     let mut dump = Dump::new(&sig, options.dump);
     dump.stage("primal", &primal);
-    let mut primal = prepare(optimized("primal", primal));
+    let effort = Effort::current();
+    let mut primal = prepare(optimized("primal", primal, effort), effort);
     if let Some((every, span)) = options.checkpoint {
         match in_segments(primal.clone(), every) {
-            Some(cut) => primal = optimized("checkpoint", cut),
+            Some(cut) => primal = optimized("checkpoint", cut, effort),
             None => diagnostics.error(
                 span,
                 format!("`{}` has no loop that can be cut into segments", sig.ident),
@@ -289,7 +291,7 @@ pub(crate) fn of_function(
     dump.plan(&primal);
 
     let mut out = TokenStream::new();
-    let derivatives = Derivatives::of(&primal);
+    let derivatives = Derivatives::of(&primal, effort);
     let reach = match stands {
         Stands::Free => Reach::Name,
         Stands::In(_) => Reach::OfSelf,
@@ -303,11 +305,19 @@ pub(crate) fn of_function(
         && backend::can_be_called(&sig);
     let lanes = backend::lanes_name(&sig, &primal);
     let is_leaf = !calls_or_acts(&primal) && backend::can_be_called_twice(&sig, reach);
-    let mut wanted = wanted(&sig, &chosen, has_companions, &lanes);
-    wanted.retain(|w| !is_leaf || *w != Wanted::Companion(CallMode::Taylor));
+    let callable = (effort == Effort::Plain).then(|| Callable::of(&sig, &chosen, reach)).flatten();
+    let mut wanted = wanted(&sig, &chosen, has_companions, &lanes, callable.as_ref());
+    wanted.retain(|w| match w {
+        Wanted::Companion(CallMode::Taylor) => !is_leaf,
+        Wanted::Companion(mode) => !callable.as_ref().is_some_and(|callable| callable.scaled(*mode)),
+        _ => true,
+    });
     derivatives.ahead(&wanted, || {
         for product in &chosen {
+            let stand_in =
+                callable.as_ref().and_then(|callable| callable.stand_in(*product, &derivatives, &lanes));
             let tokens = match product {
+                _ if let Some(stand_in) = stand_in => stand_in,
                 Product::Hessian | Product::Linearize | Product::Sparsity => {
                     operator(*product, &sig, &derivatives, (&chosen, &lanes, reach), &options, diagnostics)
                 }
@@ -338,6 +348,15 @@ pub(crate) fn of_function(
                 if mode == CallMode::Taylor && is_leaf {
                     let curvature = derivatives.companion(CallMode::Curvature);
                     out.extend(backend::emit_taylor(&sig, curvature, reach));
+                    continue;
+                }
+                let scaled =
+                    callable.as_ref().filter(|callable| callable.scaled(mode)).and_then(|callable| {
+                        let curvature = derivatives.companion(CallMode::Curvature);
+                        backend::emit_scaled(&sig, mode, curvature, (&callable.grad, &callable.hvp))
+                    });
+                if let Some(scaled) = scaled {
+                    out.extend(scaled);
                     continue;
                 }
                 let beside = Product::behind(mode).and_then(beside);
@@ -397,8 +416,9 @@ pub(crate) fn companions(
     if is_active || !is_scalar(&sig) || !backend::can_be_called(&sig) {
         return None;
     }
-    let primal = prepare(optimized("primal", func));
-    let derivatives = Derivatives::of(&primal);
+    let effort = Effort::current();
+    let primal = prepare(optimized("primal", func, effort), effort);
+    let derivatives = Derivatives::of(&primal, effort);
     let wanted = COMPANIONS.map(Wanted::Companion);
     let made: TokenStream = derivatives.ahead(&wanted, || {
         COMPANIONS
@@ -414,17 +434,64 @@ pub(crate) fn companions(
 const COMPANIONS: [CallMode; 5] =
     [CallMode::Jvp, CallMode::Vjp, CallMode::VjpJvp, CallMode::Curvature, CallMode::Taylor];
 
+/// Where code need not run fast: the products that others can call in place of having bodies.
+struct Callable<'s> {
+    operators: backend::Operators<'s>,
+    grad: TokenStream,
+    hvp: TokenStream,
+    /// Whether they stand in for the adjoint companions.
+    scaled: bool,
+}
+
+impl<'s> Callable<'s> {
+    /// `None` if gradient and product are not both there, or cannot be reached, or what a function takes is given away.
+    fn of(sig: &'s Signature, chosen: &[Product], reach: Reach) -> Option<Callable<'s>> {
+        let operators = backend::Operators::new(sig).filter(backend::Operators::can_call_twice)?;
+        let path = |product| chosen.contains(&product).then(|| operators.beside(product, reach)).flatten();
+        let (grad, hvp) = (path(Product::Grad)?, path(Product::Hvp)?);
+        Some(Callable { operators, grad, hvp, scaled: backend::can_be_scaled(sig) })
+    }
+
+    /// Whether this companion calls them too.
+    fn scaled(&self, mode: CallMode) -> bool {
+        self.scaled && matches!(mode, CallMode::Vjp | CallMode::VjpJvp)
+    }
+
+    /// Whether others stand in for this one.
+    fn stands_in(product: Product) -> bool {
+        matches!(product, Product::GradHvp | Product::HvpBlock | Product::Linearize)
+    }
+
+    fn stand_in(&self, product: Product, derivatives: &Derivatives<'_>, lanes: &str) -> Option<TokenStream> {
+        match product {
+            Product::GradHvp => Some(self.operators.grad_hvp(derivatives.second(), &self.grad, &self.hvp)),
+            Product::HvpBlock => self.operators.lane_by_lane(derivatives.wide(lanes)?, &self.hvp),
+            Product::Linearize => Some(self.operators.whole(&self.grad, &self.hvp)),
+            _ => None,
+        }
+    }
+}
+
 /// What these products, and companions, are made of, in the order in which they are printed.
-fn wanted(sig: &Signature, chosen: &[Product], has_companions: bool, lanes: &str) -> Vec<Wanted> {
+fn wanted(
+    sig: &Signature,
+    chosen: &[Product],
+    has_companions: bool,
+    lanes: &str,
+    callable: Option<&Callable<'_>>,
+) -> Vec<Wanted> {
     let has_operators = backend::Operators::new(sig).is_some();
     let mut wanted = Vec::new();
     for product in chosen {
         match product {
+            _ if callable.is_some() && Callable::stands_in(*product) => {}
             Product::HvpBlock => wanted.push(Wanted::Block(lanes.to_string())),
             Product::Hessian | Product::Linearize | Product::Sparsity if !has_operators => {}
             Product::Hessian => {
                 wanted.extend([Product::Hvp, Product::Grad].map(Wanted::Product));
-                wanted.push(Wanted::Block(lanes.to_string()));
+                if callable.is_none() || !chosen.contains(&Product::HvpBlock) {
+                    wanted.push(Wanted::Block(lanes.to_string()));
+                }
             }
             Product::Linearize => wanted.push(Wanted::Halves),
             Product::Sparsity => wanted.push(Wanted::Sets),
@@ -523,12 +590,16 @@ fn operator(
     let made = backend::Operators::new(sig).and_then(|operators| match product {
         Product::Hessian => {
             let part = |p: Product| -> Option<Part<'_>> {
-                let func = match p {
-                    Product::HvpBlock => derivatives.block(lanes)?,
-                    _ => derivatives.product(p),
-                };
-                let beside = chosen.contains(&p).then(|| operators.beside(p, reach)).flatten();
-                Some(beside.map_or(Part::Brought(func), Part::Beside))
+                // There is none of some functions.
+                let is_block = p == Product::HvpBlock;
+                if is_block {
+                    derivatives.wide(lanes)?;
+                }
+                if let Some(path) = chosen.contains(&p).then(|| operators.beside(p, reach)).flatten() {
+                    return Some(Part::Beside(path));
+                }
+                let func = if is_block { derivatives.block(lanes) } else { Some(derivatives.product(p)) };
+                func.map(Part::Brought)
             };
             let block = part(Product::HvpBlock);
             Some(operators.hessian(&part(Product::Hvp)?, block.as_ref(), &part(Product::Grad)?))
@@ -584,9 +655,9 @@ fn chosen(sig: &Signature, options: &Options, diagnostics: &mut Diagnostics) -> 
 }
 
 /// Verifies and optimises.
-pub(crate) fn optimized(stage: &str, func: Func) -> Func {
+pub(crate) fn optimized(stage: &str, func: Func, effort: Effort) -> Func {
     verified(stage, &func);
-    optimize(func)
+    optimize(func, effort)
 }
 
 /// Verifies, where that is on.

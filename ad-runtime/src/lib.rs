@@ -160,9 +160,17 @@ extern crate std;
 ///     rows.iter().map(|row| (row[0] * w[0] + row[1] * w[1]).exp().ln_1p()).sum::<f64>() + l2 * w[0] * w[0]
 /// }
 /// ```
-pub use ad_macros::differentiable;
+pub use entry::differentiable;
 
 pub use ad_macros::Differentiable;
+
+/// The attribute for the kind of build that this one is: what generated code is worth, says the crate that it calls.
+mod entry {
+    #[cfg(not(unoptimized))]
+    pub use ad_macros::differentiable;
+    #[cfg(unoptimized)]
+    pub use ad_macros::differentiable_plain as differentiable;
+}
 
 /// Structs whose floats are differentiated with respect to: their fields that are floats, arrays, vectors (of vectors) of
 /// floats, structs that derive this too, and vectors or arrays of such structs or of tuples. Fields without floats are
@@ -245,6 +253,10 @@ pub mod __private {
         pub use crate::checkpoint::{begin, states};
     }
     pub use crate::flat::Flat;
+    /// Both attributes, for tests that compare what they generate.
+    pub mod attributes {
+        pub use ad_macros::{differentiable, differentiable_plain};
+    }
     pub use crate::probe::{
         Blank, BlankByDefault, BlankByReference, ElementAt, HoldsFloats, Kept, MayHoldFloats, NotCloned,
         Outcome, Probe, exactly, same_text,
@@ -396,6 +408,31 @@ pub mod __private {
     pub fn array_mut<T, const N: usize>(part: &mut [T]) -> &mut [T; N] {
         let Ok(array) = part.try_into() else { panic!("a part of another length") };
         array
+    }
+
+    /// Adds a slice, times a factor, to another.
+    pub fn add_scaled<F: Copy + core::ops::Add<Output = F> + core::ops::Mul<Output = F>>(
+        sum: &mut [F],
+        factor: F,
+        part: &[F],
+    ) {
+        for (sum, part) in sum.iter_mut().zip(part) {
+            *sum = *sum + *part * factor;
+        }
+    }
+
+    /// One lane of several.
+    pub fn gather<F: Copy, const LANES: usize>(from: &[[F; LANES]], lane: usize, to: &mut [F]) {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = from[lane];
+        }
+    }
+
+    /// To one lane of several.
+    pub fn scatter<F: Copy, const LANES: usize>(from: &[F], lane: usize, to: &mut [[F; LANES]]) {
+        for (to, from) in to.iter_mut().zip(from) {
+            to[lane] = *from;
+        }
     }
 
     /// A zeroed vector as long as a slice.

@@ -47,6 +47,15 @@ fn is_nested(ty: &syn::Type) -> bool {
 struct Slot {
     bound: TokenStream,
     unpack: TokenStream,
+    /// What the body takes of it, with its type, and what it is given.
+    handed: Option<(TokenStream, TokenStream)>,
+}
+
+impl Slot {
+    /// Of a parameter without this derivative.
+    fn empty(bound: TokenStream, slot: &Ident) -> Slot {
+        Slot { bound, unpack: quote!(let _ = #slot;), handed: None }
+    }
 }
 
 /// The companion of a mode. `func` is the transformed function, all its outputs kept (but the value in `Vjp`
@@ -60,18 +69,25 @@ pub(crate) fn emit(
     let function = super::call::companion(&sig.ident.to_string(), mode);
     let mut body = Body::new(func);
     let mut generics = sig.own_generics();
-    let mut params: Vec<TokenStream> = func
-        .params
-        .iter()
-        .filter(|p| p.role.marks.is_empty() && matches!(p.role.of, Source::Param(i) if i >= first(sig)))
-        .map(|p| super::signature::parameter(sig, func, &body, p))
-        .collect();
+    let primal = || {
+        let is_given = |p: &&Param| matches!(p.role.of, Source::Param(i) if i >= first(sig));
+        func.params.iter().filter(|p| p.role.marks.is_empty()).filter(is_given)
+    };
+    let mut params: Vec<TokenStream> =
+        primal().map(|p| super::signature::parameter(sig, func, &body, p)).collect();
+    // What the body takes, and what it is given.
+    let mut handed: Vec<(TokenStream, TokenStream)> = Vec::new();
+    for (p, param) in primal().zip(&params) {
+        let name = bound_name(&body, p);
+        handed.push((param.clone(), quote!(#name)));
+    }
     let mut unpack = TokenStream::new();
     // Where the adjoints of arrays by value go: parameter and slot, group by group.
     let mut arrays: Vec<Vec<(usize, Ident)>> = Vec::new();
     let mut slots = 0_usize;
     let mut group = |body: &mut Body<'_>,
                      params: &mut Vec<TokenStream>,
+                     handed: &mut Vec<(TokenStream, TokenStream)>,
                      unpack: &mut TokenStream,
                      find: &dyn Fn(usize) -> Option<Param>,
                      out: bool| {
@@ -94,6 +110,7 @@ pub(crate) fn emit(
             let ty = format_ident!("Slot{}", slots);
             slots += 1;
             let slot = slot(sig, func, body, find(i).as_ref(), i, &name, out);
+            handed.extend(slot.handed);
             let bound = slot.bound;
             if let (true, Class::Array { .. }, Some(list)) =
                 (out && sig.params[i].active, &sig.params[i].class, arrays.last_mut())
@@ -105,14 +122,14 @@ pub(crate) fn emit(
             unpack.extend(slot.unpack);
         }
     };
-    let seed = |body: &Body<'_>, marks: &[Mark]| -> TokenStream {
+    let seed = |body: &Body<'_>, marks: &[Mark]| -> (TokenStream, TokenStream) {
         let found =
             func.params.iter().find(|p| matches!(p.role.of, Source::Result(_)) && p.role.marks == marks);
         match found.map(|p| p.binding) {
             Some(Binding::Value(v)) => {
                 let name = body.value_name(v);
                 let ty = super::expr::scalar_type(func.ty(v));
-                quote!(#name: #ty)
+                (quote!(#name: #ty), quote!(#name))
             }
             _ => unreachable!("a companion has the seeds of its mode"),
         }
@@ -125,44 +142,41 @@ pub(crate) fn emit(
     match mode {
         CallMode::Primal | CallMode::JvpJvp => {}
         CallMode::Jvp | CallMode::Curvature => {
-            group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Dot]), false);
+            group(&mut body, &mut params, &mut handed, &mut unpack, &|i| find(i, &[Dot]), false);
         }
         CallMode::Taylor => {
-            group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Dot]), false);
-            group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Dot, Dot]), false);
+            group(&mut body, &mut params, &mut handed, &mut unpack, &|i| find(i, &[Dot]), false);
+            group(&mut body, &mut params, &mut handed, &mut unpack, &|i| find(i, &[Dot, Dot]), false);
         }
         CallMode::Vjp => {
-            params.push(seed(&body, &[Bar]));
-            group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Bar]), true);
+            let seed_bar = seed(&body, &[Bar]);
+            params.push(seed_bar.0.clone());
+            handed.push(seed_bar);
+            group(&mut body, &mut params, &mut handed, &mut unpack, &|i| find(i, &[Bar]), true);
         }
         CallMode::VjpJvp => {
-            params.push(seed(&body, &[Bar]));
-            group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Dot]), false);
-            params.push(seed(&body, &[Bar, Dot]));
-            group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Bar]), true);
-            group(&mut body, &mut params, &mut unpack, &|i| find(i, &[Bar, Dot]), true);
+            let seed_bar = seed(&body, &[Bar]);
+            params.push(seed_bar.0.clone());
+            handed.push(seed_bar);
+            group(&mut body, &mut params, &mut handed, &mut unpack, &|i| find(i, &[Dot]), false);
+            let seed_bar_dot = seed(&body, &[Bar, Dot]);
+            params.push(seed_bar_dot.0.clone());
+            handed.push(seed_bar_dot);
+            group(&mut body, &mut params, &mut handed, &mut unpack, &|i| find(i, &[Bar]), true);
+            group(&mut body, &mut params, &mut handed, &mut unpack, &|i| find(i, &[Bar, Dot]), true);
         }
     }
     let called = beside.filter(|_| is_as_the_product(sig)).map(|path| {
-        let args = super::signature::ordered(func).into_iter().map(|p| match p.binding {
-            Binding::Value(v) => body.value_name(v),
-            Binding::Buffer(b) => body.buffer_name(b),
-        });
+        let args = super::signature::ordered(func).into_iter().map(|p| bound_name(&body, p));
         quote!(#path(#(#args),*))
     });
     let mut statements = if called.is_some() { TokenStream::new() } else { body.statements() };
     for (group, marks) in arrays.iter().zip([&[Bar][..], &[Bar, Dot][..]]) {
         for (i, slot) in group {
             let found = func.outputs.iter().find(|o| o.role.of == Source::Param(*i) && o.role.marks == marks);
-            if let (Some(Binding::Buffer(b)), Class::Array { elem }) =
-                (found.map(|o| o.binding), &sig.params[*i].class)
-            {
-                let (name, elem) = (body.buffer_name(b), float_type(elem));
-                statements.extend(quote! {
-                    for (to, from) in ::core::convert::AsMut::<[#elem]>::as_mut(&mut #slot).iter_mut().zip(&#name) {
-                        *to = *to + *from;
-                    }
-                });
+            if let Some(Binding::Buffer(b)) = found.map(|o| o.binding) {
+                let name = body.buffer_name(b);
+                statements.extend(quote!(::ad_runtime::__private::add_to(#slot, &#name[..]);));
             }
         }
     }
@@ -176,6 +190,27 @@ pub(crate) fn emit(
     let attrs = sig.attrs.iter().filter(|a| a.path().is_ident("cfg"));
     let where_clause = generics.where_clause.clone();
     let (allow, opening) = (super::allowed(), &sig.opening);
+    // Beside type parameters, rustc takes twice as long for each operator: the body goes where there are none.
+    let is_plain = sig.receiver.is_none()
+        && sig.opening.is_none()
+        && sig.around.is_empty()
+        && sig.generics.params.iter().all(|p| matches!(p, syn::GenericParam::Lifetime(_)));
+    let (statements, value) = if called.is_none() && is_plain && !super::operators::mentions_self(&statements)
+    {
+        let (own, (taken, given)) = (sig.own_generics(), handed.into_iter().unzip::<_, _, Vec<_>, Vec<_>>());
+        let clause = &own.where_clause;
+        let body = quote! {
+            #[inline]
+            #allow
+            fn __ad_body #own (#(#taken),*) -> #ret #clause {
+                #statements
+                #value
+            }
+        };
+        (body, quote!(__ad_body(#(#given),*)))
+    } else {
+        (statements, value)
+    };
     quote! {
         #(#attrs)*
         #[doc(hidden)]
@@ -215,12 +250,7 @@ pub(crate) fn emit_taylor(sig: &Signature, curvature: &Func, reach: Reach) -> To
     let mut body = Body::new(curvature);
     let mut generics = sig.own_generics();
     let primal = || curvature.params.iter().filter(|p| p.role.marks.is_empty());
-    let args: Vec<Ident> = primal()
-        .map(|p| match p.binding {
-            Binding::Value(v) => body.value_name(v),
-            Binding::Buffer(b) => body.buffer_name(b),
-        })
-        .collect();
+    let args: Vec<Ident> = primal().map(|p| bound_name(&body, p)).collect();
     let mut params: Vec<_> =
         primal().map(|p| super::signature::parameter(sig, curvature, &body, p)).collect();
     let mut slots = [Vec::new(), Vec::new()];
@@ -258,6 +288,213 @@ pub(crate) fn emit_taylor(sig: &Signature, curvature: &Func, reach: Reach) -> To
     }
 }
 
+/// Whether [`emit_scaled`] will do for the adjoint companions.
+pub(crate) fn can_be_scaled(sig: &Signature) -> bool {
+    is_as_the_product(sig)
+}
+
+/// The adjoint companions where code need not run fast, of the function's gradient and product: the adjoints are the gradient times the
+/// seed. `curvature` has the parameters and the directions. `None` for other companions.
+pub(crate) fn emit_scaled(
+    sig: &Signature,
+    mode: CallMode,
+    curvature: &Func,
+    (grad, hvp): (&TokenStream, &TokenStream),
+) -> Option<TokenStream> {
+    let second = match mode {
+        CallMode::Vjp => false,
+        CallMode::VjpJvp => true,
+        _ => return None,
+    };
+    if !is_as_the_product(sig) {
+        return None;
+    }
+    let ret = curvature.outputs.iter().find_map(|o| match o.binding {
+        Binding::Value(v) => Some(super::expr::scalar_type(curvature.ty(v))),
+        Binding::Buffer(_) => None,
+    })?;
+    let mut scaled = Scaled { sig, body: Body::new(curvature), slots: 0, generics: sig.own_generics() };
+    let primal =
+        |i: usize| curvature.params.iter().find(|p| p.role.of == Source::Param(i) && p.role.marks.is_empty());
+    let primal: Vec<&Param> = (0..sig.params.len()).map(primal).collect::<Option<_>>()?;
+    let args: Vec<Ident> = primal.iter().map(|p| bound_name(&scaled.body, p)).collect();
+    let mut params: Vec<TokenStream> =
+        primal.iter().map(|p| super::signature::parameter(sig, curvature, &scaled.body, p)).collect();
+    let (mut unpack, mut dots) = (TokenStream::new(), Vec::new());
+    let [seed, seed_dot] = ["y_bar", "y_bar_dot"].map(|hint| scaled.body.fresh(hint));
+    params.push(quote!(#seed: #ret));
+    if second {
+        for i in 0..sig.params.len() {
+            let is_direction = |p: &&Param| p.role.of == Source::Param(i) && p.role.marks == [Mark::Dot];
+            let direction = curvature.params.iter().find(is_direction).cloned();
+            let (name, ty) = scaled.next();
+            let slot = slot(sig, curvature, &scaled.body, direction.as_ref(), i, &name, false);
+            let bound = slot.bound;
+            scaled.generics.params.push(syn::parse_quote!(#ty: #bound));
+            params.push(quote!(#name: #ty));
+            unpack.extend(slot.unpack);
+            dots.extend(direction.map(|p| bound_name(&scaled.body, &p)));
+        }
+        params.push(quote!(#seed_dot: #ret));
+    }
+    let bars = scaled.bars(&mut params, &mut unpack, &args);
+    let bar_dots = second.then(|| scaled.bars(&mut params, &mut unpack, &args));
+    let gradient = scaled.found("gradient", &args, 0);
+    let product = second.then(|| scaled.found("product", &args, gradient.slices.len()));
+    let (before, outs, by_value) =
+        (&gradient.before, &gradient.slices, super::signature::tuple(gradient.returned.clone()));
+    let pattern = if gradient.returned.is_empty() { quote!(_) } else { quote!((_, #by_value)) };
+    let mut statements = quote!(#before let #pattern = #grad(#(#args,)* #(&mut #outs),*););
+    if let Some(product) = &product {
+        let (before, outs, by_value) =
+            (&product.before, &product.slices, super::signature::tuple(product.returned.clone()));
+        let pattern = if product.returned.is_empty() { quote!(()) } else { by_value };
+        statements.extend(quote!(#before let #pattern = #hvp(#(#args,)* #(#dots,)* #(&mut #outs),*);));
+    }
+    let (mut types, mut values) = (Vec::new(), Vec::new());
+    let groups = [
+        Some((&bars, vec![(&seed, &gradient)])),
+        bar_dots
+            .as_ref()
+            .zip(product.as_ref())
+            .map(|(bars, product)| (bars, vec![(&seed_dot, &gradient), (&seed, product)])),
+    ];
+    for (bars, terms) in groups.into_iter().flatten() {
+        let (mut group_types, mut group_values) = (Vec::new(), Vec::new());
+        for (i, bar) in bars.iter().enumerate() {
+            let factors = || terms.iter().filter_map(|(seed, found)| Some((*seed, found.of[i].as_ref()?)));
+            if let Some(bar) = bar {
+                for (seed, found) in factors() {
+                    statements.extend(quote!(::ad_runtime::__private::add_scaled(#bar, #seed, &#found[..]);));
+                }
+            } else if sig.params[i].active {
+                let products = factors().map(|(seed, found)| quote!(#found * #seed));
+                group_types.push(quote!(#ret));
+                group_values.push(quote!(#(#products)+*));
+                continue;
+            }
+            group_types.push(quote!(()));
+            group_values.push(quote!(()));
+        }
+        types.push(quote!((#(#group_types,)*)));
+        values.push(quote!((#(#group_values,)*)));
+    }
+    let (types, values) = (super::signature::tuple(types), super::signature::tuple(values));
+    let given =
+        product.iter().chain([&gradient]).flat_map(|found| found.slices.iter().zip(&found.places).rev());
+    let given: TokenStream =
+        given.map(|(list, k)| quote!(::ad_runtime::__private::give(#k, #list);)).collect();
+    let function = super::call::companion(&sig.ident.to_string(), mode);
+    let (generics, vis, allow) = (&scaled.generics, &sig.vis, super::allowed());
+    let attrs = sig.attrs.iter().filter(|a| a.path().is_ident("cfg"));
+    let where_clause = generics.where_clause.clone();
+    Some(quote! {
+        #(#attrs)*
+        #[doc(hidden)]
+        #[inline]
+        #allow
+        #vis fn #function #generics (#(#params),*) -> #types #where_clause {
+            #unpack
+            #statements
+            #given
+            #values
+        }
+    })
+}
+
+/// What [`emit_scaled`] names.
+struct Scaled<'a> {
+    sig: &'a Signature,
+    body: Body<'a>,
+    slots: usize,
+    generics: syn::Generics,
+}
+
+/// Derivatives that a product gives.
+struct Found {
+    /// The vectors that it writes to.
+    before: TokenStream,
+    slices: Vec<Ident>,
+    /// Where the vectors come from.
+    places: Vec<usize>,
+    returned: Vec<TokenStream>,
+    /// That of each parameter.
+    of: Vec<Option<Ident>>,
+}
+
+impl Scaled<'_> {
+    /// The next slot.
+    fn next(&mut self) -> (Ident, Ident) {
+        let slot = (self.body.fresh("slot"), format_ident!("Slot{}", self.slots));
+        self.slots += 1;
+        slot
+    }
+
+    /// The slots of adjoints: where to add them, of those that are not returned.
+    fn bars(
+        &mut self,
+        params: &mut Vec<TokenStream>,
+        unpack: &mut TokenStream,
+        args: &[Ident],
+    ) -> Vec<Option<Ident>> {
+        let mut bars = Vec::new();
+        for (param, primal) in self.sig.params.iter().zip(args) {
+            let (name, ty) = self.next();
+            let (bound, bar) = match &param.class {
+                _ if !param.active => (quote!(::ad_runtime::call::Inactive), None),
+                Class::RefSlice { elem } | Class::Array { elem } => {
+                    let elem = float_type(elem);
+                    let [store, bar] = ["store", "bar"].map(|hint| self.body.fresh(hint));
+                    unpack.extend(quote! {
+                        let mut #store = ::ad_runtime::call::BarSlice::cotangent(#name, #primal.len());
+                        let #bar: &mut [#elem] = ::core::convert::AsMut::as_mut(&mut #store);
+                    });
+                    (quote!(::ad_runtime::call::BarSlice<#elem>), Some(bar))
+                }
+                _ => (quote!(::ad_runtime::call::Unused), None),
+            };
+            if bar.is_none() {
+                unpack.extend(quote!(let _ = #name;));
+            }
+            self.generics.params.push(syn::parse_quote!(#ty: #bound));
+            params.push(quote!(#name: #ty));
+            bars.push(bar);
+        }
+        bars
+    }
+
+    /// Names for what a product gives, and vectors where it takes some, from this place of the pool on.
+    fn found(&mut self, hint: &str, args: &[Ident], place: usize) -> Found {
+        let mut found = Found {
+            before: TokenStream::new(),
+            slices: Vec::new(),
+            places: Vec::new(),
+            returned: Vec::new(),
+            of: Vec::new(),
+        };
+        for (param, primal) in self.sig.params.iter().zip(args) {
+            if !param.active {
+                found.of.push(None);
+                continue;
+            }
+            let name = self.body.fresh(hint);
+            if let Class::RefSlice { elem } = &param.class {
+                let (elem, k) = (float_type(elem), place + found.slices.len());
+                found.before.extend(quote! {
+                    let mut #name: ::ad_runtime::__private::Vec<#elem> =
+                        ::ad_runtime::__private::filled(#k, 0.0, #primal.len());
+                });
+                found.slices.push(name.clone());
+                found.places.push(k);
+            } else {
+                found.returned.push(quote!(#name));
+            }
+            found.of.push(Some(name));
+        }
+        found
+    }
+}
+
 fn slot(
     sig: &Signature,
     func: &Func,
@@ -267,7 +504,7 @@ fn slot(
     slot: &Ident,
     out: bool,
 ) -> Slot {
-    let inactive = || Slot { bound: quote!(::ad_runtime::call::Inactive), unpack: quote!(let _ = #slot;) };
+    let inactive = || Slot::empty(quote!(::ad_runtime::call::Inactive), slot);
     let elem = match &sig.params[i].class {
         Class::Scalar(k) => float_type(k),
         Class::RefSlice { elem } | Class::RefVec { elem } | Class::RefArray { elem } => float_type(elem),
@@ -285,6 +522,7 @@ fn slot(
             Slot {
                 bound: quote!(::ad_runtime::call::Dot<#elem>),
                 unpack: quote!(let #name: #elem = ::ad_runtime::call::Dot::tangent(#slot);),
+                handed: Some((quote!(#name: #elem), quote!(#name))),
             }
         }
         Some(Binding::Buffer(b)) => {
@@ -298,6 +536,7 @@ fn slot(
                         let mut #store = ::ad_runtime::call::BarSlice::cotangent(#slot, #primal.len());
                         let #name: &mut [#elem] = ::core::convert::AsMut::as_mut(&mut #store);
                     },
+                    handed: Some((quote!(#name: &mut [#elem]), quote!(#name))),
                 }
             } else {
                 Slot {
@@ -306,11 +545,12 @@ fn slot(
                         let #store = ::ad_runtime::call::DotSlice::tangent(&#slot, #primal.len());
                         let #name: &[#elem] = &#store;
                     },
+                    handed: Some((quote!(#name: &[#elem]), quote!(#name))),
                 }
             }
         }
         // A scalar's adjoint comes back as a result: its slot is never used.
-        None if out => Slot { bound: quote!(::ad_runtime::call::Unused), unpack: quote!(let _ = #slot;) },
+        None if out => Slot::empty(quote!(::ad_runtime::call::Unused), slot),
         None => inactive(),
     }
 }
@@ -325,20 +565,24 @@ fn array_slot(
     slot: &Ident,
     out: bool,
 ) -> Slot {
+    let inactive = || Slot::empty(quote!(::ad_runtime::call::Inactive), slot);
     if !sig.params[i].active {
-        return Slot { bound: quote!(::ad_runtime::call::Inactive), unpack: quote!(let _ = #slot;) };
+        return inactive();
     }
     let primal = primal_name(func, body, i);
     if out {
+        let store = Ident::new(&format!("{slot}_store"), Span::call_site());
         return Slot {
             bound: quote!(::ad_runtime::call::BarSlice<#elem>),
-            unpack: quote!(let mut #slot = ::ad_runtime::call::BarSlice::cotangent(#slot, #primal.len());),
+            unpack: quote! {
+                let mut #store = ::ad_runtime::call::BarSlice::cotangent(#slot, #primal.len());
+                let #slot: &mut [#elem] = ::core::convert::AsMut::as_mut(&mut #store);
+            },
+            handed: Some((quote!(#slot: &mut [#elem]), quote!(#slot))),
         };
     }
-    let Some(Binding::Buffer(b)) = param.map(|p| p.binding) else {
-        return Slot { bound: quote!(::ad_runtime::call::Inactive), unpack: quote!(let _ = #slot;) };
-    };
-    let name = body.buffer_name(b);
+    let Some(Binding::Buffer(b)) = param.map(|p| p.binding) else { return inactive() };
+    let (name, ty) = (body.buffer_name(b), &sig.params[i].ty);
     let store = Ident::new(&format!("{name}_store"), Span::call_site());
     Slot {
         bound: quote!(::ad_runtime::call::DotSlice<#elem>),
@@ -347,6 +591,15 @@ fn array_slot(
             let mut #name = #primal;
             #name.copy_from_slice(&#store);
         },
+        handed: Some((quote!(mut #name: #ty), quote!(#name))),
+    }
+}
+
+/// What a parameter is called.
+pub(super) fn bound_name(body: &Body<'_>, p: &Param) -> Ident {
+    match p.binding {
+        Binding::Value(v) => body.value_name(v),
+        Binding::Buffer(b) => body.buffer_name(b),
     }
 }
 

@@ -4,6 +4,7 @@
 //! - [`body`]: statements; [`buffers`], [`control`], [`operations`], [`products`]: those about memory, branches and loops, numbers, matrices; [`expr`]: expressions; [`verbatim`]: the user's own code; [`call`]: calls; [`text`]: all of it as text, and back;
 //! - [`pool`]: memory that calls leave to the next; [`reserve`]: stacks whose length is known before;
 //! - [`operators`]: the Hessian as an operator, made of other functions;
+//! - [`stand_ins`]: products that call others, where code need not run fast;
 //! - [`companion`]: the hidden functions that other differentiable functions call;
 //! - [`checks`]: tests of the derivatives, for the user's test suite;
 //! - [`guards`]: what is assumed of types, as assertions; [`names`]: identifiers; [`docs`]: rustdoc.
@@ -26,6 +27,7 @@ mod pool;
 mod products;
 mod reserve;
 mod signature;
+mod stand_ins;
 mod text;
 mod verbatim;
 
@@ -34,7 +36,8 @@ use quote::quote;
 
 pub(crate) use checks::checks;
 pub(crate) use companion::{
-    can_be_called_twice, emit as emit_companion, emit_taylor, possible as can_be_called,
+    can_be_called_twice, can_be_scaled, emit as emit_companion, emit_scaled, emit_taylor,
+    possible as can_be_called,
 };
 pub(crate) use guards::guards;
 pub(crate) use operators::{Operators, Part, Reach};
@@ -53,7 +56,7 @@ pub(crate) fn emit(sig: &Signature, product: Product, func: &Func) -> TokenStrea
         &docs::of(sig, product),
         &sig.vis,
         &sig.attrs,
-        &TokenStream::new(),
+        Inside::Ir(&TokenStream::new()),
     )
 }
 
@@ -107,6 +110,14 @@ pub(crate) fn absent_because(
     }
 }
 
+/// What is inside of a generated function.
+enum Inside<'a> {
+    /// What the IR says; with a parameter more, if there is one.
+    Ir(&'a TokenStream),
+    /// Other statements, with what is returned.
+    Calls(&'a dyn Fn(&mut Body<'_>) -> TokenStream),
+}
+
 /// A function of this name with the user's parameters, those that the IR adds to them, and what `extra` says.
 fn function(
     sig: &Signature,
@@ -115,7 +126,7 @@ fn function(
     docs: &[String],
     vis: &syn::Visibility,
     attrs: &[syn::Attribute],
-    extra: &TokenStream,
+    inside: Inside<'_>,
 ) -> TokenStream {
     let mut body = Body::new(func);
     let records = signature::Records::new(sig, func, &mut body);
@@ -126,9 +137,17 @@ fn function(
     }
     let opened = records.opened(sig, func, &body);
     let checks = signature::length_checks(sig, func, &body, name);
-    let statements = body.statements();
-    let written = records.written(sig, func, &mut body);
-    let returned = signature::wrapped(sig, signature::returned(sig, func, |binding| body.output(binding)));
+    let nothing = TokenStream::new();
+    let (extra, statements) = match inside {
+        Inside::Calls(calls) => (&nothing, calls(&mut body)),
+        Inside::Ir(extra) => {
+            let statements = body.statements();
+            let written = records.written(sig, func, &mut body);
+            let returned =
+                signature::wrapped(sig, signature::returned(sig, func, |binding| body.output(binding)));
+            (extra, quote!(#statements #written #returned))
+        }
+    };
     let ret = signature::wrapped_type(sig, signature::return_type(sig, func)).map(|ty| quote!(-> #ty));
     let mut generics = sig.own_generics();
     if let Some(count) = &func.lanes {
@@ -154,8 +173,6 @@ fn function(
             #opened
             #checks
             #statements
-            #written
-            #returned
         }
     }
 }

@@ -16,15 +16,15 @@ use crate::transform::pattern::RECORDER;
 use crate::transform::split::Split;
 
 /// The place of an active parameter in the vector.
-struct Place<'s> {
-    param: &'s ParamSig,
-    kind: Kind,
+pub(super) struct Place<'s> {
+    pub(super) param: &'s ParamSig,
+    pub(super) kind: Kind,
     /// How many numbers it is.
-    len: TokenStream,
+    pub(super) len: TokenStream,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Scalar,
     Slice,
     RefArray,
@@ -33,7 +33,7 @@ enum Kind {
 
 /// How many directions a call takes: one, or an array of them in place of each float.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Width {
+pub(super) enum Width {
     One,
     Block,
 }
@@ -59,11 +59,11 @@ pub(crate) enum Part<'f> {
 
 /// What the functions know of the user's.
 pub(crate) struct Operators<'s> {
-    sig: &'s Signature,
-    places: Vec<Place<'s>>,
-    float: TokenStream,
+    pub(super) sig: &'s Signature,
+    pub(super) places: Vec<Place<'s>>,
+    pub(super) float: TokenStream,
     /// What the parameters are called.
-    names: Vec<Ident>,
+    pub(super) names: Vec<Ident>,
 }
 
 impl<'s> Operators<'s> {
@@ -230,29 +230,30 @@ impl<'s> Operators<'s> {
         let (float, dim) = (&self.float, self.dim());
         let call_first = self.call(&quote!(#first #generic), &[], None, &value);
         let call_second = self.call(&quote!(#second #generic), &saved, Some(Width::One), &quote!());
+        let function = self.linearized(&quote! {
+            #inside
+            let mut __ad_gradient = ::ad_runtime::__private::vec![0.0; #dim];
+            let __ad_out = &mut __ad_gradient[..];
+            #call_first
+            let __ad_memory = 0 #(+ ::core::mem::size_of_val(&#saved[..]))*;
+            ::ad_runtime::operators::Linearized::new(
+                __ad_value,
+                __ad_gradient,
+                __ad_memory,
+                move |__ad_v: &[#float], __ad_out: &mut [#float]| { #call_second },
+            )
+        });
+        quote!(#beside #function)
+    }
+
+    /// `f_linearize`, of this body.
+    pub(super) fn linearized(&self, body: &TokenStream) -> TokenStream {
+        let float = &self.float;
         let ty = quote!(::ad_runtime::operators::Linearized<#float, impl Fn(&[#float], &mut [#float])>);
         let docs = "The Hessian of [`{f}`] at a point as a linear operator: computes value and gradient, keeps what of the \
                     product does not depend on the direction, and applies only what does. Vectors hold {wrt}, one after \
                     the other.";
-        let function = self.function(
-            "linearize",
-            docs,
-            &ty,
-            &quote! {
-                #inside
-                let mut __ad_gradient = ::ad_runtime::__private::vec![0.0; #dim];
-                let __ad_out = &mut __ad_gradient[..];
-                #call_first
-                let __ad_memory = 0 #(+ ::core::mem::size_of_val(&#saved[..]))*;
-                ::ad_runtime::operators::Linearized::new(
-                    __ad_value,
-                    __ad_gradient,
-                    __ad_memory,
-                    move |__ad_v: &[#float], __ad_out: &mut [#float]| { #call_second },
-                )
-            },
-        );
-        quote!(#beside #function)
+        self.function("linearize", docs, &ty, body)
     }
 
     /// `f_sparsity`, of the function on sets.
@@ -316,7 +317,7 @@ impl<'s> Operators<'s> {
     }
 
     /// `::<T, N>`, which need not follow from the arguments; with the number of lanes, where there are lanes.
-    fn generic_arguments(&self, lanes: Option<usize>) -> Option<TokenStream> {
+    pub(super) fn generic_arguments(&self, lanes: Option<usize>) -> Option<TokenStream> {
         let own = self.sig.own_generics();
         let names: Vec<&Ident> = own
             .params
@@ -331,7 +332,7 @@ impl<'s> Operators<'s> {
         (!names.is_empty()).then(|| quote!(::<#(#names),* #lanes>))
     }
 
-    fn dim(&self) -> TokenStream {
+    pub(super) fn dim(&self) -> TokenStream {
         let lens = self.places.iter().map(|p| &p.len);
         quote!(0 #(+ #lens)*)
     }
@@ -347,7 +348,7 @@ impl<'s> Operators<'s> {
         let emit = |name: &Ident, func: &Func, hidden: bool| {
             let vis = syn::Visibility::Inherited;
             let docs = [" Part of an operator.".to_string()];
-            let function = super::function(self.sig, func, name, &docs, &vis, &[], extra);
+            let function = super::function(self.sig, func, name, &docs, &vis, &[], super::Inside::Ir(extra));
             let hidden = hidden.then(|| quote!(#[doc(hidden)]));
             quote!(#hidden #function)
         };
@@ -410,7 +411,7 @@ impl<'s> Operators<'s> {
 
     /// A call with parts of `__ad_v` for directions, where it takes some, and parts of `__ad_out` for derivatives; `value` is
     /// what comes back beside those.
-    fn call(
+    pub(super) fn call(
         &self,
         function: &TokenStream,
         saved: &[Ident],
@@ -422,11 +423,16 @@ impl<'s> Operators<'s> {
         args.extend(saved.iter().map(|s| quote!(&#s)));
         let span = Span::call_site();
         let part = |what: &str, k: usize| Ident::new(&format!("__ad_{what}_{k}"), span);
+        // What is all there is, is not taken apart.
+        let is_whole = self.places.len() == 1;
         if let Some(width) = directions {
             let mut rest = quote!(__ad_v);
             for (k, place) in self.places.iter().enumerate() {
-                let (dot, len) = (part("dot", k), &place.len);
-                before.extend(quote!(let (#dot, __ad_v_rest) = #rest.split_at(#len);));
+                let (dot, len) =
+                    (if is_whole { format_ident!("__ad_v") } else { part("dot", k) }, &place.len);
+                if !is_whole {
+                    before.extend(quote!(let (#dot, __ad_v_rest) = #rest.split_at(#len);));
+                }
                 rest = quote!(__ad_v_rest);
                 args.push(match place.kind {
                     Kind::Scalar => quote!(#dot[0]),
@@ -441,8 +447,10 @@ impl<'s> Operators<'s> {
         }
         let (mut rest, mut returned, mut after) = (quote!(__ad_out), Vec::new(), TokenStream::new());
         for (k, place) in self.places.iter().enumerate() {
-            let (out, len) = (part("part", k), &place.len);
-            before.extend(quote!(let (#out, __ad_out_rest) = #rest.split_at_mut(#len);));
+            let (out, len) = (if is_whole { format_ident!("__ad_out") } else { part("part", k) }, &place.len);
+            if !is_whole {
+                before.extend(quote!(let (#out, __ad_out_rest) = #rest.split_at_mut(#len);));
+            }
             rest = quote!(__ad_out_rest);
             match place.kind {
                 Kind::Slice => args.push(quote!(#out)),
@@ -509,7 +517,7 @@ fn is_of_a_trait(ty: &syn::Type) -> bool {
 }
 
 /// Whether code says `Self`, or the name of what may be a parameter of the `impl` block around it.
-fn mentions_self(tokens: &TokenStream) -> bool {
+pub(super) fn mentions_self(tokens: &TokenStream) -> bool {
     // A step through tokens is dear: most code has nothing like it.
     let text = tokens.to_string();
     (text.contains("self") || text.contains("Self")) && says_self(tokens.clone())

@@ -422,6 +422,11 @@ pub(super) fn tuple(mut list: Vec<TokenStream>) -> TokenStream {
     if list.len() == 1 { list.remove(0) } else { quote!((#(#list),*)) }
 }
 
+/// How many groups of values a function returns: one for each kind of derivative, and the value.
+pub(super) fn returned_groups(sig: &Signature, func: &Func) -> usize {
+    groups(sig, func).len()
+}
+
 /// The return type, `None` for none.
 pub(super) fn return_type(sig: &Signature, func: &Func) -> Option<TokenStream> {
     let of = |r: Returned<'_>| match r {

@@ -10,6 +10,7 @@ pub(crate) mod congruent;
 pub(crate) mod copies;
 pub(crate) mod dce;
 mod doublings;
+pub(crate) mod edges;
 pub(crate) mod first_store;
 pub(crate) mod fission;
 pub(crate) mod flatten;
@@ -26,6 +27,7 @@ pub(crate) mod overwritten;
 pub(crate) mod parked;
 pub(crate) mod powers;
 pub(crate) mod quotients;
+mod round;
 pub(crate) mod scalars;
 pub(crate) mod selection;
 mod settled;
@@ -40,6 +42,7 @@ pub(crate) mod windows;
 
 use std::sync::LazyLock;
 
+use crate::effort::Effort;
 use crate::ir::verify::verify;
 use crate::ir::{Func, InstKind};
 
@@ -66,8 +69,8 @@ pub(crate) const PASSES: &[Pass] = &[
 ];
 
 /// Optimises a function.
-pub(crate) fn optimize(func: Func) -> Func {
-    run_passes(func, true)
+pub(crate) fn optimize(func: Func, effort: Effort) -> Func {
+    run_passes(func, effort == Effort::Full)
 }
 
 /// As [`optimize`], after changes to where things are and how loops run: sums and products are what they were.
@@ -130,19 +133,21 @@ fn enables(pass: &str, other: &str, memory: bool) -> bool {
 }
 
 /// Readies an optimised function for being differentiated: what need not be carried from round to round is not.
-pub(crate) fn prepare(func: Func) -> Func {
-    let func = checked(&Pass { name: "unroll", run: unroll::unroll }, func);
-    let func = optimize(checked(&Pass { name: "scalars", run: scalars::scalars }, func));
+pub(crate) fn prepare(mut func: Func, effort: Effort) -> Func {
+    if effort == Effort::Full {
+        func = checked(&Pass { name: "unroll", run: unroll::unroll }, func);
+        func = optimize(checked(&Pass { name: "scalars", run: scalars::scalars }, func), effort);
+    }
     if !has_loops(&func) {
         return func;
     }
     let func = checked(&Pass { name: "induction", run: induction::induction }, func);
     let func = checked(&Pass { name: "selection", run: selection::selection }, func);
-    optimize(func)
+    optimize(func, effort)
 }
 
 /// Brings a value and its reverse sweep together: for functions that have just been reversed.
-pub(crate) fn bring_together(mut func: Func) -> Func {
+pub(crate) fn bring_together(mut func: Func, effort: Effort) -> Func {
     if !has_loops(&func) {
         return func;
     }
@@ -154,7 +159,7 @@ pub(crate) fn bring_together(mut func: Func) -> Func {
         if loops(&func) == before {
             break;
         }
-        func = optimize(func);
+        func = optimize(func, effort);
     }
     func
 }
@@ -163,7 +168,10 @@ pub(crate) fn bring_together(mut func: Func) -> Func {
 const LEVELS: usize = 4;
 
 /// The last passes, on a function that is printed next: they shape loops for the machine.
-pub(crate) fn finish(func: Func) -> Func {
+pub(crate) fn finish(func: Func, effort: Effort) -> Func {
+    if effort == Effort::Plain {
+        return finish_plain(func);
+    }
     let straight = !has_loops(&func);
     // Before quotients are written anew, so that what is the same can be seen.
     let func = if straight { func } else { checked(&Pass { name: "kept", run: kept::kept }, func) };
@@ -180,6 +188,7 @@ pub(crate) fn finish(func: Func) -> Func {
 
 /// The first of the last passes: how loops run, sum and store.
 pub(crate) fn shape(func: Func) -> Func {
+    let func = tidy(checked(&Pass { name: "edges", run: edges::edges }, func));
     let func = checked(&Pass { name: "quotients", run: quotients::quotients }, func);
     let func = checked(&Pass { name: "doublings", run: doublings::doublings }, func);
     let func = checked(&Pass { name: "branches", run: branches::branches }, func);
@@ -203,6 +212,21 @@ pub(crate) fn finish_shaped(func: Func) -> Func {
     let func = checked(&Pass { name: "between", run: between::between }, func);
     let func = checked(&Pass { name: "order", run: order::order }, func);
     let func = checked(&Pass { name: "spans", run: spans::spans }, func);
+    checked(&Pass { name: "dce", run: dce::dce }, func)
+}
+
+/// The last passes where the code need not be fast: those that leave less of it, and that which makes vectors of matrices, as
+/// products of these want them.
+fn finish_plain(func: Func) -> Func {
+    let func = checked(&Pass { name: "branches", run: branches::branches }, func);
+    let func = checked(&Pass { name: "first_store", run: first_store::first_store }, func);
+    let func = if has_loops(&func) {
+        tidy(checked(&Pass { name: "stacks", run: stacks::stacks }, func))
+    } else {
+        func
+    };
+    let func = checked(&Pass { name: "flatten", run: flatten::flatten }, func);
+    let func = checked(&Pass { name: "slices", run: slices::slices }, func);
     checked(&Pass { name: "dce", run: dce::dce }, func)
 }
 

@@ -4,10 +4,11 @@
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::fold::fold;
+use super::round::Round;
 use super::scalars::{candidates, place};
 use crate::analysis::definitions::{Definitions, definitions, literal};
 use crate::analysis::sizes::sizes;
-use crate::ir::{Block, Buffer, Dim, ForLoop, Func, Inst, InstKind, Op, Value};
+use crate::ir::{Block, Buffer, ForLoop, Func, Inst, InstKind, Op, Value};
 
 /// Loops of more rounds stay.
 const ROUNDS: u64 = 4;
@@ -165,8 +166,7 @@ impl Write<'_> {
     fn write(&mut self, results: &[Value], l: &ForLoop, out: &mut Vec<Inst>) {
         let mut carried = l.inits.clone();
         for round in &self.rounds[&l.body.args[0]] {
-            let mut copy =
-                Copy { write: &mut *self, values: HashMap::default(), buffers: HashMap::default() };
+            let mut copy = Round::new(self.func, &self.same);
             let variable = copy.fresh(l.body.args[0]);
             let number = Op::Int(format!("{round}_usize").into());
             out.push(Inst { results: vec![variable], kind: InstKind::Pure(number, Vec::new()) });
@@ -175,51 +175,5 @@ impl Write<'_> {
             carried = l.body.yields.iter().map(|y| copy.value(*y)).collect();
         }
         self.same.extend(results.iter().copied().zip(carried));
-    }
-}
-
-/// One round of a loop that is written out: everything that it makes is made anew.
-struct Copy<'a, 'b> {
-    write: &'a mut Write<'b>,
-    values: HashMap<Value, Value>,
-    buffers: HashMap<Buffer, Buffer>,
-}
-
-impl Copy<'_, '_> {
-    fn value(&self, mut v: Value) -> Value {
-        while let Some(same) = self.write.same.get(&v) {
-            v = *same;
-        }
-        *self.values.get(&v).unwrap_or(&v)
-    }
-
-    fn fresh(&mut self, v: Value) -> Value {
-        let new = self.write.func.like(v);
-        self.values.insert(v, new);
-        new
-    }
-
-    fn inst(&mut self, inst: &Inst) -> Inst {
-        let mut kind = inst.kind.clone();
-        if let InstKind::Alloc { buffer, .. } = kind {
-            let mut data = self.write.func.buffer(buffer).clone();
-            for dim in &mut data.dims {
-                if let Dim::Dyn(v) = dim {
-                    *v = self.value(*v);
-                }
-            }
-            data.like = data.like.map(|b| *self.buffers.get(&b).unwrap_or(&b));
-            let new = self.write.func.new_buffer(data);
-            self.buffers.insert(buffer, new);
-        }
-        kind.map_operands(|v| self.value(v));
-        kind.map_buffers(|b| *self.buffers.get(&b).unwrap_or(&b));
-        let results = inst.results.iter().map(|r| self.fresh(*r)).collect();
-        for block in kind.blocks_mut() {
-            block.args = block.args.iter().map(|arg| self.fresh(*arg)).collect();
-            block.insts = block.insts.iter().map(|inst| self.inst(inst)).collect();
-            block.yields = block.yields.iter().map(|y| self.value(*y)).collect();
-        }
-        Inst { results, kind }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::tangent;
 use crate::derivatives::Derivatives;
+use crate::effort::Effort;
 use crate::ir::eval::{Hyper, Item, eval};
 use crate::ir::verify::verify;
 use crate::ir::{
@@ -81,7 +82,7 @@ fn check(what: &str, func: &Func, x: &[f64], tolerance: f64) {
             "{what} at {x:?}: {name} {found:?} instead of {wanted:?}\n{func}"
         );
     };
-    let found = with_marks(&run(Derivatives::of(func).product(Product::Grad), x), &[Bar]);
+    let found = with_marks(&run(Derivatives::of(func, Effort::Full).product(Product::Grad), x), &[Bar]);
     agree("gradient", &found, &gradient);
     for i in 0..n {
         let mut v = vec![0.0; n];
@@ -92,15 +93,15 @@ fn check(what: &str, func: &Func, x: &[f64], tolerance: f64) {
         if exact || n == 1 {
             agree(
                 "slope",
-                &with_marks(&run(Derivatives::of(func).product(Product::Jvp), &both), &[Dot]),
+                &with_marks(&run(Derivatives::of(func, Effort::Full).product(Product::Jvp), &both), &[Dot]),
                 &gradient[i..=i],
             );
-            let second = run(Derivatives::of(func).product(Product::Curvature), &both);
+            let second = run(Derivatives::of(func, Effort::Full).product(Product::Curvature), &both);
             agree("curvature", &with_marks(&second, &[Dot, Dot]), &hessian[i][i..=i]);
             let column: Vec<f64> = (0..n).map(|j| hessian[j][i]).collect();
-            let hvp = run(Derivatives::of(func).product(Product::Hvp), &both);
+            let hvp = run(Derivatives::of(func, Effort::Full).product(Product::Hvp), &both);
             agree("hvp", &with_marks(&hvp, &[Bar, Dot]), &column);
-            let hvp = run(Derivatives::of(func).product(Product::HvpRev), &both);
+            let hvp = run(Derivatives::of(func, Effort::Full).product(Product::HvpRev), &both);
             agree("hvp_rev", &with_marks(&hvp, &[Bar]), &column);
         }
     }
@@ -201,7 +202,7 @@ fn the_lowest_exponent_does_not_overflow() {
         b.op(Op::Powi, &[x[0], n])
     });
     assert_eq!(
-        with_marks(&run(Derivatives::of(&func).product(Product::Grad), &[1.0]), &[Mark::Bar]),
+        with_marks(&run(Derivatives::of(&func, Effort::Full).product(Product::Grad), &[1.0]), &[Mark::Bar]),
         [-2_147_483_648.0]
     );
 }
@@ -228,15 +229,17 @@ fn float_powers() {
 }
 
 fn gradient(func: &Func, x: &[f64]) -> Vec<f64> {
-    with_marks(&run(Derivatives::of(func).product(Product::Grad), x), &[Mark::Bar])
+    with_marks(&run(Derivatives::of(func, Effort::Full).product(Product::Grad), x), &[Mark::Bar])
 }
 fn hvp(func: &Func, x: &[f64], v: &[f64]) -> Vec<f64> {
     let product = with_marks(
-        &run(Derivatives::of(func).product(Product::Hvp), &[x, v].concat()),
+        &run(Derivatives::of(func, Effort::Full).product(Product::Hvp), &[x, v].concat()),
         &[Mark::Bar, Mark::Dot],
     );
-    let other =
-        with_marks(&run(Derivatives::of(func).product(Product::HvpRev), &[x, v].concat()), &[Mark::Bar]);
+    let other = with_marks(
+        &run(Derivatives::of(func, Effort::Full).product(Product::HvpRev), &[x, v].concat()),
+        &[Mark::Bar],
+    );
     assert!(product.iter().zip(&other).all(|(a, b)| close(*a, *b, 1e-13)), "{product:?} and {other:?}");
     product
 }
@@ -428,9 +431,9 @@ fn custom_rules_call_the_partial() {
         y
     });
     // Nobody asks for the value here: the function is not called. Its partials are, and theirs.
-    let hvp = Derivatives::of(&func).product(Product::Hvp).to_string();
+    let hvp = Derivatives::of(&func, Effort::Full).product(Product::Hvp).to_string();
     assert!(!hvp.contains("custom") && hvp.contains("call jvp of by_x"), "{hvp}");
-    let curvature = Derivatives::of(&func).product(Product::Curvature).to_string();
+    let curvature = Derivatives::of(&func, Effort::Full).product(Product::Curvature).to_string();
     assert_eq!(curvature.matches("custom f(").count(), 1, "{curvature}");
 }
 
@@ -442,7 +445,7 @@ fn small_powers_cost_no_call() {
             let p = b.float_like(p, x[0]);
             b.binary(Binary::Powf, x[0], p)
         });
-        let slope = optimize(crate::transform::forward::forward(&func));
+        let slope = optimize(crate::transform::forward::forward(&func), Effort::Full);
         let mut calls = 0;
         slope.body.visit(&mut |inst| {
             calls += usize::from(matches!(inst.kind, InstKind::Pure(Op::Binary(Binary::Powf), _)));

@@ -95,7 +95,9 @@ impl Generator<'_> {
             return Int::Lit(self.pick(n as usize) as i64);
         };
         let i = Int::Var(var);
-        match self.pick(5) {
+        match self.pick(7) {
+            4 if n == self.len => Int::Around(Box::new(i), 1),
+            5 if n == self.len => Int::Around(Box::new(i), -1),
             1 => Int::Mod(Box::new(Int::Add(Box::new(i), 1)), n),
             2 => Int::Mod(Box::new(Int::Mul(Box::new(i), 2)), n),
             3 if max < n => Int::Mirror(n, Box::new(i)),

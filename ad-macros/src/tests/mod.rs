@@ -15,12 +15,13 @@ use self::program::{CALLEE, Program, Unfit, interpret};
 use crate::analysis::activity;
 use crate::derivatives::Derivatives;
 use crate::diagnostics::Diagnostics;
+use crate::effort::Effort;
 use crate::frontend;
 use crate::ir::eval::{EvalError, Hyper, Item, Module, Outcome, eval_in};
 use crate::ir::verify::verify;
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
 use crate::optimize::{
-    PASSES, accumulate, between, branches, bring_together, finish, first_store, flatten, fuse, hoist,
+    PASSES, accumulate, between, branches, bring_together, edges, finish, first_store, flatten, fuse, hoist,
     induction, kept, lanes, optimize, order, overwritten, parked, prepare, scalars, selection, spans, stacks,
     unflip, unroll,
 };
@@ -56,11 +57,11 @@ fn lower(text: &str, wrt: &str) -> Checked<Func> {
 
 /// The function that programs call, with its companions.
 fn callees() -> Module {
-    let g = optimize(lower(CALLEE, "").expect("lowers"));
+    let g = optimize(lower(CALLEE, "").expect("lowers"), Effort::Full);
     let mut module = Module::default();
     use CallMode::{Curvature, Jvp, Primal, Taylor, Vjp, VjpJvp};
     for mode in [Primal, Jvp, Vjp, VjpJvp, Curvature, Taylor] {
-        module.define("g", mode, Derivatives::of(&g).companion(mode).clone());
+        module.define("g", mode, Derivatives::of(&g, Effort::Full).companion(mode).clone());
     }
     module
 }
@@ -177,15 +178,17 @@ impl Check<'_> {
 
     /// What users get: outputs by their marks, and nothing left on stacks.
     fn product(&self, product: Product, f: &Func, wanted: &[(&[Mark], &[f64])]) -> Checked<()> {
-        let derivatives = Derivatives::of(f);
-        let func = derivatives.product(product);
-        let what = product.suffix();
-        let outcome = self.run(what, func)?;
-        for (marks, wanted) in wanted {
-            self.agree(what, func, &in_order(&outcome, marks), wanted)?;
-        }
-        if outcome.left > 0 {
-            return fail(format!("{what}: {} left on stacks\n{}\n{func}", outcome.left, self.text));
+        for effort in [Effort::Full, Effort::Plain] {
+            let derivatives = Derivatives::of(f, effort);
+            let func = derivatives.product(product);
+            let what = format!("{}, {effort:?}", product.suffix());
+            let outcome = self.run(&what, func)?;
+            for (marks, wanted) in wanted {
+                self.agree(&what, func, &in_order(&outcome, marks), wanted)?;
+            }
+            if outcome.left > 0 {
+                return fail(format!("{what}: {} left on stacks\n{}\n{func}", outcome.left, self.text));
+            }
         }
         Ok(())
     }
@@ -193,7 +196,7 @@ impl Check<'_> {
     /// Each lane of the product for several directions is the product with that direction: lane 0 with this point's, and
     /// the product is linear in it.
     fn lanes(&self, f: &Func, product: &[f64]) -> Checked<()> {
-        let derivatives = Derivatives::of(f);
+        let derivatives = Derivatives::of(f, Effort::Full);
         let Some(func) = derivatives.block("3") else {
             // Arrays of a library have no lanes.
             if f.buffers.iter().any(|b| b.layout == crate::ir::Layout::Ndarray) {
@@ -231,7 +234,7 @@ impl Check<'_> {
 
     /// Both halves of the product: what the first gives, and what the second makes of what it has saved.
     fn linearized(&self, f: &Func, wanted: &[(&[Mark], &[f64])], product: &[f64]) -> Checked<()> {
-        let derivatives = Derivatives::of(f);
+        let derivatives = Derivatives::of(f, Effort::Full);
         let Some(split) = derivatives.halves() else {
             return fail(format!("not split\n{}", self.text));
         };
@@ -289,6 +292,7 @@ impl Check<'_> {
         let sums = accumulate::accumulate(func.clone());
         self.same(&format!("{what}, first_store of sums"), func, &first_store::first_store(sums))?;
         self.same(&format!("{what}, fuse"), func, &fuse::fuse(func.clone()))?;
+        self.same(&format!("{what}, edges"), func, &edges::edges(func.clone()))?;
         self.same(&format!("{what}, branches"), func, &branches::branches(func.clone()))?;
         self.same(&format!("{what}, induction"), func, &induction::induction(func.clone()))?;
         self.same(&format!("{what}, selection"), func, &selection::selection(func.clone()))?;
@@ -299,11 +303,16 @@ impl Check<'_> {
         self.same(&format!("{what}, scalars"), func, &scalars::scalars(func.clone()))?;
         self.same(&format!("{what}, unroll, scalars"), func, &scalars::scalars(unrolled))?;
         self.same(&format!("{what}, overwritten"), func, &overwritten::overwritten(func.clone()))?;
-        let optimised = optimize(func.clone());
-        self.same(&format!("{what}, prepared"), func, &prepare(optimised.clone()))?;
-        self.same(&format!("{what}, brought together"), func, &bring_together(optimised.clone()))?;
+        let optimised = optimize(func.clone(), Effort::Full);
+        self.same(&format!("{what}, prepared"), func, &prepare(optimised.clone(), Effort::Full))?;
+        self.same(
+            &format!("{what}, brought together"),
+            func,
+            &bring_together(optimised.clone(), Effort::Full),
+        )?;
         self.same(&format!("{what}, optimised"), func, &optimised)?;
         self.same(&format!("{what}, branches, optimised"), func, &branches::branches(optimised.clone()))?;
+        self.same(&format!("{what}, optimised, edges"), func, &edges::edges(optimised.clone()))?;
         self.same(&format!("{what}, lanes"), func, &lanes::lanes_from(optimised.clone(), 1, 0))?;
         self.same(&format!("{what}, sums"), func, &lanes::lanes_from(optimised.clone(), usize::MAX, 0))?;
         self.same(&format!("{what}, kept, optimised"), func, &kept::kept(optimised.clone()))?;
@@ -315,7 +324,16 @@ impl Check<'_> {
         let stored = first_store::first_store(optimised.clone());
         self.same(&format!("{what}, first_store, parked"), func, &parked::parked(stored.clone()))?;
         self.same(&format!("{what}, first_store, lanes"), func, &lanes::lanes_from(stored, 1, 0))?;
-        self.same(&format!("{what}, finished"), func, &finish(optimised))
+        self.same(&format!("{what}, finished"), func, &finish(optimised, Effort::Full))?;
+        let plain = optimize(func.clone(), Effort::Plain);
+        self.same(&format!("{what}, optimised, plain"), func, &plain)?;
+        self.same(&format!("{what}, prepared, plain"), func, &prepare(plain.clone(), Effort::Plain))?;
+        self.same(
+            &format!("{what}, brought together, plain"),
+            func,
+            &bring_together(plain.clone(), Effort::Plain),
+        )?;
+        self.same(&format!("{what}, finished, plain"), func, &finish(plain, Effort::Plain))
     }
 }
 
@@ -362,7 +380,7 @@ fn check_value(choices: &[u8], at: usize, len: i64) -> Checked<()> {
     let raw = lower(&check.text, "wrt(x, a)")?;
     check.expect("primal", &raw, &[], &[y.v])?;
     check.passes("primal", &raw)?;
-    let f = prepare(optimize(raw));
+    let f = prepare(optimize(raw, Effort::Full), Effort::Full);
 
     let jvp = forward(&f);
     check.expect("forward", &jvp, &[Dot], &[y.a])?;
@@ -373,7 +391,7 @@ fn check_value(choices: &[u8], at: usize, len: i64) -> Checked<()> {
     let varied = activity::varied(&f, &seeds(&f));
     check.expect("reverse without `useful`", &reverse_with(&f, false, &varied), &[Bar], &gradient)?;
     check.passes("reverse", &adjoint)?;
-    let second = forward(&optimize(adjoint.clone()));
+    let second = forward(&optimize(adjoint.clone(), Effort::Full));
     check.expect("forward of reverse", &forward(&adjoint), &[], &[y.v])?;
     check.passes("forward of reverse", &second)?;
 
@@ -412,7 +430,7 @@ fn check_outputs(choices: &[u8], at: usize, len: i64) -> Checked<()> {
     let tangents: Vec<f64> = y.iter().map(|y| y.a).collect();
     check.expect("primal", &raw, &[], &values)?;
     check.passes("primal", &raw)?;
-    let f = prepare(optimize(raw));
+    let f = prepare(optimize(raw, Effort::Full), Effort::Full);
     check.expect("forward", &forward(&f), &[Dot], &tangents)?;
     check.expect("reverse", &reverse(&f, false), &[Bar], &cotangent)?;
     check.product(Product::Jvp, &f, &[(&[], &values), (&[Dot], &tangents)])?;

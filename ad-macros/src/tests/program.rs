@@ -14,6 +14,8 @@ pub(super) enum Int {
     Add(Box<Int>, i64),
     Mul(Box<Int>, i64),
     Mod(Box<Int>, i64),
+    /// `(i + 1) % n`, or `(i + n - 1) % n`
+    Around(Box<Int>, i64),
     /// `n - 1 - i`
     Mirror(i64, Box<Int>),
     Len(usize),
@@ -143,6 +145,8 @@ impl Display for Int {
             Int::Add(i, c) => write!(f, "({i} + {c})"),
             Int::Mul(i, c) => write!(f, "({i} * {c})"),
             Int::Mod(i, c) => write!(f, "({i} % {c})"),
+            Int::Around(i, 1) => write!(f, "(({i} + 1) % n)"),
+            Int::Around(i, _) => write!(f, "(({i} + n - 1) % n)"),
             Int::Mirror(n, i) => write!(f, "({} - {i})", n - 1),
             Int::Len(b) => write!(f, "{}.len()", buffer(*b)),
         }
@@ -436,6 +440,10 @@ impl Interpreter {
             Int::Add(i, c) => self.int(i) + c,
             Int::Mul(i, c) => self.int(i) * c,
             Int::Mod(i, c) => self.int(i) % c,
+            Int::Around(i, c) => {
+                let n = self.int(&Int::Var(0));
+                (self.int(i) + n + c) % n
+            }
             Int::Mirror(n, i) => n - 1 - self.int(i),
             Int::Len(b) => self.array(*b).dims[0],
         }

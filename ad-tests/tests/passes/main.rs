@@ -1,13 +1,14 @@
 //! What the optimiser writes anew, against hyper-dual numbers: powers, divisions by one value, branches of one condition, values that
 //! are read back where they were stored, additions to two parts of one vector, sums beside a vector that is rewritten, sums over rows,
 //! the largest and smallest elements, additions to single places before a sweep, sums in memory that the value is made of, additions of many rows
-//! to one; [`kept`]: what is kept, and small arrays; [`counters`]: loops over other integers; [`places`]: places that are
+//! to one; [`edges`]: loops whose first and last rounds are unlike the others; [`kept`]: what is kept, and small arrays; [`counters`]: loops over other integers; [`places`]: places that are
 //! looked up, and what lies between branches.
 //!
 //! Each function is one that a pass of `ad-macros/src/optimize` changes, or only just must not.
 #![allow(clippy::needless_range_loop, missing_docs)]
 
 mod counters;
+mod edges;
 mod kept;
 mod places;
 

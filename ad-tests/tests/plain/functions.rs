@@ -1,0 +1,149 @@
+//! Functions that are annotated twice: this file is a module of two others, each of which says what `differentiable` is.
+
+use super::differentiable;
+
+#[differentiable]
+pub fn scalars(x: f64, y: f64) -> f64 {
+    x * x * y + (x * y).sin() / (1.0 + y * y)
+}
+
+#[differentiable(wrt(w))]
+pub fn logistic(w: &[f64], rows: &[f64], labels: &[f64], l2: f64) -> f64 {
+    let n = w.len();
+    let mut loss = 0.0;
+    for (i, label) in labels.iter().enumerate() {
+        let mut z = 0.0;
+        for j in 0..n {
+            z += rows[i * n + j] * w[j];
+        }
+        loss += (-label * z).exp().ln_1p();
+    }
+    for weight in w {
+        loss += l2 * weight * weight;
+    }
+    loss
+}
+
+/// A state, and what the reversal keeps of it.
+#[differentiable(wrt(p, start))]
+pub fn filter(p: &[f64], start: f64, seen: &[f64]) -> f64 {
+    let (mut mean, mut variance) = (start, 1.0);
+    let mut value = 0.0;
+    for y in seen {
+        mean = p[0] * mean.sin();
+        variance = p[0] * p[0] * variance + p[1].exp();
+        let s = variance + p[2].exp();
+        let e = y - mean;
+        let gain = variance / s;
+        mean += gain * e;
+        variance *= 1.0 - gain;
+        value += 0.5 * (s.ln() + e * e / s);
+    }
+    value
+}
+
+/// Memory that is written again, and a maximum.
+#[differentiable]
+pub fn softmax(x: &[f64]) -> f64 {
+    let mut hidden = vec![0.0; x.len()];
+    for i in 0..x.len() {
+        hidden[i] = x[i] * x[(i + 1) % x.len()];
+    }
+    let mut largest = hidden[0];
+    for h in &hidden {
+        if *h > largest {
+            largest = *h;
+        }
+    }
+    let mut sum = 0.0;
+    for h in &hidden {
+        sum += (h - largest).exp();
+    }
+    largest + sum.ln()
+}
+
+#[differentiable]
+pub fn arrays(a: [f64; 3], b: &[f64; 2], c: f64) -> f64 {
+    let mut sum = c * b[0].tanh();
+    for i in 0..3 {
+        sum += a[i] * a[(i + 1) % 3] * b[1];
+    }
+    sum * c
+}
+
+#[differentiable(wrt(v))]
+pub fn vectors(v: &Vec<f64>, offset: Vec<f64>) -> f64 {
+    let mut sum = 0.0;
+    for (x, o) in v.iter().zip(&offset) {
+        sum += (x - o).powi(3) * x.exp();
+    }
+    sum
+}
+
+#[differentiable]
+pub fn singles(x: &[f32]) -> f32 {
+    x.iter().map(|v| v.sin() * v * v).sum()
+}
+
+#[differentiable]
+pub fn sized<const N: usize>(x: &[f64; N]) -> f64 {
+    let mut product = 1.0;
+    for v in x {
+        product *= 1.0 + v * v;
+    }
+    product
+}
+
+#[differentiable]
+pub fn borrowed<'a>(x: &'a [f64], y: &'a [f64]) -> f64 {
+    x.iter().zip(y).map(|(a, b)| (a * b).cosh()).sum()
+}
+
+/// Called by the next.
+#[differentiable]
+pub fn distance(a: &[f64], scale: f64, shift: [f64; 2]) -> f64 {
+    ((a[0] - shift[0]).powi(2) + (a[1] - shift[1]).powi(2) + scale * scale).sqrt()
+}
+
+#[differentiable]
+pub fn caller(x: &[f64]) -> f64 {
+    let mut sum = 0.0;
+    for i in 0..x.len() - 2 {
+        sum += distance(&x[i..i + 2], x[i] * x[i + 2], [x[0], 0.5]);
+    }
+    sum
+}
+
+/// `None` where there is no value.
+#[differentiable]
+pub fn tried(x: f64, y: f64) -> Option<f64> {
+    if y <= 0.0 {
+        return None;
+    }
+    Some(x * y.ln() + x * x)
+}
+
+pub struct Spring {
+    pub stiffness: f64,
+    pub rest: Vec<f64>,
+}
+
+impl Spring {
+    #[differentiable(wrt(x))]
+    pub fn energy(&self, x: &[f64]) -> f64 {
+        let mut sum = 0.0;
+        for (v, r) in x.iter().zip(&self.rest) {
+            sum += self.stiffness * (v - r).powi(2) * v;
+        }
+        sum
+    }
+}
+
+#[differentiable(wrt(start), checkpoint)]
+pub fn long(start: f64, steps: usize) -> f64 {
+    let mut x = start;
+    for _ in 0..steps {
+        x = x + 0.01 * x.sin();
+    }
+    x * x
+}
