@@ -44,9 +44,9 @@ fn is_nested(ty: &syn::Type) -> bool {
 }
 
 /// One slot: its parameter in the signature and the code that unpacks it.
-struct Slot {
-    bound: TokenStream,
-    unpack: TokenStream,
+pub(super) struct Slot {
+    pub(super) bound: TokenStream,
+    pub(super) unpack: TokenStream,
     /// What the body takes of it, with its type, and what it is given.
     handed: Option<(TokenStream, TokenStream)>,
 }
@@ -288,214 +288,7 @@ pub(crate) fn emit_taylor(sig: &Signature, curvature: &Func, reach: Reach) -> To
     }
 }
 
-/// Whether [`emit_scaled`] will do for the adjoint companions.
-pub(crate) fn can_be_scaled(sig: &Signature) -> bool {
-    is_as_the_product(sig)
-}
-
-/// The adjoint companions where code need not run fast, of the function's gradient and product: the adjoints are the gradient times the
-/// seed. `curvature` has the parameters and the directions. `None` for other companions.
-pub(crate) fn emit_scaled(
-    sig: &Signature,
-    mode: CallMode,
-    curvature: &Func,
-    (grad, hvp): (&TokenStream, &TokenStream),
-) -> Option<TokenStream> {
-    let second = match mode {
-        CallMode::Vjp => false,
-        CallMode::VjpJvp => true,
-        _ => return None,
-    };
-    if !is_as_the_product(sig) {
-        return None;
-    }
-    let ret = curvature.outputs.iter().find_map(|o| match o.binding {
-        Binding::Value(v) => Some(super::expr::scalar_type(curvature.ty(v))),
-        Binding::Buffer(_) => None,
-    })?;
-    let mut scaled = Scaled { sig, body: Body::new(curvature), slots: 0, generics: sig.own_generics() };
-    let primal =
-        |i: usize| curvature.params.iter().find(|p| p.role.of == Source::Param(i) && p.role.marks.is_empty());
-    let primal: Vec<&Param> = (0..sig.params.len()).map(primal).collect::<Option<_>>()?;
-    let args: Vec<Ident> = primal.iter().map(|p| bound_name(&scaled.body, p)).collect();
-    let mut params: Vec<TokenStream> =
-        primal.iter().map(|p| super::signature::parameter(sig, curvature, &scaled.body, p)).collect();
-    let (mut unpack, mut dots) = (TokenStream::new(), Vec::new());
-    let [seed, seed_dot] = ["y_bar", "y_bar_dot"].map(|hint| scaled.body.fresh(hint));
-    params.push(quote!(#seed: #ret));
-    if second {
-        for i in 0..sig.params.len() {
-            let is_direction = |p: &&Param| p.role.of == Source::Param(i) && p.role.marks == [Mark::Dot];
-            let direction = curvature.params.iter().find(is_direction).cloned();
-            let (name, ty) = scaled.next();
-            let slot = slot(sig, curvature, &scaled.body, direction.as_ref(), i, &name, false);
-            let bound = slot.bound;
-            scaled.generics.params.push(syn::parse_quote!(#ty: #bound));
-            params.push(quote!(#name: #ty));
-            unpack.extend(slot.unpack);
-            dots.extend(direction.map(|p| bound_name(&scaled.body, &p)));
-        }
-        params.push(quote!(#seed_dot: #ret));
-    }
-    let bars = scaled.bars(&mut params, &mut unpack, &args);
-    let bar_dots = second.then(|| scaled.bars(&mut params, &mut unpack, &args));
-    let gradient = scaled.found("gradient", &args, 0);
-    let product = second.then(|| scaled.found("product", &args, gradient.slices.len()));
-    let (before, outs, by_value) =
-        (&gradient.before, &gradient.slices, super::signature::tuple(gradient.returned.clone()));
-    let pattern = if gradient.returned.is_empty() { quote!(_) } else { quote!((_, #by_value)) };
-    let mut statements = quote!(#before let #pattern = #grad(#(#args,)* #(&mut #outs),*););
-    if let Some(product) = &product {
-        let (before, outs, by_value) =
-            (&product.before, &product.slices, super::signature::tuple(product.returned.clone()));
-        let pattern = if product.returned.is_empty() { quote!(()) } else { by_value };
-        statements.extend(quote!(#before let #pattern = #hvp(#(#args,)* #(#dots,)* #(&mut #outs),*);));
-    }
-    let (mut types, mut values) = (Vec::new(), Vec::new());
-    let groups = [
-        Some((&bars, vec![(&seed, &gradient)])),
-        bar_dots
-            .as_ref()
-            .zip(product.as_ref())
-            .map(|(bars, product)| (bars, vec![(&seed_dot, &gradient), (&seed, product)])),
-    ];
-    for (bars, terms) in groups.into_iter().flatten() {
-        let (mut group_types, mut group_values) = (Vec::new(), Vec::new());
-        for (i, bar) in bars.iter().enumerate() {
-            let factors = || terms.iter().filter_map(|(seed, found)| Some((*seed, found.of[i].as_ref()?)));
-            if let Some(bar) = bar {
-                for (seed, found) in factors() {
-                    statements.extend(quote!(::ad_runtime::__private::add_scaled(#bar, #seed, &#found[..]);));
-                }
-            } else if sig.params[i].active {
-                let products = factors().map(|(seed, found)| quote!(#found * #seed));
-                group_types.push(quote!(#ret));
-                group_values.push(quote!(#(#products)+*));
-                continue;
-            }
-            group_types.push(quote!(()));
-            group_values.push(quote!(()));
-        }
-        types.push(quote!((#(#group_types,)*)));
-        values.push(quote!((#(#group_values,)*)));
-    }
-    let (types, values) = (super::signature::tuple(types), super::signature::tuple(values));
-    let given =
-        product.iter().chain([&gradient]).flat_map(|found| found.slices.iter().zip(&found.places).rev());
-    let given: TokenStream =
-        given.map(|(list, k)| quote!(::ad_runtime::__private::give(#k, #list);)).collect();
-    let function = super::call::companion(&sig.ident.to_string(), mode);
-    let (generics, vis, allow) = (&scaled.generics, &sig.vis, super::allowed());
-    let attrs = sig.attrs.iter().filter(|a| a.path().is_ident("cfg"));
-    let where_clause = generics.where_clause.clone();
-    Some(quote! {
-        #(#attrs)*
-        #[doc(hidden)]
-        #[inline]
-        #allow
-        #vis fn #function #generics (#(#params),*) -> #types #where_clause {
-            #unpack
-            #statements
-            #given
-            #values
-        }
-    })
-}
-
-/// What [`emit_scaled`] names.
-struct Scaled<'a> {
-    sig: &'a Signature,
-    body: Body<'a>,
-    slots: usize,
-    generics: syn::Generics,
-}
-
-/// Derivatives that a product gives.
-struct Found {
-    /// The vectors that it writes to.
-    before: TokenStream,
-    slices: Vec<Ident>,
-    /// Where the vectors come from.
-    places: Vec<usize>,
-    returned: Vec<TokenStream>,
-    /// That of each parameter.
-    of: Vec<Option<Ident>>,
-}
-
-impl Scaled<'_> {
-    /// The next slot.
-    fn next(&mut self) -> (Ident, Ident) {
-        let slot = (self.body.fresh("slot"), format_ident!("Slot{}", self.slots));
-        self.slots += 1;
-        slot
-    }
-
-    /// The slots of adjoints: where to add them, of those that are not returned.
-    fn bars(
-        &mut self,
-        params: &mut Vec<TokenStream>,
-        unpack: &mut TokenStream,
-        args: &[Ident],
-    ) -> Vec<Option<Ident>> {
-        let mut bars = Vec::new();
-        for (param, primal) in self.sig.params.iter().zip(args) {
-            let (name, ty) = self.next();
-            let (bound, bar) = match &param.class {
-                _ if !param.active => (quote!(::ad_runtime::call::Inactive), None),
-                Class::RefSlice { elem } | Class::Array { elem } => {
-                    let elem = float_type(elem);
-                    let [store, bar] = ["store", "bar"].map(|hint| self.body.fresh(hint));
-                    unpack.extend(quote! {
-                        let mut #store = ::ad_runtime::call::BarSlice::cotangent(#name, #primal.len());
-                        let #bar: &mut [#elem] = ::core::convert::AsMut::as_mut(&mut #store);
-                    });
-                    (quote!(::ad_runtime::call::BarSlice<#elem>), Some(bar))
-                }
-                _ => (quote!(::ad_runtime::call::Unused), None),
-            };
-            if bar.is_none() {
-                unpack.extend(quote!(let _ = #name;));
-            }
-            self.generics.params.push(syn::parse_quote!(#ty: #bound));
-            params.push(quote!(#name: #ty));
-            bars.push(bar);
-        }
-        bars
-    }
-
-    /// Names for what a product gives, and vectors where it takes some, from this place of the pool on.
-    fn found(&mut self, hint: &str, args: &[Ident], place: usize) -> Found {
-        let mut found = Found {
-            before: TokenStream::new(),
-            slices: Vec::new(),
-            places: Vec::new(),
-            returned: Vec::new(),
-            of: Vec::new(),
-        };
-        for (param, primal) in self.sig.params.iter().zip(args) {
-            if !param.active {
-                found.of.push(None);
-                continue;
-            }
-            let name = self.body.fresh(hint);
-            if let Class::RefSlice { elem } = &param.class {
-                let (elem, k) = (float_type(elem), place + found.slices.len());
-                found.before.extend(quote! {
-                    let mut #name: ::ad_runtime::__private::Vec<#elem> =
-                        ::ad_runtime::__private::filled(#k, 0.0, #primal.len());
-                });
-                found.slices.push(name.clone());
-                found.places.push(k);
-            } else {
-                found.returned.push(quote!(#name));
-            }
-            found.of.push(Some(name));
-        }
-        found
-    }
-}
-
-fn slot(
+pub(super) fn slot(
     sig: &Signature,
     func: &Func,
     body: &Body<'_>,
@@ -648,7 +441,7 @@ fn bars(sig: &Signature, func: &Func, body: &mut Body<'_>, groups: &[&[Mark]]) -
 }
 
 /// Whether the function that users call takes what the slots unpack to, and nothing else.
-fn is_as_the_product(sig: &Signature) -> bool {
+pub(super) fn is_as_the_product(sig: &Signature) -> bool {
     let is_plain =
         |class: &Class| matches!(class, Class::Scalar(_) | Class::RefSlice { .. } | Class::Array { .. });
     sig.receiver.is_none()

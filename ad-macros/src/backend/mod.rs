@@ -5,7 +5,8 @@
 //! - [`pool`]: memory that calls leave to the next; [`reserve`]: stacks whose length is known before;
 //! - [`operators`]: the Hessian as an operator, made of other functions;
 //! - [`stand_ins`]: products that call others, where code need not run fast;
-//! - [`companion`]: the hidden functions that other differentiable functions call;
+//! - [`companion`]: the hidden functions that other differentiable functions call; [`scaled`]: those that call others, where code
+//!   need not run fast;
 //! - [`checks`]: tests of the derivatives, for the user's test suite;
 //! - [`guards`]: what is assumed of types, as assertions; [`names`]: identifiers; [`docs`]: rustdoc.
 //!
@@ -26,6 +27,7 @@ mod operators;
 mod pool;
 mod products;
 mod reserve;
+mod scaled;
 mod signature;
 mod stand_ins;
 mod text;
@@ -36,11 +38,11 @@ use quote::quote;
 
 pub(crate) use checks::checks;
 pub(crate) use companion::{
-    can_be_called_twice, can_be_scaled, emit as emit_companion, emit_scaled, emit_taylor,
-    possible as can_be_called,
+    can_be_called_twice, emit as emit_companion, emit_taylor, possible as can_be_called,
 };
 pub(crate) use guards::guards;
 pub(crate) use operators::{Operators, Part, Reach};
+pub(crate) use scaled::{emit as emit_scaled, possible as can_be_scaled};
 
 use crate::frontend::signature::Signature;
 use crate::ir::Func;
