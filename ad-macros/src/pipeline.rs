@@ -29,7 +29,7 @@ use crate::file;
 use crate::frontend;
 use crate::frontend::signature::{Ret, Signature, is_helper};
 use crate::ir::verify::verify;
-use crate::ir::{CallMode, Func, InstKind};
+use crate::ir::{CallMode, Func, InstKind, Op};
 use crate::optimize::{optimize, prepare};
 use crate::options::{self, Options};
 use crate::transform::checkpoint::in_segments;
@@ -304,8 +304,10 @@ pub(crate) fn of_function(
         && is_scalar(&sig)
         && backend::can_be_called(&sig);
     let lanes = backend::lanes_name(&sig, &primal);
-    let is_leaf = !calls_or_acts(&primal) && backend::can_be_called_twice(&sig, reach);
-    let callable = (effort == Effort::Plain).then(|| Callable::of(&sig, &chosen, reach)).flatten();
+    let runs_twice = can_run_twice(&primal);
+    let is_leaf = runs_twice && backend::can_be_called_twice(&sig, reach);
+    let callable =
+        (effort == Effort::Plain && runs_twice).then(|| Callable::of(&sig, &chosen, reach)).flatten();
     let mut wanted = wanted(&sig, &chosen, has_companions, &lanes, callable.as_ref());
     wanted.retain(|w| match w {
         Wanted::Companion(CallMode::Taylor) => !is_leaf,
@@ -504,11 +506,19 @@ fn wanted(
     wanted
 }
 
-/// Whether a function calls others, or does something beside computing: what it takes to run it twice is not in its own code.
-fn calls_or_acts(func: &Func) -> bool {
-    let mut found = false;
-    func.body.visit(&mut |inst| found |= matches!(inst.kind, InstKind::Call(_) | InstKind::Effect(..)));
-    found
+/// Whether a function that runs twice gives the same and does no more than one that runs once. It calls no others, of which that is
+/// not known, does nothing beside computing, and asks nothing of data that may be another each time.
+fn can_run_twice(func: &Func) -> bool {
+    let mut can = true;
+    func.body.visit(&mut |inst| {
+        can &= match &inst.kind {
+            InstKind::Call(_) => false,
+            InstKind::Effect(code, _) => code.is_check(),
+            InstKind::Pure(Op::Verbatim(code), _) => code.is_told(func.ty(inst.results[0])),
+            _ => true,
+        };
+    });
+    can
 }
 
 /// Whether a function calls others that the macro has not seen: rustc would miss their derivatives, where nobody may have asked

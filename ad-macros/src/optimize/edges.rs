@@ -12,7 +12,7 @@
 //! In innermost loops over `lo..hi`, up to four rounds, where what is compared, or divided, is the loop's variable and the loop's end,
 //! with numbers added to them.
 
-use rustc_hash::FxHashMap as HashMap;
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::round::Round;
 use crate::analysis::definitions::{Definitions, base, definitions, literal};
@@ -36,10 +36,9 @@ pub(crate) fn edges(mut func: Func) -> Func {
     if !asked {
         return func;
     }
-    let known = sizes(&func);
-    let is_size = |v: Value| known.contains(&v);
+    let sizes = sizes(&func);
     let mut body = std::mem::take(&mut func.body);
-    let mut edges = Edges { func: &mut func, defs: &defs, is_size: &is_size, same: HashMap::default() };
+    let mut edges = Edges { func: &mut func, defs: &defs, sizes, same: HashMap::default() };
     edges.block(&mut body);
     let same = edges.same;
     func.body = body;
@@ -50,7 +49,7 @@ pub(crate) fn edges(mut func: Func) -> Func {
 struct Edges<'a> {
     func: &'a mut Func,
     defs: &'a Definitions,
-    is_size: &'a dyn Fn(Value) -> bool,
+    sizes: HashSet<Value>,
     /// What the loops that are gone have come to.
     same: HashMap<Value, Value>,
 }
@@ -58,8 +57,9 @@ struct Edges<'a> {
 /// What is known of the rounds between the edges.
 #[derive(Default)]
 struct Plan {
-    /// Rounds of the variable below this one are taken out.
+    /// Rounds of the variable below this one are taken out: these.
     down: i64,
+    first: Vec<i64>,
     /// So many rounds at the end are taken out.
     up: i64,
     /// What values of the body are there.
@@ -95,7 +95,7 @@ impl Edges<'_> {
     fn plan(&self, l: &ForLoop) -> Option<Plan> {
         let i = l.body.args[0];
         let is_short = literal(self.defs, l.hi).is_some_and(|hi| hi <= SHORT);
-        if l.inclusive || l.step.is_some() || l.body.diverges || is_short || !(self.is_size)(i) {
+        if l.inclusive || l.step.is_some() || l.body.diverges || is_short || !self.sizes.contains(&i) {
             return None;
         }
         let (end, of_end) = base(self.defs, l.hi);
@@ -134,19 +134,17 @@ impl Edges<'_> {
             return None;
         }
         let lo = literal(self.defs, l.lo).and_then(|lo| i64::try_from(lo).ok());
-        let before = match lo {
-            Some(lo) => (plan.down - lo).max(0),
-            None if plan.down == 0 => 0,
+        plan.first = match lo {
+            Some(lo) => (lo..plan.down).collect(),
+            None if plan.down == 0 => Vec::new(),
             None => return None,
         };
-        let rounds = before + plan.up;
+        let rounds = lo.map_or(0, |lo| (plan.down - lo).max(0)) + plan.up;
         (rounds <= ROUNDS && rounds * size <= LARGEST).then_some(plan)
     }
 
     fn write(&mut self, results: Vec<Value>, l: ForLoop, plan: &Plan, out: &mut Vec<Inst>) {
-        let lo = literal(self.defs, l.lo).and_then(|lo| i64::try_from(lo).ok());
-        let first: Vec<i64> = lo.map_or(Vec::new(), |lo| (lo..plan.down).collect());
-        let start = if first.is_empty() {
+        let start = if plan.first.is_empty() {
             l.lo
         } else {
             let down = self.int(plan.down, out);
@@ -161,7 +159,7 @@ impl Edges<'_> {
         };
         let mut carried = l.inits.clone();
         let ascends = l.rev == l.flipped;
-        let mut before: Vec<Edge> = first.into_iter().map(Edge::At).collect();
+        let mut before: Vec<Edge> = plan.first.iter().copied().map(Edge::At).collect();
         let mut behind: Vec<Edge> = (1..=plan.up).rev().map(|k| Edge::FromEnd(k, start)).collect();
         if !ascends {
             std::mem::swap(&mut before, &mut behind);
@@ -201,12 +199,12 @@ impl Edges<'_> {
         then_block.insts.extend(l.body.insts.iter().map(|inst| round.inst(inst)));
         then_block.yields = l.body.yields.iter().map(|y| round.value(*y)).collect();
         let else_block = Block { yields: carried.clone(), ..Block::default() };
-        let results: Vec<Value> = l.body.args[1..].iter().map(|arg| self.func.like(*arg)).collect();
+        let results = self.results(l);
         out.push(Inst { results: results.clone(), kind: InstKind::If { cond, then_block, else_block } });
         results
     }
 
-    /// The rounds between the edges.
+    /// The rounds between the edges: the loop's own body.
     fn middle(
         &mut self,
         l: &ForLoop,
@@ -215,20 +213,17 @@ impl Edges<'_> {
         carried: Vec<Value>,
         out: &mut Vec<Inst>,
     ) -> Vec<Value> {
-        let none = HashMap::default();
-        let mut round = Round::new(self.func, &none);
-        let args: Vec<Value> = l.body.args.iter().map(|arg| round.fresh(*arg)).collect();
-        let insts: Vec<Inst> = l.body.insts.iter().map(|inst| round.inst(inst)).collect();
-        let yields = l.body.yields.iter().map(|y| round.value(*y)).collect();
-        let settled: HashMap<Value, Settled> =
-            plan.settled.iter().map(|(v, settled)| (round.value(*v), *settled)).collect();
-        let i = args[0];
-        let mut body = Block { args, insts, yields, diverges: false };
-        self.settle(&mut body, &settled, i);
-        let results: Vec<Value> = l.body.args[1..].iter().map(|arg| self.func.like(*arg)).collect();
-        let middle = ForLoop { lo, hi, inits: carried, body, ..l.clone() };
+        let mut middle = ForLoop { lo, hi, inits: carried, ..l.clone() };
+        let i = middle.body.args[0];
+        self.settle(&mut middle.body, &plan.settled, i);
+        let results = self.results(l);
         out.push(Inst { results: results.clone(), kind: InstKind::For(middle) });
         results
+    }
+
+    /// New values like those that a loop carries.
+    fn results(&mut self, l: &ForLoop) -> Vec<Value> {
+        l.body.args[1..].iter().map(|arg| self.func.like(*arg)).collect()
     }
 
     fn settle(&mut self, block: &mut Block, settled: &HashMap<Value, Settled>, i: Value) {
@@ -272,7 +267,7 @@ enum Edge {
 struct Asked<'a> {
     defs: &'a Definitions,
     i: Value,
-    /// The loop ends so far behind this value.
+    /// The loop ends at this value and the number together; the number is not above zero.
     end: Value,
     of_end: i64,
     down: i64,
@@ -316,14 +311,7 @@ impl Asked<'_> {
     /// What a value that wraps around at the end is, in terms of the variable.
     fn place(&mut self, v: Value) -> Option<Settled> {
         match self.affine(v, 0)? {
-            (1, 0, c @ 0..) => {
-                self.below_end(c);
-                Some(Settled::Place(c))
-            }
-            (1, 1, c) => {
-                if c < 0 {
-                    self.down = self.down.max(-c);
-                }
+            (1, 0, c @ 0..) | (1, 1, c) => {
                 self.below_end(c);
                 Some(Settled::Place(c))
             }

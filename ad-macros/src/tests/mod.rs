@@ -303,14 +303,19 @@ impl Check<'_> {
         self.same(&format!("{what}, scalars"), func, &scalars::scalars(func.clone()))?;
         self.same(&format!("{what}, unroll, scalars"), func, &scalars::scalars(unrolled))?;
         self.same(&format!("{what}, overwritten"), func, &overwritten::overwritten(func.clone()))?;
+        for effort in [Effort::Full, Effort::Plain] {
+            let optimised = optimize(func.clone(), effort);
+            let what = format!("{what}, {effort:?}");
+            self.same(&format!("{what}, optimised"), func, &optimised)?;
+            self.same(&format!("{what}, prepared"), func, &prepare(optimised.clone(), effort))?;
+            self.same(
+                &format!("{what}, brought together"),
+                func,
+                &bring_together(optimised.clone(), effort),
+            )?;
+            self.same(&format!("{what}, finished"), func, &finish(optimised, effort))?;
+        }
         let optimised = optimize(func.clone(), Effort::Full);
-        self.same(&format!("{what}, prepared"), func, &prepare(optimised.clone(), Effort::Full))?;
-        self.same(
-            &format!("{what}, brought together"),
-            func,
-            &bring_together(optimised.clone(), Effort::Full),
-        )?;
-        self.same(&format!("{what}, optimised"), func, &optimised)?;
         self.same(&format!("{what}, branches, optimised"), func, &branches::branches(optimised.clone()))?;
         self.same(&format!("{what}, optimised, edges"), func, &edges::edges(optimised.clone()))?;
         self.same(&format!("{what}, lanes"), func, &lanes::lanes_from(optimised.clone(), 1, 0))?;
@@ -323,17 +328,7 @@ impl Check<'_> {
         self.same(&format!("{what}, between, order, spans"), func, &spans::spans(joined))?;
         let stored = first_store::first_store(optimised.clone());
         self.same(&format!("{what}, first_store, parked"), func, &parked::parked(stored.clone()))?;
-        self.same(&format!("{what}, first_store, lanes"), func, &lanes::lanes_from(stored, 1, 0))?;
-        self.same(&format!("{what}, finished"), func, &finish(optimised, Effort::Full))?;
-        let plain = optimize(func.clone(), Effort::Plain);
-        self.same(&format!("{what}, optimised, plain"), func, &plain)?;
-        self.same(&format!("{what}, prepared, plain"), func, &prepare(plain.clone(), Effort::Plain))?;
-        self.same(
-            &format!("{what}, brought together, plain"),
-            func,
-            &bring_together(plain.clone(), Effort::Plain),
-        )?;
-        self.same(&format!("{what}, finished, plain"), func, &finish(plain, Effort::Plain))
+        self.same(&format!("{what}, first_store, lanes"), func, &lanes::lanes_from(stored, 1, 0))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Functions that are annotated twice: this file is a module of two others, each of which says what `differentiable` is.
 
+use std::cell::Cell;
+
 use super::differentiable;
 
 #[differentiable]
@@ -112,6 +114,60 @@ pub fn caller(x: &[f64]) -> f64 {
         sum += distance(&x[i..i + 2], x[i] * x[i + 2], [x[0], 0.5]);
     }
     sum
+}
+
+/// Data between what is active, and a vector that the next has not.
+#[differentiable(wrt(a, s, c))]
+pub fn weighted(a: &[f64], data: &[f64], s: f64, k: usize, c: &[f64], shift: f64) -> f64 {
+    let mut sum = shift;
+    for i in 0..k {
+        sum += (a[i] * data[i] - s * c[i]).powi(2) * c[i].exp();
+    }
+    sum * s
+}
+
+#[differentiable(wrt(x))]
+pub fn mixed_caller(x: &[f64], data: &[f64]) -> f64 {
+    let mut sum = 0.0;
+    for i in 0..2 {
+        sum += weighted(&x[i..], data, x[i] * x[1], 3, data, 0.5).sin();
+        sum += weighted(data, data, 0.7, i + 1, x, 0.1) * x[2];
+        sum += weighted(x, data, 1.0 + x[0], 2, x, 0.1);
+    }
+    sum
+}
+
+fn note(seen: &Cell<u32>, by: u32) {
+    seen.set(seen.get() + by);
+}
+
+fn drawn(seen: &Cell<u32>) -> f64 {
+    note(seen, 1);
+    f64::from(seen.get() % 7)
+}
+
+/// Does something beside computing.
+#[differentiable(wrt(x))]
+pub fn noted(x: &[f64], seen: &Cell<u32>) -> f64 {
+    let mut sum = 0.0;
+    for v in x {
+        sum += v * v * v;
+        note(seen, 1);
+    }
+    sum
+}
+
+/// Calls what does.
+#[differentiable(wrt(x))]
+pub fn noted_by_another(x: &[f64], seen: &Cell<u32>) -> f64 {
+    noted(x, seen) * x[0]
+}
+
+/// Data that is another each time.
+#[differentiable(wrt(x))]
+pub fn sampled(x: &[f64], seen: &Cell<u32>) -> f64 {
+    let weight = drawn(seen);
+    x[0] * x[0] * weight + x[1] * x[0]
 }
 
 /// `None` where there is no value.

@@ -25,6 +25,8 @@ mod plain {
     pub mod functions;
 }
 
+use std::cell::Cell;
+
 use ad_runtime::operators::{Dense, HessianOperator as _};
 
 /// All numbers of derivatives, one after the other.
@@ -307,6 +309,41 @@ fn calls() {
         (caller_curvature(&x, &v), h)
     });
     both!(operators!(caller_hessian(&x), caller_linearize(&x), &v));
+}
+
+/// What is not active at the caller, or not at the callee.
+#[test]
+fn calls_with_data() {
+    let (x, v, data) = ([0.5, -0.3, 1.2, 0.7], [1.0, 0.5, -0.25, 2.0], [0.9, -0.4, 0.3, 0.8]);
+    both!({
+        let (mut g, mut h) = (vec![7.0; 4], vec![7.0; 4]);
+        (mixed_caller_grad_hvp(&x, &data, &v, &mut g, &mut h), g, h)
+    });
+    both!({
+        let mut h = vec![7.0; 4];
+        mixed_caller_hvp_rev(&x, &data, &v, &mut h);
+        (mixed_caller_curvature(&x, &data, &v), h)
+    });
+    both!(operators!(mixed_caller_hessian(&x, &data), mixed_caller_linearize(&x, &data), &v));
+}
+
+/// What a function does beside computing, and asks of data that may be another each time, is done as often as in fast code.
+#[test]
+fn what_is_done_is_done_once() {
+    let (x, v) = ([0.5, -0.3, 1.2], [1.0, 0.5, -0.25]);
+    macro_rules! count {
+        ($call:expr) => {{
+            let seen = Cell::new(0);
+            $call(&seen);
+            f64::from(seen.get())
+        }};
+    }
+    both!(count!(|seen| noted_grad_hvp(&x, seen, &v, &mut [0.0; 3], &mut [0.0; 3])));
+    both!(count!(|seen| noted_hvp_block(&x, seen, &[[1.0; 4]; 3], &mut [[0.0; 4]; 3])));
+    both!(count!(|seen| drop(noted_linearize(&x, seen))));
+    both!(count!(|seen| noted_by_another_grad_hvp(&x, seen, &v, &mut [0.0; 3], &mut [0.0; 3])));
+    both!(count!(|seen| noted_by_another_hvp_block(&x, seen, &[[1.0; 4]; 3], &mut [[0.0; 4]; 3])));
+    both!(count!(|seen| sampled_grad_hvp(&x, seen, &v, &mut [0.0; 3], &mut [0.0; 3])));
 }
 
 #[test]
