@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, OnceLock};
 
 use crate::effort::Effort;
-use crate::ir::{Binding, CallMode, Func, Mark, Role, Source, Storage};
+use crate::ir::{Binding, CallMode, Func, Mark, Output, Role, Source, Storage};
 use crate::optimize::{bring_together, finish, finish_shaped, shape};
 use crate::pipeline::{Product, optimized, verified};
 use crate::transform::forward::forward;
@@ -47,6 +47,7 @@ pub(crate) struct Derivatives<'f> {
     /// As they are printed.
     products: [OnceLock<Func>; Product::ALL.len()],
     companions: [OnceLock<Func>; 7],
+    faces: [OnceLock<Func>; 2],
     wide: OnceLock<Option<Func>>,
     block: OnceLock<Option<Func>>,
     halves: OnceLock<Option<Split>>,
@@ -65,6 +66,7 @@ impl<'f> Derivatives<'f> {
             hvp: OnceLock::new(),
             products: [const { OnceLock::new() }; Product::ALL.len()],
             companions: [const { OnceLock::new() }; 7],
+            faces: [const { OnceLock::new() }; 2],
             wide: OnceLock::new(),
             block: OnceLock::new(),
             halves: OnceLock::new(),
@@ -170,6 +172,19 @@ impl<'f> Derivatives<'f> {
     /// A product, as it is printed.
     pub(crate) fn product(&self, product: Product) -> &Func {
         self.products[product as usize].get_or_init(|| self.finish(self.raw(product)))
+    }
+
+    /// What `f_jvp` or `f_curvature` takes and gives, for code that gets it elsewhere.
+    pub(crate) fn face(&self, product: Product) -> &Func {
+        let k = usize::from(product == Product::Curvature);
+        self.faces[k].get_or_init(|| {
+            let mut face = forward(self.f).face();
+            let slope = Role::primal(Source::Result(0)).marked(Mark::Dot);
+            let bends = face.outputs.iter().find(|o| product == Product::Curvature && o.role == slope);
+            let bends = bends.map(|o| Output { role: slope.marked(Mark::Dot), binding: o.binding });
+            face.outputs.extend(bends);
+            face
+        })
     }
 
     /// The transforms behind each product.

@@ -309,19 +309,63 @@ pub(crate) fn of_function(
     let callable =
         (effort == Effort::Plain && runs_twice).then(|| Callable::of(&sig, &chosen, reach)).flatten();
     let mut wanted = wanted(&sig, &chosen, has_companions, &lanes, callable.as_ref());
+    // Companions that call a product beside them, in place of which another stands, need to know what it takes, and no more.
+    let has_face = |mode: CallMode| {
+        let callable = callable.as_ref().filter(|callable| callable.in_companions);
+        let product = Product::behind(mode).filter(|product| chosen.contains(product));
+        product.filter(|product| callable.is_some_and(|c| c.operators.beside(*product, reach).is_some()))
+    };
+    let companion = |mode: CallMode| match has_face(mode) {
+        Some(product) => derivatives.face(product),
+        None => derivatives.companion(mode),
+    };
     wanted.retain(|w| match w {
         Wanted::Companion(CallMode::Taylor) => !is_leaf,
-        Wanted::Companion(mode) => !callable.as_ref().is_some_and(|callable| callable.scaled(*mode)),
+        Wanted::Companion(mode) => {
+            has_face(*mode).is_none() && !callable.as_ref().is_some_and(|callable| callable.scaled(*mode))
+        }
         _ => true,
     });
+    let companions = || -> TokenStream {
+        let beside = |product: Product| {
+            let operators = chosen.contains(&product).then(|| backend::Operators::new(&sig))??;
+            operators.beside(product, reach)
+        };
+        let of = |mode: CallMode| {
+            if mode == CallMode::Taylor && is_leaf {
+                return backend::emit_taylor(&sig, companion(CallMode::Curvature), reach);
+            }
+            let scaled = callable.as_ref().filter(|callable| callable.scaled(mode)).and_then(|callable| {
+                let curvature = companion(CallMode::Curvature);
+                backend::emit_scaled(&sig, mode, curvature, (&callable.grad, &callable.hvp))
+            });
+            scaled.unwrap_or_else(|| {
+                let beside = Product::behind(mode).and_then(beside);
+                backend::emit_companion(&sig, mode, companion(mode), beside.as_ref())
+            })
+        };
+        if has_companions { COMPANIONS.into_iter().map(of).collect() } else { TokenStream::new() }
+    };
+    let stand_in = |product: Product| callable.as_ref()?.stand_in(product, &derivatives, &lanes);
+    // What calls others and waits for no body is printed first: meanwhile the bodies are made, in the order of printing.
+    let calls_first = callable.as_ref().is_some_and(|callable| callable.in_companions);
+    if calls_first {
+        wanted.reverse();
+    }
     derivatives.ahead(&wanted, || {
+        let waits_for_none = |product: &&Product| calls_first && Callable::waits_for_none(**product);
+        let mut printed: Vec<(Product, TokenStream)> =
+            chosen.iter().filter(waits_for_none).filter_map(|p| Some((*p, stand_in(*p)?))).collect();
+        let printed_companions = calls_first.then(companions);
         for product in &chosen {
-            let stand_in =
-                callable.as_ref().and_then(|callable| callable.stand_in(*product, &derivatives, &lanes));
+            let at = printed.iter().position(|(p, _)| p == product);
+            let calls = at.map(|at| printed.swap_remove(at).1).or_else(|| stand_in(*product));
             let tokens = match product {
-                _ if let Some(stand_in) = stand_in => stand_in,
+                _ if let Some(calls) = calls => calls,
                 Product::Hessian | Product::Linearize | Product::Sparsity => {
-                    operator(*product, &sig, &derivatives, (&chosen, &lanes, reach), &options, diagnostics)
+                    let how =
+                        Operator { chosen: &chosen, lanes: &lanes, reach, in_blocks: callable.is_none() };
+                    operator(*product, &sig, &derivatives, &how, &options, diagnostics)
                 }
                 _ => {
                     let func = match product {
@@ -339,32 +383,7 @@ pub(crate) fn of_function(
             dump.rust(&tokens);
             out.extend(tokens);
         }
-        if has_companions {
-            let beside = |product: Product| {
-                chosen
-                    .contains(&product)
-                    .then(|| backend::Operators::new(&sig)?.beside(product, reach))
-                    .flatten()
-            };
-            for mode in COMPANIONS {
-                if mode == CallMode::Taylor && is_leaf {
-                    let curvature = derivatives.companion(CallMode::Curvature);
-                    out.extend(backend::emit_taylor(&sig, curvature, reach));
-                    continue;
-                }
-                let scaled =
-                    callable.as_ref().filter(|callable| callable.scaled(mode)).and_then(|callable| {
-                        let curvature = derivatives.companion(CallMode::Curvature);
-                        backend::emit_scaled(&sig, mode, curvature, (&callable.grad, &callable.hvp))
-                    });
-                if let Some(scaled) = scaled {
-                    out.extend(scaled);
-                    continue;
-                }
-                let beside = Product::behind(mode).and_then(beside);
-                out.extend(backend::emit_companion(&sig, mode, derivatives.companion(mode), beside.as_ref()));
-            }
-        }
+        out.extend(printed_companions.unwrap_or_else(companions));
     });
     out.extend(backend::checks(&sig, &options, diagnostics));
     out.extend(backend::guards(&sig, &options, assumptions));
@@ -441,8 +460,8 @@ struct Callable<'s> {
     operators: backend::Operators<'s>,
     grad: TokenStream,
     hvp: TokenStream,
-    /// Whether they stand in for the adjoint companions.
-    scaled: bool,
+    /// Whether companions call them too.
+    in_companions: bool,
 }
 
 impl<'s> Callable<'s> {
@@ -451,23 +470,37 @@ impl<'s> Callable<'s> {
         let operators = backend::Operators::new(sig).filter(backend::Operators::can_call_twice)?;
         let path = |product| chosen.contains(&product).then(|| operators.beside(product, reach)).flatten();
         let (grad, hvp) = (path(Product::Grad)?, path(Product::Hvp)?);
-        Some(Callable { operators, grad, hvp, scaled: backend::can_be_scaled(sig) })
+        Some(Callable { operators, grad, hvp, in_companions: backend::can_be_scaled(sig) })
     }
 
     /// Whether this companion calls them too.
     fn scaled(&self, mode: CallMode) -> bool {
-        self.scaled && matches!(mode, CallMode::Vjp | CallMode::VjpJvp)
+        self.in_companions && matches!(mode, CallMode::Vjp | CallMode::VjpJvp)
     }
 
     /// Whether others stand in for this one.
     fn stands_in(product: Product) -> bool {
-        matches!(product, Product::GradHvp | Product::HvpBlock | Product::Linearize)
+        matches!(
+            product,
+            Product::Jvp | Product::GradHvp | Product::HvpBlock | Product::Curvature | Product::Linearize
+        )
+    }
+
+    /// Whether what stands in for this one can be printed before any body is made.
+    fn waits_for_none(product: Product) -> bool {
+        matches!(product, Product::Jvp | Product::Curvature | Product::Linearize)
     }
 
     fn stand_in(&self, product: Product, derivatives: &Derivatives<'_>, lanes: &str) -> Option<TokenStream> {
         match product {
-            Product::GradHvp => Some(self.operators.grad_hvp(derivatives.second(), &self.grad, &self.hvp)),
-            Product::HvpBlock => self.operators.lane_by_lane(derivatives.wide(lanes)?, &self.hvp),
+            Product::Jvp => Some(self.operators.along(derivatives.face(product), &self.grad, None)),
+            Product::Curvature => {
+                Some(self.operators.along(derivatives.face(product), &self.grad, Some(&self.hvp)))
+            }
+            Product::GradHvp => {
+                Some(self.operators.grad_hvp(&derivatives.second().face(), &self.grad, &self.hvp))
+            }
+            Product::HvpBlock => self.operators.lane_by_lane(&derivatives.wide(lanes)?.face(), &self.hvp),
             Product::Linearize => Some(self.operators.whole(&self.grad, &self.hvp)),
             _ => None,
         }
@@ -491,7 +524,7 @@ fn wanted(
             Product::Hessian | Product::Linearize | Product::Sparsity if !has_operators => {}
             Product::Hessian => {
                 wanted.extend([Product::Hvp, Product::Grad].map(Wanted::Product));
-                if callable.is_none() || !chosen.contains(&Product::HvpBlock) {
+                if callable.is_none() {
                     wanted.push(Wanted::Block(lanes.to_string()));
                 }
             }
@@ -588,12 +621,21 @@ fn helper(
     quote!(#kept #absent)
 }
 
+/// How an operator is made.
+struct Operator<'a> {
+    chosen: &'a [Product],
+    lanes: &'a str,
+    reach: Reach,
+    /// Whether it takes several directions at once.
+    in_blocks: bool,
+}
+
 /// `f_hessian`, `f_linearize` or `f_sparsity`, if the function can have them; an error if it cannot and they are asked for.
 fn operator(
     product: Product,
     sig: &Signature,
     derivatives: &Derivatives<'_>,
-    (chosen, lanes, reach): (&[Product], &str, Reach),
+    how: &Operator<'_>,
     options: &Options,
     diagnostics: &mut Diagnostics,
 ) -> TokenStream {
@@ -603,15 +645,16 @@ fn operator(
                 // There is none of some functions.
                 let is_block = p == Product::HvpBlock;
                 if is_block {
-                    derivatives.wide(lanes)?;
+                    derivatives.wide(how.lanes)?;
                 }
-                if let Some(path) = chosen.contains(&p).then(|| operators.beside(p, reach)).flatten() {
+                if let Some(path) = how.chosen.contains(&p).then(|| operators.beside(p, how.reach)).flatten()
+                {
                     return Some(Part::Beside(path));
                 }
-                let func = if is_block { derivatives.block(lanes) } else { Some(derivatives.product(p)) };
+                let func = if is_block { derivatives.block(how.lanes) } else { Some(derivatives.product(p)) };
                 func.map(Part::Brought)
             };
-            let block = part(Product::HvpBlock);
+            let block = how.in_blocks.then(|| part(Product::HvpBlock)).flatten();
             Some(operators.hessian(&part(Product::Hvp)?, block.as_ref(), &part(Product::Grad)?))
         }
         Product::Linearize => Some(operators.linearize(derivatives.halves()?)),

@@ -421,6 +421,14 @@ pub mod __private {
         }
     }
 
+    /// The inner product of two slices of one length.
+    pub fn dot<F: Copy + Zero + core::ops::Add<Output = F> + core::ops::Mul<Output = F>>(
+        u: &[F],
+        v: &[F],
+    ) -> F {
+        u.iter().zip(v).fold(F::zero(), |sum, (u, v)| sum + *u * *v)
+    }
+
     /// One lane of several.
     pub fn gather<F: Copy, const LANES: usize>(from: &[[F; LANES]], lane: usize, to: &mut [F]) {
         for (to, from) in to.iter_mut().zip(from) {

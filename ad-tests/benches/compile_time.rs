@@ -2,9 +2,9 @@
 //!
 //! Writes crates with 1, 10 and 100 functions of 30 lines into the target folder, plain and annotated, and builds each anew (its
 //! dependencies are built before) in debug mode. The macro's own time is what rustc says of the expansion of macros
-//! (`-Z time-passes`, which a stable compiler answers when `RUSTC_BOOTSTRAP` is set; nothing else is measured with it), with the
-//! macro as Cargo builds it by default in debug mode (unoptimised, with assertions), and optimised, as the book recommends; and in
-//! release mode, where the macro writes code that runs fast. Takes the least of several builds: `-- --rounds N` (default 3).
+//! (`-Z time-passes`, which a stable compiler answers when `RUSTC_BOOTSTRAP` is set), with the macro as Cargo builds it by default
+//! in debug mode (unoptimised, with assertions), and optimised, as the book recommends; and in release mode, where the macro
+//! writes code that runs fast. Takes the least of several builds: `-- --rounds N` (default 3).
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -201,12 +201,20 @@ fn source(count: usize, annotated: bool) -> String {
     text
 }
 
-/// How the macro is built: Cargo's options for it.
-type Mode = &'static [&'static str];
+/// How the macro is built: the folder for it, which keeps dependencies, and Cargo's options.
+#[derive(Clone, Copy)]
+struct Mode {
+    folder: &'static str,
+    options: &'static [&'static str],
+}
 
-const DEFAULT: Mode = &[];
-const OPTIMISED: Mode = &["--config=profile.dev.build-override.opt-level=2"];
-const RELEASE: Mode = &["--release", "--config=profile.release.build-override.opt-level=2"];
+const DEFAULT: Mode = Mode { folder: "default", options: &[] };
+const OPTIMISED: Mode =
+    Mode { folder: "optimised", options: &["--config=profile.dev.build-override.opt-level=2"] };
+const RELEASE: Mode = Mode {
+    folder: "release",
+    options: &["--release", "--config=profile.release.build-override.opt-level=2"],
+};
 
 /// A crate to build.
 struct Package {
@@ -216,7 +224,7 @@ struct Package {
 }
 
 impl Package {
-    /// Writes it; all packages share a target folder, so that their dependencies are built once.
+    /// Writes it; all packages share target folders, so that their dependencies are built once for each mode.
     fn write(root: &Path, project: &Path, count: usize, annotated: bool) -> Result<Self, String> {
         let name = format!("{}-{count}", if annotated { "annotated" } else { "plain" });
         let folder = root.join(&name);
@@ -238,15 +246,14 @@ impl Package {
     }
 
     /// Runs Cargo in it and returns what it prints.
-    fn cargo(&self, words: &[&str]) -> Result<String, String> {
+    fn cargo(&self, mode: Mode, words: &[&str]) -> Result<String, String> {
         let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string()));
-        command.args(words).current_dir(&self.folder).env("CARGO_TARGET_DIR", &self.target);
+        command.args(words).current_dir(&self.folder).env("CARGO_TARGET_DIR", self.target.join(mode.folder));
         command.env_remove("RUSTFLAGS");
         // Users do not check passes as this repository does.
         command.env("AD_VERIFY", "0");
-        if words.contains(&"-Ztime-passes") {
-            command.env("RUSTC_BOOTSTRAP", "1");
-        }
+        // For all: a dependency's build depends on it, and would be done again at each change.
+        command.env("RUSTC_BOOTSTRAP", "1");
         let output = command.output().map_err(|e| format!("cargo does not start: {e}"))?;
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         if output.status.success() {
@@ -266,16 +273,17 @@ impl Package {
 
     /// Seconds of a clean debug build: what rustc keeps of an earlier one to go on from goes too.
     fn build(&self, mode: Mode) -> Result<f64, String> {
-        self.cargo(&["clean", "--offline", "--package", &self.name])?;
+        self.cargo(mode, &["clean", "--offline", "--package", &self.name])?;
         let start = Instant::now();
-        self.cargo(&[&["build", "--offline"], mode].concat())?;
+        self.cargo(mode, &[&["build", "--offline"], mode.options].concat())?;
         Ok(start.elapsed().as_secs_f64())
     }
 
     /// Seconds that rustc spends in the expansion of macros.
     fn expansion(&self, mode: Mode) -> Result<f64, String> {
         self.touch()?;
-        let report = self.cargo(&[&["rustc", "--offline"], mode, &["--", "-Ztime-passes"]].concat())?;
+        let report =
+            self.cargo(mode, &[&["rustc", "--offline"], mode.options, &["--", "-Ztime-passes"]].concat())?;
         // "time:   0.123; rss: ...  macro_expand_crate"
         let line = report.lines().rfind(|line| line.ends_with("macro_expand_crate"));
         let time = line.and_then(|line| line.split_once("time:")?.1.split_once(';'));

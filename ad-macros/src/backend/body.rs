@@ -73,7 +73,7 @@ pub(super) struct Pending {
     pub(super) expr: Expr,
     pub(super) reads: Vec<Buffer>,
     /// Mutable variables in it.
-    pub(super) variables: HashSet<String>,
+    pub(super) variables: Vec<String>,
 }
 
 impl<'a> Body<'a> {
@@ -343,17 +343,13 @@ impl<'a> Body<'a> {
             return;
         }
         let named = self.func.value(v).name.is_some() && !uses.yielded && !constant;
-        let long = self.pieces.is_longer(&expr.text, 60);
         // What a round hands on is computed where it stands, unless it is a sum onto the variable itself: LLVM sees a
         // recurrence only if the next value is there before the stores that end the round.
         let late = uses.carried_on && !self.is_sum_onto_variable(&expr);
-        if uses.count == 1 && !uses.elsewhere && !named && !long && !late {
-            let mut variables: HashSet<String> = HashSet::default();
-            for operand in operands {
-                if let Some(name) = self.values.get(operand) {
-                    variables.insert(name.clone());
-                }
-            }
+        let waits = uses.count == 1 && !uses.elsewhere && !named && !late;
+        if waits && !self.pieces.is_longer(&expr.text, 60) {
+            let mut variables: Vec<String> =
+                operands.iter().filter_map(|operand| self.values.get(operand).cloned()).collect();
             for p in before {
                 variables.extend(p.variables.iter().cloned());
                 reads.extend(p.reads.iter().copied());
@@ -596,11 +592,11 @@ fn integers(func: &Func) -> ValueSet {
 /// Takes all names that the user's own code in a function says.
 pub(super) fn reserve_verbatim(func: &Func, names: &mut Names) {
     func.body.visit(&mut |inst| match &inst.kind {
-        InstKind::Pure(Op::Verbatim(v), _) | InstKind::Effect(v, _) => names.reserve_all(v.code.tokens()),
-        InstKind::Call(call) => names.reserve_all(call.callee.tokens()),
+        InstKind::Pure(Op::Verbatim(v), _) | InstKind::Effect(v, _) => names.reserve_text(v.code.text()),
+        InstKind::Call(call) => names.reserve_text(call.callee.text()),
         InstKind::Pure(Op::Custom(custom), _) => {
-            names.reserve_all(custom.callee.tokens());
-            custom.partials.iter().for_each(|p| names.reserve_all(p.tokens()));
+            names.reserve_text(custom.callee.text());
+            custom.partials.iter().for_each(|p| names.reserve_text(p.text()));
         }
         _ => {}
     });

@@ -98,7 +98,7 @@ impl Body<'_> {
         let mut parts = Vec::new();
         for (target, y) in targets.into_iter().zip(yields) {
             let waiting = self.waiting(&[*y]);
-            let mut variables: HashSet<String> = waiting.iter().flat_map(|p| p.variables.clone()).collect();
+            let mut variables: Vec<String> = waiting.iter().flat_map(|p| p.variables.clone()).collect();
             variables.extend(self.values.get(y).cloned());
             clash |= variables.iter().any(|v| assigned.contains(v));
             let expr = self.take(*y);

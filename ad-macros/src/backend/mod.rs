@@ -20,6 +20,7 @@ mod companion;
 mod control;
 mod docs;
 mod expr;
+mod found;
 mod guards;
 mod names;
 mod operations;

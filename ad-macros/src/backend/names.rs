@@ -4,21 +4,25 @@
 use proc_macro2::{TokenStream, TokenTree};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-/// What looks like an identifier and is none, in any edition.
+/// What looks like an identifier and is none, in any edition; sorted.
 const KEYWORDS: [&str; 53] = [
-    "_", "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do",
-    "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop",
-    "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "Self", "self",
+    "Self", "_", "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate",
+    "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
+    "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "self",
     "static", "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
     "virtual", "where", "while", "yield",
 ];
+
+fn is_keyword(text: &str) -> bool {
+    KEYWORDS.binary_search(&text).is_ok()
+}
 
 /// Whether text is one identifier.
 pub(super) fn is_name(text: &str) -> bool {
     !text.starts_with(|c: char| c.is_numeric())
         && !text.is_empty()
         && text.chars().all(|c| c.is_alphanumeric() || c == '_')
-        && !KEYWORDS.contains(&text)
+        && !is_keyword(text)
 }
 
 /// Hands out identifiers.
@@ -45,7 +49,7 @@ impl Names {
         }
     }
 
-    /// Takes all identifiers of the text of a number.
+    /// Takes all identifiers in the text of code.
     pub(super) fn reserve_text(&mut self, text: &str) {
         let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '#');
         let words = text.split(|c| !is_part(c));
@@ -64,12 +68,33 @@ impl Names {
         // The text of a body says pieces of the user's by names that are nobody else's.
         let base = if super::text::is_placeholder(&base) { format!("t_{base}") } else { base };
         let mut name = base.clone();
-        while self.used.contains(&name) || KEYWORDS.contains(&name.as_str()) {
+        while self.used.contains(&name) || is_keyword(&name) {
             let n = self.next.entry(base.clone()).or_insert(0);
             *n += 1;
             name = format!("{base}_{n}");
         }
         self.used.insert(name.clone());
         name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keywords_are_sorted_and_found() {
+        assert!(KEYWORDS.is_sorted());
+        assert!(KEYWORDS.iter().all(|word| is_keyword(word) && !is_name(word)));
+        assert!(["x", "selfish", "Selfless", "x_1"].iter().all(|word| is_name(word)));
+    }
+
+    #[test]
+    fn text_reserves_the_words_of_code() {
+        let mut names = Names::default();
+        names.reserve_text("w.len() + rows[k_1 .. 2_usize].r#type");
+        assert_eq!(names.fresh("rows"), "rows_1");
+        assert_eq!(names.fresh("k_1"), "k_1_1");
+        assert_eq!(names.fresh("k"), "k");
     }
 }

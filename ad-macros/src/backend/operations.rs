@@ -1,6 +1,6 @@
 //! Pure operations as expressions.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 
 use super::body::Body;
 use super::expr::{self, Expr, Form, Prec};
@@ -138,26 +138,47 @@ impl Body<'_> {
 
 /// What the user's own expression is.
 fn understood(tokens: &TokenStream) -> (Form, Prec) {
-    let expr = syn::parse2::<syn::Expr>(tokens.clone());
-    let form = match &expr {
-        Ok(expr) => float_literal(expr).map(Form::Float),
-        Err(_) => None,
-    };
-    let literal = || syn::parse2::<syn::Lit>(tokens.clone()).is_ok().then_some(Form::Literal);
-    let simple = expr.is_ok_and(|e| {
-        matches!(
-            e,
-            syn::Expr::Path(_)
-                | syn::Expr::Lit(_)
-                | syn::Expr::Paren(_)
-                | syn::Expr::Field(_)
-                | syn::Expr::MethodCall(_)
-                | syn::Expr::Call(_)
-                | syn::Expr::Index(_)
-                | syn::Expr::Macro(_)
-        )
-    });
-    (form.or_else(literal).unwrap_or(Form::Verbatim), if simple { Prec::Postfix } else { Prec::Lowest })
+    // Most often it is one word or number, for which no parser is needed.
+    let mut trees = tokens.clone().into_iter();
+    match (trees.next(), trees.next()) {
+        (Some(TokenTree::Ident(word)), None) if word != "true" && word != "false" => {
+            return (Form::Verbatim, Prec::Postfix);
+        }
+        (Some(TokenTree::Literal(literal)), None) => {
+            let form = match syn::Lit::new(literal) {
+                syn::Lit::Float(f) if f.suffix().is_empty() => f.base10_parse().ok().map(Form::Float),
+                _ => None,
+            };
+            return (form.unwrap_or(Form::Literal), Prec::Postfix);
+        }
+        _ => {}
+    }
+    let Ok(expr) = syn::parse2::<syn::Expr>(tokens.clone()) else { return (Form::Verbatim, Prec::Lowest) };
+    let literal = || is_literal(&expr).then_some(Form::Literal);
+    let form = float_literal(&expr).map(Form::Float).or_else(literal);
+    let simple = matches!(
+        expr,
+        syn::Expr::Path(_)
+            | syn::Expr::Lit(_)
+            | syn::Expr::Paren(_)
+            | syn::Expr::Field(_)
+            | syn::Expr::MethodCall(_)
+            | syn::Expr::Call(_)
+            | syn::Expr::Index(_)
+            | syn::Expr::Macro(_)
+    );
+    (form.unwrap_or(Form::Verbatim), if simple { Prec::Postfix } else { Prec::Lowest })
+}
+
+/// Whether an expression is a literal, or a negative one.
+fn is_literal(expr: &syn::Expr) -> bool {
+    match expr {
+        syn::Expr::Lit(_) => true,
+        syn::Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), expr, .. }) => {
+            matches!(**expr, syn::Expr::Lit(_))
+        }
+        _ => false,
+    }
 }
 
 /// The number that an expression is, if it is a float literal without a suffix.

@@ -14,6 +14,7 @@ use quote::{format_ident, quote};
 use super::body::Body;
 use super::companion::{bound_name, is_as_the_product, slot};
 use super::expr::float_type;
+use super::found::Found;
 use crate::frontend::signature::{Class, Signature};
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source};
 
@@ -68,17 +69,11 @@ pub(crate) fn emit(
     }
     let bars = scaled.bars(&mut params, &mut unpack, &args);
     let bar_dots = second.then(|| scaled.bars(&mut params, &mut unpack, &args));
-    let gradient = scaled.found("gradient", &args, 0);
-    let product = second.then(|| scaled.found("product", &args, gradient.slices.len()));
-    let (before, outs, by_value) =
-        (&gradient.before, &gradient.slices, super::signature::tuple(gradient.returned.clone()));
-    let pattern = if gradient.returned.is_empty() { quote!(_) } else { quote!((_, #by_value)) };
-    let mut statements = quote!(#before let #pattern = #grad(#(#args,)* #(&mut #outs),*););
+    let gradient = Found::new(sig, &mut scaled.body, "gradient", &args, 0);
+    let mut statements = gradient.call(grad, &quote!(#(#args,)*), &quote!(_));
+    let product = second.then(|| Found::new(sig, &mut scaled.body, "product", &args, gradient.vectors()));
     if let Some(product) = &product {
-        let (before, outs, by_value) =
-            (&product.before, &product.slices, super::signature::tuple(product.returned.clone()));
-        let pattern = if product.returned.is_empty() { quote!(()) } else { by_value };
-        statements.extend(quote!(#before let #pattern = #hvp(#(#args,)* #(#dots,)* #(&mut #outs),*);));
+        statements.extend(product.call(hvp, &quote!(#(#args,)* #(#dots,)*), &quote!()));
     }
     let (mut types, mut values) = (Vec::new(), Vec::new());
     let groups = [
@@ -109,10 +104,7 @@ pub(crate) fn emit(
         values.push(quote!((#(#group_values,)*)));
     }
     let (types, values) = (super::signature::tuple(types), super::signature::tuple(values));
-    let given =
-        product.iter().chain([&gradient]).flat_map(|found| found.slices.iter().zip(&found.places).rev());
-    let given: TokenStream =
-        given.map(|(list, k)| quote!(::ad_runtime::__private::give(#k, #list);)).collect();
+    let given: TokenStream = product.iter().chain([&gradient]).map(Found::given).collect();
     let function = super::call::companion(&sig.ident.to_string(), mode);
     let (generics, vis, allow) = (&scaled.generics, &sig.vis, super::allowed());
     let attrs = sig.attrs.iter().filter(|a| a.path().is_ident("cfg"));
@@ -137,18 +129,6 @@ struct Scaled<'a> {
     body: Body<'a>,
     slots: usize,
     generics: syn::Generics,
-}
-
-/// Derivatives that a product gives.
-struct Found {
-    /// The vectors that it writes to.
-    before: TokenStream,
-    slices: Vec<Ident>,
-    /// Where the vectors come from.
-    places: Vec<usize>,
-    returned: Vec<TokenStream>,
-    /// That of each parameter.
-    of: Vec<Option<Ident>>,
 }
 
 impl Scaled<'_> {
@@ -190,36 +170,5 @@ impl Scaled<'_> {
             bars.push(bar);
         }
         bars
-    }
-
-    /// Names for what a product gives, and vectors where it takes some, from this place of the pool on.
-    fn found(&mut self, hint: &str, args: &[Ident], place: usize) -> Found {
-        let mut found = Found {
-            before: TokenStream::new(),
-            slices: Vec::new(),
-            places: Vec::new(),
-            returned: Vec::new(),
-            of: Vec::new(),
-        };
-        for (param, primal) in self.sig.params.iter().zip(args) {
-            if !param.active {
-                found.of.push(None);
-                continue;
-            }
-            let name = self.body.fresh(hint);
-            if let Class::RefSlice { elem } = &param.class {
-                let (elem, k) = (float_type(elem), place + found.slices.len());
-                found.before.extend(quote! {
-                    let mut #name: ::ad_runtime::__private::Vec<#elem> =
-                        ::ad_runtime::__private::filled(#k, 0.0, #primal.len());
-                });
-                found.slices.push(name.clone());
-                found.places.push(k);
-            } else {
-                found.returned.push(quote!(#name));
-            }
-            found.of.push(Some(name));
-        }
-        found
     }
 }

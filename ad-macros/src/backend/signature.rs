@@ -579,9 +579,12 @@ pub(super) fn length_checks(sig: &Signature, func: &Func, body: &Body<'_>, funct
             });
             continue;
         }
-        // Vectors may come by value.
+        // Vectors may come by value. A reference to a reference costs the compiler more than one.
+        let is_reference = matches!(sig.params[i].ty, syn::Type::Reference(_));
+        let [name, source] =
+            [name, source].map(|name| if is_reference { quote!(#name) } else { quote!(&#name) });
         checks.extend(quote! {
-            ::ad_runtime::__private::check_like(#function, #text, &#name, #source_text, &#source);
+            ::ad_runtime::__private::check_like(#function, #text, #name, #source_text, #source);
         });
     }
     checks

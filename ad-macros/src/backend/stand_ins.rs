@@ -1,6 +1,7 @@
 //! Products that others stand in for, where code need not run fast: they cost the compiler a few calls, in place of a body.
 //!
 //! - `f_grad_hvp` calls `f_grad` and `f_hvp`;
+//! - `f_jvp` calls `f_grad`, and `f_curvature` `f_hvp` too: slope and curvature are what these give, times the direction;
 //! - `f_hvp_block` calls `f_hvp` for one lane after the other, with memory for one direction and its product;
 //! - `f_linearize` applies `f_hvp`, and keeps nothing but the value and the gradient.
 //!
@@ -11,8 +12,10 @@ use quote::{format_ident, quote};
 
 use super::body::Body;
 use super::companion::bound_name;
+use super::found::Found;
 use super::operators::{Kind, Operators, Width, is_copied};
 use super::{Inside, docs, name_of, signature};
+use crate::frontend::signature::Class;
 use crate::ir::{Func, Mark, Source};
 use crate::pipeline::Product;
 
@@ -44,6 +47,51 @@ impl Operators<'_> {
         })
     }
 
+    /// `f_jvp`, and of the path of a product `f_curvature`: `∇f·v` and `v·Hv`. `func`: what it stands for.
+    pub(crate) fn along(&self, func: &Func, grad: &TokenStream, hvp: Option<&TokenStream>) -> TokenStream {
+        let product = if hvp.is_some() { Product::Curvature } else { Product::Jvp };
+        self.stand_in(product, func, &|body| {
+            let generic = self.generic_arguments(None);
+            let receiver = self.sig.receiver.as_ref().map(|_| quote!(self,));
+            let opened = usize::from(self.sig.opening.is_some());
+            let primal: Vec<Ident> = named(func, body, &[]).into_iter().map(|(_, name)| name).collect();
+            let (dots, args) = (named(func, body, &[Mark::Dot]), &primal[opened..]);
+            let directions = dots.iter().map(|(_, name)| name);
+            let value = body.fresh("value");
+            let gradient = Found::new(self.sig, body, "bar", &primal, 0);
+            let mut statements =
+                gradient.call(&quote!(#grad #generic), &quote!(#receiver #(#args,)*), &quote!(#value));
+            let second = hvp.map(|hvp| {
+                let found = Found::new(self.sig, body, "product", &primal, gradient.vectors());
+                let args = quote!(#receiver #(#args,)* #(#directions,)*);
+                statements.extend(found.call(&quote!(#hvp #generic), &args, &quote!()));
+                found
+            });
+            let times = |found: &Found| {
+                let terms = dots.iter().filter_map(|(source, dot)| {
+                    let (i, found) = (source.param()?, found.of[source.param()?].as_ref()?);
+                    Some(match self.sig.params[i].class {
+                        Class::Scalar(_) => quote!(#found * #dot),
+                        Class::Array { .. } => quote!(::ad_runtime::__private::dot(&#found, &#dot)),
+                        _ => quote!(::ad_runtime::__private::dot(&#found, #dot)),
+                    })
+                });
+                quote!(#(#terms)+*)
+            };
+            let found: Vec<&Found> = [Some(&gradient), second.as_ref()].into_iter().flatten().collect();
+            let names: Vec<Ident> =
+                ["slope", "curvature"][..found.len()].iter().map(|hint| body.fresh(hint)).collect();
+            let sums = found.iter().map(|found| times(found));
+            let given = found.iter().rev().map(|found| found.given());
+            quote! {
+                #statements
+                #(let #names = #sums;)*
+                #(#given)*
+                (#value, #(#names),*)
+            }
+        })
+    }
+
     /// `f_hvp_block`, of the path of the function that it calls. `func`: what it stands for.
     pub(crate) fn lane_by_lane(&self, func: &Func, hvp: &TokenStream) -> Option<TokenStream> {
         let lanes = Ident::new(func.lanes.as_ref()?, Span::call_site());
@@ -65,11 +113,18 @@ impl Operators<'_> {
             let (mut before, mut gathered, mut scattered) =
                 (TokenStream::new(), TokenStream::new(), TokenStream::new());
             let mut returned = Vec::new();
+            // What is all there is, is not taken apart.
+            let is_whole = self.places.len() == 1;
             for (k, place) in self.places.iter().enumerate() {
                 let (len, part) = (&place.len, format_ident!("__ad_of_{k}"));
                 let dot = name_of(&[Mark::Dot], k, body);
-                gathered.extend(quote!(let (#part, __ad_rest) = __ad_rest.split_at_mut(#len);));
-                scattered.extend(quote!(let (#part, __ad_rest) = __ad_rest.split_at(#len);));
+                if is_whole {
+                    gathered.extend(quote!(let #part = &mut __ad_direction[..];));
+                    scattered.extend(quote!(let #part = &__ad_product[..];));
+                } else {
+                    gathered.extend(quote!(let (#part, __ad_rest) = __ad_rest.split_at_mut(#len);));
+                    scattered.extend(quote!(let (#part, __ad_rest) = __ad_rest.split_at(#len);));
+                }
                 gathered.extend(match place.kind {
                     Kind::Scalar => quote!(#part[0] = #dot[#lane];),
                     _ => quote!(::ad_runtime::__private::gather(&#dot[..], #lane, #part);),
@@ -90,6 +145,8 @@ impl Operators<'_> {
                 });
             }
             let call = self.call(&quote!(#hvp #generic), &[], Some(Width::One), &quote!());
+            let whole = (!is_whole).then(|| quote!(let __ad_rest = &mut __ad_direction[..];));
+            let whole_product = (!is_whole).then(|| quote!(let __ad_rest = &__ad_product[..];));
             let returned = (!returned.is_empty()).then(|| signature::tuple(returned));
             quote! {
                 #renamed
@@ -98,13 +155,16 @@ impl Operators<'_> {
                 let mut __ad_product: ::ad_runtime::__private::Vec<#float> =
                     ::ad_runtime::__private::filled(1, 0.0, #dim);
                 #before
-                for #lane in 0..#lanes {
-                    let __ad_rest = &mut __ad_direction[..];
+                let mut #lane = 0_usize;
+                while #lane < #lanes {
+                    #whole
                     #gathered
-                    let (__ad_v, __ad_out) = (&__ad_direction[..], &mut __ad_product[..]);
+                    let __ad_v = &__ad_direction[..];
+                    let __ad_out = &mut __ad_product[..];
                     #call
-                    let __ad_rest = &__ad_product[..];
+                    #whole_product
                     #scattered
+                    #lane += 1;
                 }
                 ::ad_runtime::__private::give(1, __ad_product);
                 ::ad_runtime::__private::give(0, __ad_direction);

@@ -181,6 +181,17 @@ impl Func {
             settled: None,
         }
     }
+    /// What it takes and gives, without a body.
+    pub(crate) fn face(&self) -> Func {
+        Func {
+            params: self.params.clone(),
+            outputs: self.outputs.clone(),
+            values: self.values.clone(),
+            buffers: self.buffers.clone(),
+            lanes: self.lanes.clone(),
+            ..Func::new(&self.name)
+        }
+    }
     pub(crate) fn new_value(&mut self, ty: Type, name: Option<Arc<str>>) -> Value {
         self.values.push(ValueData { ty, name, free: false });
         Value(u32::try_from(self.values.len() - 1).unwrap_or(u32::MAX))

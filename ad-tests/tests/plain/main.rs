@@ -229,6 +229,7 @@ fn memory_and_branches() {
         softmax_hvp_block(&x, &lanes::<5>(&v), &mut h);
         h
     });
+    both!((softmax_jvp(&x, &v), softmax_curvature(&x, &v)));
     both!(operators!(softmax_hessian(&x), softmax_linearize(&x), &v));
 }
 
@@ -246,6 +247,7 @@ fn arrays_by_value_and_by_reference() {
             arrays_hvp_block(a, &b, c, [[1.0, 0.5]; 3], &[[0.1, 0.2], [0.3, 0.4]], [2.0, -1.0], &mut h);
         (returned, h)
     });
+    both!((arrays_jvp(a, &b, c, va, &vb, vc), arrays_curvature(a, &b, c, va, &vb, vc)));
     both!(operators!(
         arrays_hessian(a, &b, c),
         arrays_linearize(a, &b, c),
@@ -256,6 +258,7 @@ fn arrays_by_value_and_by_reference() {
         let (mut g, mut h) = ([7.0; 4], [7.0; 4]);
         (sized_grad_hvp(&x, &[1.0, 2.0, -1.0, 0.5], &mut g, &mut h), g, h)
     });
+    both!((sized_jvp(&x, &[1.0, 2.0, -1.0, 0.5]), sized_curvature(&x, &[1.0, 2.0, -1.0, 0.5])));
     both!(operators!(sized_hessian(&x), sized_linearize(&x), &[1.0, 2.0, -1.0, 0.5]));
 }
 
@@ -271,6 +274,7 @@ fn vectors_and_data_that_is_given_away() {
         vectors_hvp_block(&x, offset.clone(), &lanes::<2>(&v), &mut h);
         h
     });
+    both!((vectors_jvp(&x, offset.clone(), &v), vectors_curvature(&x, offset.clone(), &v)));
     both!(operators!(vectors_hessian(&x, offset.clone()), vectors_linearize(&x, offset.clone()), &v));
 }
 
@@ -286,7 +290,13 @@ fn singles_and_lifetimes() {
         singles_hvp_block(&x, &[[1.0, 0.5]; 3], &mut h);
         h
     });
+    both!((singles_jvp(&x, &v), singles_curvature(&x, &v)));
+    both!((singles_jvp(&[], &[]), singles_curvature(&[], &[])));
     let (x, y) = ([0.5, 0.7], [1.0, -0.3]);
+    both!((
+        borrowed_jvp(&x, &y, &[1.0, 2.0], &[3.0, 4.0]),
+        borrowed_curvature(&x, &y, &[1.0, 2.0], &[3.0, 4.0])
+    ));
     both!({
         let (mut g, mut k, mut h, mut l) = (vec![7.0; 2], vec![7.0; 2], vec![7.0; 2], vec![7.0; 2]);
         let value = borrowed_grad_hvp(&x, &y, &[1.0, 2.0], &[3.0, 4.0], &mut g, &mut k, &mut h, &mut l);
@@ -372,6 +382,10 @@ fn methods() {
         let mut h = wide::<3>(2);
         spring.energy_hvp_block(&x, &lanes::<3>(&v), &mut h);
         h
+    });
+    both!({
+        let spring = Spring { stiffness: 2.0, rest: vec![0.1, 0.2] };
+        (spring.energy_jvp(&x, &v), spring.energy_curvature(&x, &v))
     });
     both!({
         let spring = Spring { stiffness: 2.0, rest: vec![0.1, 0.2] };
