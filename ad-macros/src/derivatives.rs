@@ -74,8 +74,9 @@ impl<'f> Derivatives<'f> {
         }
     }
 
-    /// Makes what is wanted on other threads, from the last to the first, while this one asks for it from the first on: so
-    /// they meet in the middle, and seldom wait for each other. Gives what `ask` does.
+    /// Makes what is wanted on other threads, from the last to the first, while this one asks for it. Where it asks from the first
+    /// on, they meet in the middle; where it does other things before, the list is given in reverse, and they are ahead of it:
+    /// either way they seldom wait for each other. Gives what `ask` does.
     pub(crate) fn ahead<R>(&self, wanted: &[Wanted], ask: impl FnOnce() -> R) -> R {
         let left = AtomicUsize::new(wanted.len());
         let make = || {

@@ -507,7 +507,7 @@ impl<'s> Callable<'s> {
     }
 }
 
-/// What these products, and companions, are made of, in the order in which they are printed.
+/// What these products, and companions, are made of, in the order in which their bodies are printed.
 fn wanted(
     sig: &Signature,
     chosen: &[Product],

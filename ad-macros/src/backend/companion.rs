@@ -59,7 +59,8 @@ impl Slot {
 }
 
 /// The companion of a mode. `func` is the transformed function, all its outputs kept (but the value in `Vjp`
-/// modes). `beside` is a path to a function that computes the same, of parameters and directions: it is called.
+/// modes). `beside` is a path to a function that computes the same, of parameters and directions: where that is called, `func` may
+/// be a face.
 pub(crate) fn emit(
     sig: &Signature,
     mode: CallMode,

@@ -4,7 +4,7 @@
 //! - [`body`]: statements; [`buffers`], [`control`], [`operations`], [`products`]: those about memory, branches and loops, numbers, matrices; [`expr`]: expressions; [`verbatim`]: the user's own code; [`call`]: calls; [`text`]: all of it as text, and back;
 //! - [`pool`]: memory that calls leave to the next; [`reserve`]: stacks whose length is known before;
 //! - [`operators`]: the Hessian as an operator, made of other functions;
-//! - [`stand_ins`]: products that call others, where code need not run fast;
+//! - [`stand_ins`]: products that call others, where code need not run fast; [`found`]: what they get of these;
 //! - [`companion`]: the hidden functions that other differentiable functions call; [`scaled`]: those that call others, where code
 //!   need not run fast;
 //! - [`checks`]: tests of the derivatives, for the user's test suite;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap as HashMap;
 
-use super::ops::Block;
+use super::ops::{Block, InstKind, Op};
 use super::types::{Buffer, Dim, Layout, Stack, Storage, Type, Value};
 
 /// What a transform has done to a quantity, in order: `x` then `[Bar, Dot]` is `x_bar_dot`.
@@ -181,9 +181,20 @@ impl Func {
             settled: None,
         }
     }
-    /// What it takes and gives, without a body.
+    /// What it takes and gives. Of the body nothing is left but the user's own code, without order: what is printed in its place may
+    /// not take the names that it says.
     pub(crate) fn face(&self) -> Func {
+        let mut body = Block::default();
+        self.body.visit(&mut |inst| {
+            if matches!(
+                inst.kind,
+                InstKind::Pure(Op::Verbatim(_) | Op::Custom(_), _) | InstKind::Effect(..) | InstKind::Call(_)
+            ) {
+                body.insts.push(inst.clone());
+            }
+        });
         Func {
+            body,
             params: self.params.clone(),
             outputs: self.outputs.clone(),
             values: self.values.clone(),

@@ -203,3 +203,28 @@ pub fn long(start: f64, steps: usize) -> f64 {
     }
     x * x
 }
+
+/// Names that code which calls others takes gladly.
+pub mod named {
+    #![allow(non_upper_case_globals)]
+    use super::super::differentiable;
+
+    const value: f64 = 2.0;
+    static slope: f64 = 0.5;
+    static product: f64 = 1.5;
+    static x_dot: f64 = 0.25;
+
+    #[differentiable]
+    pub fn said(x: &[f64], y: f64) -> f64 {
+        let mut sum = slope * y;
+        for v in x {
+            sum += value * v * v * y + x_dot * v.sin();
+        }
+        sum * product
+    }
+
+    #[differentiable]
+    pub fn said_by_another(x: &[f64]) -> f64 {
+        said(x, x[0]) * x[1]
+    }
+}

@@ -394,6 +394,25 @@ fn methods() {
 }
 
 #[test]
+fn names_that_the_function_says() {
+    let (x, y, v, w) = ([0.5, -0.3, 0.9], 1.2, [1.0, 0.5, -2.0], 0.7);
+    both!((named::said_jvp(&x, y, &v, w), named::said_curvature(&x, y, &v, w)));
+    both!({
+        let (mut g, mut h) = (vec![7.0; 3], vec![7.0; 3]);
+        (named::said_grad_hvp(&x, y, &v, w, &mut g, &mut h).1, g, h)
+    });
+    both!({
+        let mut h = wide::<2>(3);
+        (named::said_hvp_block(&x, y, &lanes::<2>(&v), [w, -w], &mut h), h)
+    });
+    both!({
+        let (mut g, mut h) = (vec![7.0; 3], vec![7.0; 3]);
+        (named::said_by_another_grad_hvp(&x, &v, &mut g, &mut h), g, h)
+    });
+    both!((named::said_by_another_jvp(&x, &v), named::said_by_another_curvature(&x, &v)));
+}
+
+#[test]
 fn checkpoints() {
     both!(long_grad_hvp(0.5, 100, 1.0));
     both!(long_hvp_block::<2>(0.5, 100, [1.0, -3.0]));
