@@ -177,11 +177,14 @@ impl<'f> Derivatives<'f> {
 
     /// What `f_jvp` or `f_curvature` takes and gives, for code that gets it elsewhere.
     pub(crate) fn face(&self, product: Product) -> &Func {
-        let k = usize::from(product == Product::Curvature);
-        self.faces[k].get_or_init(|| {
-            let mut face = forward(self.f).face();
+        let jvp = self.faces[0].get_or_init(|| forward(self.f).face());
+        if product != Product::Curvature {
+            return jvp;
+        }
+        self.faces[1].get_or_init(|| {
+            let mut face = jvp.clone();
             let slope = Role::primal(Source::Result(0)).marked(Mark::Dot);
-            let bends = face.outputs.iter().find(|o| product == Product::Curvature && o.role == slope);
+            let bends = face.outputs.iter().find(|o| o.role == slope);
             let bends = bends.map(|o| Output { role: slope.marked(Mark::Dot), binding: o.binding });
             face.outputs.extend(bends);
             face

@@ -309,28 +309,26 @@ pub(crate) fn of_function(
     let callable =
         (effort == Effort::Plain && runs_twice).then(|| Callable::of(&sig, &chosen, reach)).flatten();
     let mut wanted = wanted(&sig, &chosen, has_companions, &lanes, callable.as_ref());
-    // Companions that call a product beside them, in place of which another stands, need to know what it takes, and no more.
-    let has_face = |mode: CallMode| {
-        let callable = callable.as_ref().filter(|callable| callable.in_companions);
-        let product = Product::behind(mode).filter(|product| chosen.contains(product));
-        product.filter(|product| callable.is_some_and(|c| c.operators.beside(*product, reach).is_some()))
+    // The product that a companion calls in place of having a body, if it takes and gives the same.
+    let beside = |mode: CallMode| {
+        let product = Product::behind(mode).filter(|product| chosen.contains(product))?;
+        let operators = backend::is_as_the_product(&sig).then(|| backend::Operators::new(&sig))??;
+        operators.beside(product, reach)
     };
-    let companion = |mode: CallMode| match has_face(mode) {
-        Some(product) => derivatives.face(product),
-        None => derivatives.companion(mode),
+    // Where others stand in for that product, what it takes and gives is all that there is of it.
+    let has_face = |mode: CallMode| callable.is_some() && beside(mode).is_some();
+    let companion = |mode: CallMode| match Product::behind(mode) {
+        Some(product) if has_face(mode) => derivatives.face(product),
+        _ => derivatives.companion(mode),
     };
     wanted.retain(|w| match w {
         Wanted::Companion(CallMode::Taylor) => !is_leaf,
         Wanted::Companion(mode) => {
-            has_face(*mode).is_none() && !callable.as_ref().is_some_and(|callable| callable.scaled(*mode))
+            !has_face(*mode) && !callable.as_ref().is_some_and(|callable| callable.scaled(*mode))
         }
         _ => true,
     });
     let companions = || -> TokenStream {
-        let beside = |product: Product| {
-            let operators = chosen.contains(&product).then(|| backend::Operators::new(&sig))??;
-            operators.beside(product, reach)
-        };
         let of = |mode: CallMode| {
             if mode == CallMode::Taylor && is_leaf {
                 return backend::emit_taylor(&sig, companion(CallMode::Curvature), reach);
@@ -340,8 +338,7 @@ pub(crate) fn of_function(
                 backend::emit_scaled(&sig, mode, curvature, (&callable.grad, &callable.hvp))
             });
             scaled.unwrap_or_else(|| {
-                let beside = Product::behind(mode).and_then(beside);
-                backend::emit_companion(&sig, mode, companion(mode), beside.as_ref())
+                backend::emit_companion(&sig, mode, companion(mode), beside(mode).as_ref())
             })
         };
         if has_companions { COMPANIONS.into_iter().map(of).collect() } else { TokenStream::new() }
@@ -470,7 +467,7 @@ impl<'s> Callable<'s> {
         let operators = backend::Operators::new(sig).filter(backend::Operators::can_call_twice)?;
         let path = |product| chosen.contains(&product).then(|| operators.beside(product, reach)).flatten();
         let (grad, hvp) = (path(Product::Grad)?, path(Product::Hvp)?);
-        Some(Callable { operators, grad, hvp, in_companions: backend::can_be_scaled(sig) })
+        Some(Callable { operators, grad, hvp, in_companions: backend::is_as_the_product(sig) })
     }
 
     /// Whether this companion calls them too.

@@ -253,6 +253,7 @@ pub mod __private {
         pub use crate::checkpoint::{begin, states};
     }
     pub use crate::flat::Flat;
+    pub use crate::operators::kernels::{add_scaled, dot};
     /// Both attributes, for tests that compare what they generate.
     pub mod attributes {
         pub use ad_macros::{differentiable, differentiable_plain};
@@ -408,25 +409,6 @@ pub mod __private {
     pub fn array_mut<T, const N: usize>(part: &mut [T]) -> &mut [T; N] {
         let Ok(array) = part.try_into() else { panic!("a part of another length") };
         array
-    }
-
-    /// Adds a slice, times a factor, to another.
-    pub fn add_scaled<F: Copy + core::ops::Add<Output = F> + core::ops::Mul<Output = F>>(
-        sum: &mut [F],
-        factor: F,
-        part: &[F],
-    ) {
-        for (sum, part) in sum.iter_mut().zip(part) {
-            *sum = *sum + *part * factor;
-        }
-    }
-
-    /// The inner product of two slices of one length.
-    pub fn dot<F: Copy + Zero + core::ops::Add<Output = F> + core::ops::Mul<Output = F>>(
-        u: &[F],
-        v: &[F],
-    ) -> F {
-        u.iter().zip(v).fold(F::zero(), |sum, (u, v)| sum + *u * *v)
     }
 
     /// One lane of several.

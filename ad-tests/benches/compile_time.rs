@@ -2,9 +2,9 @@
 //!
 //! Writes crates with 1, 10 and 100 functions of 30 lines into the target folder, plain and annotated, and builds each anew (its
 //! dependencies are built before) in debug mode. The macro's own time is what rustc says of the expansion of macros
-//! (`-Z time-passes`, which a stable compiler answers when `RUSTC_BOOTSTRAP` is set; nothing else is measured with it), with the macro
-//! as Cargo builds it by default in debug mode (unoptimised, with assertions), and optimised, as the book recommends; and in release mode, where the macro
-//! writes code that runs fast. Takes the least of several builds: `-- --rounds N` (default 3).
+//! (`-Z time-passes`, which a stable compiler answers when `RUSTC_BOOTSTRAP` is set; nothing else is measured with it), with the
+//! macro as Cargo builds it by default in debug mode (unoptimised, with assertions), and optimised, as the book recommends; and in
+//! release mode, where the macro writes code that runs fast. Takes the least of several builds: `-- --rounds N` (default 3).
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

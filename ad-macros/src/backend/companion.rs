@@ -59,8 +59,8 @@ impl Slot {
 }
 
 /// The companion of a mode. `func` is the transformed function, all its outputs kept (but the value in `Vjp`
-/// modes). `beside` is a path to a function that computes the same, of parameters and directions: where that is called, `func` may
-/// be a face.
+/// modes). `beside` is a path to a function that computes the same, of the same parameters and directions
+/// ([`is_as_the_product`]): it is called, and `func` may be a face.
 pub(crate) fn emit(
     sig: &Signature,
     mode: CallMode,
@@ -167,7 +167,7 @@ pub(crate) fn emit(
             group(&mut body, &mut params, &mut handed, &mut unpack, &|i| find(i, &[Bar, Dot]), true);
         }
     }
-    let called = beside.filter(|_| is_as_the_product(sig)).map(|path| {
+    let called = beside.map(|path| {
         let args = super::signature::ordered(func).into_iter().map(|p| bound_name(&body, p));
         quote!(#path(#(#args),*))
     });
@@ -442,7 +442,7 @@ fn bars(sig: &Signature, func: &Func, body: &mut Body<'_>, groups: &[&[Mark]]) -
 }
 
 /// Whether the function that users call takes what the slots unpack to, and nothing else.
-pub(super) fn is_as_the_product(sig: &Signature) -> bool {
+pub(crate) fn is_as_the_product(sig: &Signature) -> bool {
     let is_plain =
         |class: &Class| matches!(class, Class::Scalar(_) | Class::RefSlice { .. } | Class::Array { .. });
     sig.receiver.is_none()

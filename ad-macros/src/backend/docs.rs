@@ -50,7 +50,7 @@ pub(super) fn of(sig: &Signature, product: Product) -> Vec<String> {
         Product::Grad | Product::Vjp => {
             "a small multiple of one evaluation, however many variables there are"
         }
-        Product::Jvp => "about two evaluations",
+        Product::Jvp => "about two evaluations; in builds without optimisation up to a gradient",
         Product::Hvp
         | Product::GradHvp
         | Product::HvpRev
@@ -60,7 +60,10 @@ pub(super) fn of(sig: &Signature, product: Product) -> Vec<String> {
         Product::HvpBlock => {
             "one gradient, shared, and for each direction less than a product of its own would cost"
         }
-        Product::Curvature => "about three evaluations, no storage",
+        Product::Curvature => {
+            "about three evaluations, no storage; in builds without optimisation up to a gradient and a product, with memory for \
+             both"
+        }
     };
     let directions = match product {
         Product::HvpBlock => {

@@ -8,8 +8,7 @@ use quote::quote;
 use super::body::Body;
 use super::expr::float_type;
 use super::signature;
-use crate::frontend::signature::{Class, Signature, shape};
-use crate::ir::Dim;
+use crate::frontend::signature::{Class, Signature};
 
 /// Derivatives that a product gives.
 pub(super) struct Found {
@@ -58,8 +57,8 @@ impl Found {
                     found.written.push(name.clone());
                 }
                 Class::RefArray { .. } => {
-                    let len = fixed(sig, &param.ty);
-                    found.before.extend(quote!(let mut #name = [0.0; #len];));
+                    // It is overwritten: any array of the type will do.
+                    found.before.extend(quote!(let mut #name = *#primal;));
                     found.written.push(name.clone());
                 }
                 _ => found.returned.push(quote!(#name)),
@@ -93,14 +92,5 @@ impl Found {
     pub(super) fn given(&self) -> TokenStream {
         let vectors = self.vectors.iter().rev();
         vectors.map(|(list, k)| quote!(::ad_runtime::__private::give(#k, #list);)).collect()
-    }
-}
-
-/// The length of an array that is referred to.
-fn fixed(sig: &Signature, ty: &syn::Type) -> TokenStream {
-    let syn::Type::Reference(r) = ty else { return TokenStream::new() };
-    match shape(&r.elem, &sig.floats).as_ref().map(|shape| shape.0.as_slice()) {
-        Some([Dim::Fixed(n)]) => n.parse().unwrap_or_default(),
-        _ => TokenStream::new(),
     }
 }

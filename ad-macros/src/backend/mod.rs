@@ -39,11 +39,11 @@ use quote::quote;
 
 pub(crate) use checks::checks;
 pub(crate) use companion::{
-    can_be_called_twice, emit as emit_companion, emit_taylor, possible as can_be_called,
+    can_be_called_twice, emit as emit_companion, emit_taylor, is_as_the_product, possible as can_be_called,
 };
 pub(crate) use guards::guards;
 pub(crate) use operators::{Operators, Part, Reach};
-pub(crate) use scaled::{emit as emit_scaled, possible as can_be_scaled};
+pub(crate) use scaled::emit as emit_scaled;
 
 use crate::frontend::signature::Signature;
 use crate::ir::Func;

@@ -1,6 +1,6 @@
 //! Pure operations as expressions.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 
 use super::body::Body;
 use super::expr::{self, Expr, Form, Prec};
@@ -138,24 +138,21 @@ impl Body<'_> {
 
 /// What the user's own expression is.
 fn understood(tokens: &TokenStream) -> (Form, Prec) {
-    // Most often it is one word or number, for which no parser is needed.
-    let mut trees = tokens.clone().into_iter();
-    match (trees.next(), trees.next()) {
-        (Some(TokenTree::Ident(word)), None) if word != "true" && word != "false" => {
-            return (Form::Verbatim, Prec::Postfix);
-        }
-        (Some(TokenTree::Literal(literal)), None) => {
-            let form = match syn::Lit::new(literal) {
-                syn::Lit::Float(f) if f.suffix().is_empty() => f.base10_parse().ok().map(Form::Float),
-                _ => None,
-            };
-            return (form.unwrap_or(Form::Literal), Prec::Postfix);
-        }
-        _ => {}
-    }
     let Ok(expr) = syn::parse2::<syn::Expr>(tokens.clone()) else { return (Form::Verbatim, Prec::Lowest) };
-    let literal = || is_literal(&expr).then_some(Form::Literal);
-    let form = float_literal(&expr).map(Form::Float).or_else(literal);
+    let literal = match &expr {
+        syn::Expr::Lit(e) => Some((&e.lit, 1.0)),
+        syn::Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), expr, .. }) => match &**expr {
+            syn::Expr::Lit(e) => Some((&e.lit, -1.0)),
+            _ => None,
+        },
+        _ => None,
+    };
+    let form = literal.map_or(Form::Verbatim, |(literal, sign)| match literal {
+        syn::Lit::Float(f) if f.suffix().is_empty() => {
+            f.base10_parse::<f64>().map_or(Form::Literal, |c| Form::Float(sign * c))
+        }
+        _ => Form::Literal,
+    });
     let simple = matches!(
         expr,
         syn::Expr::Path(_)
@@ -167,32 +164,5 @@ fn understood(tokens: &TokenStream) -> (Form, Prec) {
             | syn::Expr::Index(_)
             | syn::Expr::Macro(_)
     );
-    (form.unwrap_or(Form::Verbatim), if simple { Prec::Postfix } else { Prec::Lowest })
-}
-
-/// Whether an expression is a literal, or a negative one.
-fn is_literal(expr: &syn::Expr) -> bool {
-    match expr {
-        syn::Expr::Lit(_) => true,
-        syn::Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), expr, .. }) => {
-            matches!(**expr, syn::Expr::Lit(_))
-        }
-        _ => false,
-    }
-}
-
-/// The number that an expression is, if it is a float literal without a suffix.
-fn float_literal(expr: &syn::Expr) -> Option<f64> {
-    match expr {
-        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Float(f), .. }) if f.suffix().is_empty() => {
-            f.base10_parse().ok()
-        }
-        syn::Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), expr, .. }) => match &**expr {
-            syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Float(f), .. }) if f.suffix().is_empty() => {
-                f.base10_parse::<f64>().ok().map(|c| -c)
-            }
-            _ => None,
-        },
-        _ => None,
-    }
+    (form, if simple { Prec::Postfix } else { Prec::Lowest })
 }

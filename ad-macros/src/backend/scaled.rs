@@ -18,11 +18,6 @@ use super::found::Found;
 use crate::frontend::signature::{Class, Signature};
 use crate::ir::{Binding, CallMode, Func, Mark, Param, Source};
 
-/// Whether [`emit`] will do for the adjoint companions.
-pub(crate) fn possible(sig: &Signature) -> bool {
-    is_as_the_product(sig)
-}
-
 /// The adjoint companions where code need not run fast, of the function's gradient and product: the adjoints are the gradient times the
 /// seed. `curvature` has the parameters and the directions. `None` for other companions.
 pub(crate) fn emit(

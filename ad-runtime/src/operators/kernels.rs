@@ -1,5 +1,5 @@
 //! What the operators are computed with: inner products, sums of vectors, and vectors to work in. Nothing here is seen
-//! from outside of the crate.
+//! from outside of the crate, but by generated code.
 
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -12,7 +12,7 @@ use super::Scalar;
 const LANES: usize = 8;
 
 /// `u·v`, over the shorter of the two.
-pub(crate) fn dot<T: Scalar>(u: &[T], v: &[T]) -> T {
+pub fn dot<T: Scalar>(u: &[T], v: &[T]) -> T {
     let length = u.len().min(v.len());
     let (u_chunks, u_rest) = u[..length].as_chunks::<LANES>();
     let (v_chunks, v_rest) = v[..length].as_chunks::<LANES>();
@@ -27,7 +27,7 @@ pub(crate) fn dot<T: Scalar>(u: &[T], v: &[T]) -> T {
 }
 
 /// `sum += factor * v`
-pub(crate) fn add_scaled<T: Scalar>(sum: &mut [T], factor: T, v: &[T]) {
+pub fn add_scaled<T: Scalar>(sum: &mut [T], factor: T, v: &[T]) {
     for (sum, &v) in sum.iter_mut().zip(v) {
         *sum += factor * v;
     }

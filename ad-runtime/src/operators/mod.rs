@@ -21,7 +21,7 @@ mod finite_difference;
 mod fisher;
 mod gauss_newton;
 mod hessian;
-mod kernels;
+pub(crate) mod kernels;
 mod kronecker;
 mod low_rank;
 #[cfg(feature = "ndarray")]
