@@ -9,6 +9,10 @@
 //! that such a loop can have no window to write through ([`super::windows`]), keeps its bounds checks and is not vectorised. Each of
 //! the new loops can. The order in which a place is added to changes: only where what is added belongs to derivatives, whose sums
 //! nobody has promised an order. What both loops need is computed in both, so only light loops are split.
+//!
+//! So does a loop that writes to several vectors, where nothing that is loaded or computed for the one is needed for the other
+//! (`a_bar[k] += s * b[k];  c_bar[k] += s * d[k]`): LLVM has to make sure, each time the loop starts, that what is written is apart
+//! from all that is read, and rows of a triangle are short.
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
@@ -50,6 +54,10 @@ impl Pass<'_> {
     /// Takes out of a loop what needs loops of its own.
     fn split(&mut self, l: &mut ForLoop) -> Vec<ForLoop> {
         let Some(groups) = self.groups(l) else { return Vec::new() };
+        let groups = if groups.len() > 1 { groups } else { self.apart(l, groups) };
+        if groups.len() < 2 {
+            return Vec::new();
+        }
         let slices: Vec<HashSet<usize>> = groups.iter().map(|stores| slice(&l.body, stores)).collect();
         let varies = Self::varying(l);
         // What is carried, the first loop has.
@@ -80,7 +88,7 @@ impl Pass<'_> {
     }
 
     /// The stores of a loop, by their places in the body, in groups that write one part of each buffer; the first takes all that
-    /// does not matter. `None` if it is one group, or the loop must stay as it is.
+    /// does not matter. `None` if the loop must stay as it is.
     fn groups(&self, l: &ForLoop) -> Option<Vec<Vec<usize>>> {
         if l.step.is_some() || l.inclusive || l.body.diverges {
             return None;
@@ -115,7 +123,42 @@ impl Pass<'_> {
         let written = l.body.writes();
         let split = |b: &Buffer| parts.get(b).is_some_and(|n| *n > 1);
         let fine = written.iter().all(|b| !reads.contains(b) && (!split(b) || simple[b]));
-        (fine && groups.len() > 1).then(|| groups.into_iter().map(|(_, stores)| stores).collect())
+        fine.then(|| groups.into_iter().map(|(_, stores)| stores).collect())
+    }
+
+    /// The stores of one group in groups that have nothing in common: no vector is written by two of them, and nothing that varies is
+    /// loaded or computed for two. Only of loops that do nothing but add.
+    fn apart(&self, l: &ForLoop, groups: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
+        let [stores] = &groups[..] else { return groups };
+        let into = |at: usize| match &l.body.insts[at].kind {
+            InstKind::Store { buffer, mode: StoreMode::Add, .. } => Some(*buffer),
+            _ => None,
+        };
+        if !l.inits.is_empty() || stores.iter().any(|at| into(*at).is_none()) {
+            return groups;
+        }
+        let varies = Self::varying(l);
+        let is_work = |at: &usize| {
+            let inst = &l.body.insts[*at];
+            inst.results.iter().any(|r| self.func.is_float(*r) && varies.contains(r))
+        };
+        let mut found: Vec<(HashSet<usize>, Vec<usize>)> = Vec::new();
+        for at in stores {
+            let (mut work, mut members) = (slice(&l.body, &[*at]), vec![*at]);
+            work.retain(is_work);
+            let (same, other): (Vec<_>, Vec<_>) = found.into_iter().partition(|(theirs, stores)| {
+                !theirs.is_disjoint(&work) || stores.iter().any(|s| into(*s) == into(*at))
+            });
+            found = other;
+            for (theirs, stores) in same {
+                work.extend(theirs);
+                members.extend(stores);
+            }
+            members.sort_unstable();
+            found.push((work, members));
+        }
+        found.sort_by_key(|(_, stores)| stores[0]);
+        found.into_iter().map(|(_, stores)| stores).collect()
     }
 
     /// What is not the same in all rounds.

@@ -35,6 +35,7 @@ pub(crate) mod slices;
 pub(crate) mod spans;
 pub(crate) mod stacks;
 mod terms;
+pub(crate) mod triangles;
 pub(crate) mod twins;
 pub(crate) mod unflip;
 pub(crate) mod unroll;
@@ -208,6 +209,7 @@ pub(crate) fn finish_shaped(func: Func) -> Func {
     let func = checked(&Pass { name: "flatten", run: flatten::flatten }, func);
     let func = checked(&Pass { name: "slices", run: slices::slices }, func);
     let func = checked(&Pass { name: "fission", run: fission::fission }, tidy(func));
+    let func = checked(&Pass { name: "triangles", run: triangles::triangles }, func);
     let func = checked(&Pass { name: "windows", run: windows::windows }, func);
     let func = checked(&Pass { name: "between", run: between::between }, func);
     let func = checked(&Pass { name: "order", run: order::order }, func);

@@ -1,4 +1,4 @@
-//! Bounds checks leave innermost loops: one slice before the loop stands for a check in each round.
+//! Bounds checks leave loops: one slice before the loop stands for a check in each round.
 //!
 //! Where every round of `for i in lo..hi` touches `x[i + a]`, with `a` the same in all rounds, the loop is given the
 //! window `x[lo + a ..][.. hi - lo]` and runs over `0..hi - lo`: rustc sees that index and length belong together, and
@@ -6,6 +6,9 @@
 //! those of one stride share their check, and places of one buffer that lie a literal apart (`x[3 * i]`, `x[3 * i + 1]`) share
 //! their window. In functions of several directions, the loops over the lanes count as straight
 //! code, and what has a window there are rows of lanes, `x[i + a][lane]`.
+//!
+//! So have the rows of a loop around innermost loops (`y[i]` beside `for j in .. { s += a[i * n + j] * x[j] }`), where it is itself in
+//! a loop and so runs often. What those loops touch is theirs.
 //!
 //! Sound because
 //!
@@ -33,7 +36,7 @@ use crate::ir::{
 pub(crate) fn windows(mut func: Func) -> Func {
     let defs = definitions(&func);
     let mut body = std::mem::take(&mut func.body);
-    Pass { func: &mut func, defs }.block(&mut body);
+    Pass { func: &mut func, defs }.block(&mut body, false);
     func.body = body;
     func
 }
@@ -81,13 +84,16 @@ struct Loop {
 }
 
 impl Pass<'_> {
-    fn block(&mut self, block: &mut Block) {
+    fn block(&mut self, block: &mut Block, in_loop: bool) {
         let mut insts = Vec::with_capacity(block.insts.len());
         for mut inst in std::mem::take(&mut block.insts) {
+            let is_loop = matches!(inst.kind, InstKind::For(_) | InstKind::While { .. });
             for nested in inst.kind.blocks_mut() {
-                self.block(nested);
+                self.block(nested, in_loop || is_loop);
             }
-            if let InstKind::For(l) = &mut inst.kind {
+            if let InstKind::For(l) = &mut inst.kind
+                && (self.is_innermost(&l.body) || in_loop && self.is_around_innermost(&l.body))
+            {
                 self.in_loop(l, &mut insts);
             }
             insts.push(inst);
@@ -96,7 +102,7 @@ impl Pass<'_> {
     }
 
     fn in_loop(&mut self, l: &mut ForLoop, out: &mut Vec<Inst>) {
-        if l.step.is_some() || l.inclusive || !self.is_innermost(&l.body) {
+        if l.step.is_some() || l.inclusive {
             return;
         }
         let rounds = self.rounds(l);
@@ -279,6 +285,17 @@ impl Pass<'_> {
         !body.diverges
             && body.insts.iter().all(|inst| match &inst.kind {
                 InstKind::For(_) => self.lane_loop(inst).is_some(),
+                InstKind::While { .. } => false,
+                InstKind::Effect(what, _) => what.is_check(),
+                kind => kind.blocks().all(|b| self.is_innermost(b)),
+            })
+    }
+
+    /// Whether the loops in a block are innermost ones, and nothing of the user's stands beside them.
+    fn is_around_innermost(&self, body: &Block) -> bool {
+        !body.diverges
+            && body.insts.iter().all(|inst| match &inst.kind {
+                InstKind::For(l) => self.lane_loop(inst).is_some() || self.is_innermost(&l.body),
                 InstKind::While { .. } => false,
                 InstKind::Effect(what, _) => what.is_check(),
                 kind => kind.blocks().all(|b| self.is_innermost(b)),

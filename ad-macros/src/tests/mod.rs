@@ -23,7 +23,7 @@ use crate::ir::{Binding, CallMode, Func, Mark, Param, Source, Storage};
 use crate::optimize::{
     PASSES, accumulate, between, branches, bring_together, edges, finish, first_store, flatten, fuse, hoist,
     induction, kept, lanes, optimize, order, overwritten, parked, prepare, scalars, selection, spans, stacks,
-    unflip, unroll,
+    triangles, unflip, unroll,
 };
 use crate::options;
 use crate::pipeline::Product;
@@ -324,6 +324,7 @@ impl Check<'_> {
         self.same(&format!("{what}, between"), func, &between::between(optimised.clone()))?;
         self.same(&format!("{what}, order"), func, &order::order(optimised.clone()))?;
         self.same(&format!("{what}, spans"), func, &spans::spans(optimised.clone()))?;
+        self.same(&format!("{what}, triangles"), func, &triangles::triangles(optimised.clone()))?;
         let joined = order::order(between::between(optimised.clone()));
         self.same(&format!("{what}, between, order, spans"), func, &spans::spans(joined))?;
         let stored = first_store::first_store(optimised.clone());

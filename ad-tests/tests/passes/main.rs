@@ -11,6 +11,7 @@ mod counters;
 mod edges;
 mod kept;
 mod places;
+mod rows;
 
 use ad_runtime::differentiable;
 use num_dual::{DualNum, HyperDual64 as H};
