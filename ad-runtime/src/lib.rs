@@ -227,6 +227,7 @@ pub mod adapters;
 pub mod call;
 pub mod check;
 mod checkpoint;
+mod elementary;
 mod flat;
 pub mod operators;
 mod probe;
@@ -252,6 +253,7 @@ pub mod __private {
     pub mod checkpoint {
         pub use crate::checkpoint::{begin, states};
     }
+    pub use crate::elementary::{exp, tanh};
     pub use crate::flat::Flat;
     pub use crate::operators::kernels::{add_scaled, dot};
     /// Both attributes, for tests that compare what they generate.

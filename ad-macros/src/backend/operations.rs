@@ -60,6 +60,10 @@ impl Body<'_> {
                 // An `if` at the start of a statement would end it: parentheses keep it an expression.
                 Expr::atom(format!("(if {c} {{ {} }} else {{ {} }})", a.text, b.text))
             }
+            Op::Inline(f) => {
+                let argument = self.take(args[0]).text;
+                Expr::atom(format!("::ad_runtime::__private::{}({argument})", f.method()))
+            }
             Op::Unary(_) | Op::Binary(_) | Op::Powi | Op::MulAdd | Op::Clamp | Op::Test(_) => {
                 let name = match op {
                     Op::Unary(f) => f.method(),

@@ -498,7 +498,7 @@ impl<N: Num> Machine<'_, N> {
             (Op::Rem, [I(a), I(b)]) if *b != 0 => I(a % b),
             (Op::Neg, [F(a)]) => F(a.neg()),
             (Op::Neg, [I(a)]) => I(-a),
-            (Op::Unary(f), [F(x)]) => F(N::unary(*f, *x)),
+            (Op::Unary(f) | Op::Inline(f), [F(x)]) => F(N::unary(*f, *x)),
             (Op::Binary(f), [F(x), F(y)]) => F(N::binary(*f, *x, *y)),
             (Op::Binary(Binary::Min), [I(a), I(b)]) => I(*a.min(b)),
             (Op::Powi, [F(x), I(n)]) => match i32::try_from(*n) {

@@ -21,6 +21,9 @@ pub(crate) enum Op {
     Neg,
     /// Float function of one argument.
     Unary(Unary),
+    /// As [`Op::Unary`] of an `f64`, by a function of `ad-runtime` that LLVM makes vector code of, of those that have one
+    /// ([`Unary::is_inline`]); results may differ in the last bits.
+    Inline(Unary),
     /// Float function of two arguments.
     Binary(Binary),
     /// `x.powi(n)`: a float and an `i32`.
@@ -158,6 +161,11 @@ impl Unary {
     pub(crate) fn is_smooth(self) -> bool {
         use Unary::{Abs, Ceil, Floor, Fract, Round, RoundTiesEven, Signum, Trunc};
         !matches!(self, Abs | Signum | Floor | Ceil | Round | RoundTiesEven | Trunc | Fract)
+    }
+
+    /// Whether `ad-runtime` has this function for [`Op::Inline`].
+    pub(crate) fn is_inline(self) -> bool {
+        matches!(self, Unary::Exp | Unary::Tanh)
     }
 }
 
@@ -450,6 +458,7 @@ impl Op {
             | Op::Rem
             | Op::Neg
             | Op::Unary(_)
+            | Op::Inline(_)
             | Op::Binary(_)
             | Op::MulAdd
             | Op::Clamp => numeric(),

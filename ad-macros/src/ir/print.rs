@@ -263,6 +263,7 @@ impl Printer<'_> {
             Op::Int(text) => text.to_string(),
             Op::Bool(b) => b.to_string(),
             Op::Unary(u) => format!("{} {args}", u.method()),
+            Op::Inline(u) => format!("inline {} {args}", u.method()),
             Op::Binary(u) => format!("{} {args}", u.method()),
             Op::Cmp(c) => {
                 let name = match c {

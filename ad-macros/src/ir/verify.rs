@@ -332,7 +332,7 @@ impl Verifier<'_> {
     fn op(&self, op: &Op, args: &[Value], result: Option<Value>) -> Result<(), String> {
         let arity = match op {
             Op::Float(_) | Op::Int(_) | Op::Bool(_) | Op::Len(..) => 0,
-            Op::Neg | Op::Unary(_) | Op::Not | Op::Cast(_) | Op::Test(_) => 1,
+            Op::Neg | Op::Unary(_) | Op::Inline(_) | Op::Not | Op::Cast(_) | Op::Test(_) => 1,
             Op::MulAdd | Op::Clamp | Op::Select => 3,
             Op::Verbatim(_) => args.len(),
             Op::Custom(custom) => custom.active.len(),
@@ -351,6 +351,7 @@ impl Verifier<'_> {
             | Op::Rem
             | Op::Neg
             | Op::Unary(_)
+            | Op::Inline(_)
             | Op::Binary(_)
             | Op::MulAdd
             | Op::Clamp => self.same_kind(&[types, result].concat()),

@@ -167,6 +167,7 @@ fn code(op: &Op) -> Option<Code> {
         Op::And => Code::Plain(15, 0),
         Op::Or => Code::Plain(16, 0),
         Op::Select => Code::Plain(17, 0),
+        Op::Inline(f) => Code::Plain(18, *f as u64),
         Op::Int(text) => Code::Text(0, text.clone()),
         Op::Cast(to) => Code::Text(1, to.clone()),
         Op::Test(name) => Code::Test(name),

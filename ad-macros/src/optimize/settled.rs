@@ -116,6 +116,7 @@ impl Sum {
             Op::Neg => self.add(27),
             Op::Unary(f) => self.add(1 << 8 | *f as usize),
             Op::Binary(f) => self.add(1 << 9 | *f as usize),
+            Op::Inline(f) => self.add(1 << 11 | *f as usize),
             Op::Powi => self.add(28),
             Op::MulAdd => self.add(29),
             Op::Clamp => self.add(30),

@@ -30,7 +30,7 @@ pub(crate) fn tangent(
         Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Rem | Op::Neg | Op::MulAdd | Op::Powi => {
             arithmetic::tangent(b, op, args, result, k, t)
         }
-        Op::Unary(f) => unary::tangent(b, *f, args[0], result, t),
+        Op::Unary(f) | Op::Inline(f) => unary::tangent(b, *f, args[0], result, t),
         Op::Binary(f) => binary::tangent(b, *f, args, result, k, t),
         Op::Clamp => {
             // The end that the result was taken from, or x itself where it lies between them (ends included).

@@ -2,11 +2,12 @@
 //! are read back where they were stored, additions to two parts of one vector, sums beside a vector that is rewritten, sums over rows,
 //! the largest and smallest elements, additions to single places before a sweep, sums in memory that the value is made of, additions of many rows
 //! to one; [`edges`]: loops whose first and last rounds are unlike the others; [`kept`]: what is kept, and small arrays; [`counters`]: loops over other integers; [`places`]: places that are
-//! looked up, and what lies between branches.
+//! looked up, and what lies between branches; [`rows`]: rows of triangles; [`calls`]: exponentials and hyperbolic tangents.
 //!
 //! Each function is one that a pass of `ad-macros/src/optimize` changes, or only just must not.
 #![allow(clippy::needless_range_loop, missing_docs)]
 
+mod calls;
 mod counters;
 mod edges;
 mod kept;

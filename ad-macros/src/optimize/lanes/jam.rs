@@ -345,7 +345,7 @@ impl Writer<'_> {
                 }
             }
             let kept = sorted(arrays.keys().copied().collect());
-            // What nothing is left of, dead code elimination takes out.
+            rest.insts.retain(|inst| !is_idle(inst));
             rest.insts.extend(kept.into_iter().map(|v| set(arrays[&v], row, v)));
             after = self.each_row(rounds, row, rest, insts);
         }
@@ -449,4 +449,11 @@ impl Writer<'_> {
         let four = ForLoop { lo, hi, body: all, ..l.clone() };
         out.push(Inst { results: Vec::new(), kind: InstKind::For(four) });
     }
+}
+
+/// Whether an instruction is a loop of which nothing is left that anybody sees.
+fn is_idle(inst: &Inst) -> bool {
+    let InstKind::For(l) = &inst.kind else { return false };
+    let only_computes = |inst: &Inst| matches!(inst.kind, InstKind::Pure(..) | InstKind::Load { .. });
+    inst.results.is_empty() && l.body.insts.iter().all(only_computes)
 }

@@ -12,7 +12,7 @@
 //! becomes blocks of up to [`WIDTH`] rounds: gather the loads into arrays, do the arithmetic in a loop over the lanes of
 //! the arrays, scatter the stores; in the end the lanes of each sum are added up. What lies side by side in memory, or every so many
 //! elements, is not gathered but read where it is. Sums of what is stored lane after lane are added up there. A loop of fewer than
-//! [`FEWEST`] rounds runs as it was.
+//! [`FEWEST`] rounds, or of twice as many if its calls are all that makes it heavy, runs as it was.
 //!
 //! The blocks are that wide because a processor cannot hand a wide load what narrow stores have just written, before these
 //! have reached its cache: the arithmetic on the first lanes must come long after their gathering.
@@ -22,9 +22,12 @@
 //!
 //! A loop that makes one element after the other of what lies side by side, and sums nothing, has nothing to wait for and stays as it is.
 //!
+//! Calls of `exp` and `tanh` that no value of the user's function depends on become code that has lanes too ([`inline`]).
+//!
 //! Conditions: a forward `for` with nothing nested; loads only of buffers that the loop does not write; stores only `+=`, or
 //! one `=` to a place that moves with the round; indices that depend on no float; at least [`HEAVY`] float operations a round.
 
+mod inline;
 mod jam;
 mod plan;
 mod rows;
@@ -46,8 +49,8 @@ use crate::ir::{
 const HEAVY: usize = 12;
 /// Lanes of a block.
 const WIDTH: usize = 32;
-/// From how many rounds on a loop is worth the arrays.
-const FEWEST: usize = 8;
+/// From how many rounds on a loop is worth the arrays, and one that is heavy because of its calls.
+const FEWEST: [usize; 2] = [8, 16];
 /// Lanes that are left of each sum before they are added up one by one.
 const LAST: usize = 8;
 
@@ -95,17 +98,37 @@ fn in_block(func: &mut Func, block: &mut Block, known: &Known, around: &ValueSet
             }
             in_block(func, nested, known, if is_loop { &inside } else { around }, arrays);
         }
-        if let InstKind::For(l) = &inst.kind
-            && !known.together.contains(&l.body.args[0])
-            && !adds_to_primal(l, &known.primal)
+        if let InstKind::For(l) = &mut inst.kind
+            && inline::is_of_rows(&known.defs, l)
+            && l.body.insts.iter().any(|inst| inst.kind.blocks().next().is_some())
+            && let Some((calls, rest)) = inline::ahead(func, l, &known.primal, arrays)
+        {
+            inline::all_rows(func, &inline::with_inline(&calls), &calls, &mut insts);
+            *l = rest;
+        }
+        if let InstKind::For(short) = &inst.kind
+            && !known.together.contains(&short.body.args[0])
+            && !adds_to_primal(short, &known.primal)
+            && let inlined = inline::inlined(func, short, &known.primal)
+            && let l = inlined.as_ref().unwrap_or(short)
             && let Some(plan) = Plan::of(func, &known.defs, l, &inst.results, &known.primal)
         {
+            if let Some(inlined) = &inlined
+                && short.inits.is_empty()
+                && inline::is_of_rows(&known.defs, short)
+            {
+                inline::all_rows(func, inlined, short, &mut insts);
+                continue;
+            }
             let is_heavy = plan.flops >= known.heavy;
             let count = func.new_value(Type::Int, Some("count".into()));
-            let widened = Widen { func, l, plan, count, arrays };
+            let own = plan.flops - inline::FLOPS * inline::calls(l);
+            let fewest = FEWEST[usize::from(own < known.heavy)];
+            let widened = Widen { func, l, short, fewest, plan, count, arrays };
             if is_heavy && widened.is_plain_map() {
-                insts.push(inst);
-            } else if is_heavy && !widened.plan.rewrites {
+                let kind = InstKind::For(l.clone());
+                insts.push(Inst { kind, results: inst.results });
+            } else if is_heavy && (!widened.plan.rewrites || inlined.is_some()) {
                 insts.extend(widened.run(&inst.results));
             } else if !is_heavy && widened.is_light_sum() && ![l.lo, l.hi].iter().any(|v| around.contains(*v))
             {
@@ -123,6 +146,10 @@ fn in_block(func: &mut Func, block: &mut Block, known: &Known, around: &ValueSet
 struct Widen<'a> {
     func: &'a mut Func,
     l: &'a ForLoop,
+    /// As it was, with its calls into libm: for few rounds.
+    short: &'a ForLoop,
+    /// From how many rounds on there are blocks.
+    fewest: usize,
     plan: Plan,
     /// How many lanes of a block have a round.
     count: Value,
@@ -474,12 +501,12 @@ impl Widen<'_> {
 
         // A loop that is too short makes no arrays.
         let mut out = Vec::new();
-        let fewest = self.int(FEWEST, &mut out);
+        let fewest = self.int(self.fewest, &mut out);
         let first = self.op(Op::Add, vec![l.lo, fewest], Type::Int, &mut out);
         let cond = self.op(Op::Cmp(Cmp::Le), vec![first, l.hi], Type::Bool, &mut out);
         let then_block = Block { insts, yields: totals, ..Block::default() };
         let plain: Vec<Value> = results.iter().map(|r| self.value(self.func.ty(*r).clone(), None)).collect();
-        let short = Inst { results: plain.clone(), kind: InstKind::For(l.clone()) };
+        let short = Inst { results: plain.clone(), kind: InstKind::For(self.short.clone()) };
         let else_block = Block { insts: vec![short], yields: plain, ..Block::default() };
         out.push(Inst { results: results.to_vec(), kind: InstKind::If { cond, then_block, else_block } });
         out

@@ -3,6 +3,7 @@
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
+use super::inline;
 use crate::analysis::activity::Activity;
 use crate::analysis::definitions::{Definitions, moves, pace};
 use crate::ir::{Buffer, ForLoop, Func, InstKind, Layout, Op, StoreMode, Type, Value};
@@ -117,7 +118,11 @@ impl Plan {
         for (arg, y) in l.body.args[1..].iter().zip(&l.body.yields) {
             chains.push(sum_chain(l, *arg, *y, &uses)?);
         }
-        let flops = compute.iter().filter(|at| func.is_float(l.body.insts[**at].results[0])).count();
+        let cost = |at: &usize| match &l.body.insts[*at] {
+            inst if matches!(inst.kind, InstKind::Pure(Op::Inline(_), _)) => inline::FLOPS,
+            inst => usize::from(func.is_float(inst.results[0])),
+        };
+        let flops = compute.iter().map(cost).sum();
 
         let stored = |at: &usize| match &l.body.insts[*at].kind {
             InstKind::Store { value, .. } => Some(*value),
