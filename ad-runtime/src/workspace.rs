@@ -24,7 +24,41 @@ pub fn filled<T: Copy + Send + 'static>(slot: usize, fill: T, n: usize) -> Vec<T
         return items;
     }
     let _ = slot;
-    vec![fill; n]
+    let items = fresh(fill, n);
+    assert!(items.len() == n);
+    items
+}
+
+/// How many bytes a vector may have for it to matter where it lies.
+const SMALL: usize = 512;
+/// Of the machine's memory, at least.
+const PAGE: usize = 4096;
+
+/// How many vectors in a row may lie badly.
+const TRIES: usize = 12;
+
+/// A vector of `n` copies, from the allocator. A small one that loops write to and read from lies in one page: a store and a load across the
+/// boundary of two take several times as long on some processors, and all loops over such a vector meet it.
+#[inline]
+fn fresh<T: Copy>(fill: T, n: usize) -> Vec<T> {
+    let items = vec![fill; n];
+    if lies_across(&items) { elsewhere(items, fill, TRIES) } else { items }
+}
+
+/// Whether a small vector begins in one page and ends in another.
+#[inline]
+fn lies_across<T>(items: &[T]) -> bool {
+    let bytes = size_of_val(items);
+    bytes <= SMALL && items.as_ptr() as usize % PAGE + bytes > PAGE
+}
+
+/// Another vector like this one, which is freed when the other has its place, so that it is not the other. It is only for speed: some more
+/// tries, since allocators give what was freed last.
+#[cold]
+#[inline(never)]
+fn elsewhere<T: Copy>(items: Vec<T>, fill: T, tries: usize) -> Vec<T> {
+    let other = vec![fill; items.len()];
+    if tries > 0 && lies_across(&other) { elsewhere(other, fill, tries - 1) } else { other }
 }
 
 /// Vectors of these lengths.
@@ -80,7 +114,6 @@ pub fn give_rows<T: Copy + Send + 'static>(slot: usize, rows: Vec<Vec<T>>) {
 #[cfg(feature = "std")]
 mod pool {
     use alloc::boxed::Box;
-    use alloc::vec;
     use alloc::vec::Vec;
     use core::any::{Any, TypeId};
     use core::cell::{Cell, RefCell};
@@ -270,7 +303,7 @@ mod pool {
             // Too short: its memory goes before there is another.
             short => {
                 drop(short);
-                vec![fill; n]
+                super::fresh(fill, n)
             }
         }
     }
@@ -313,6 +346,16 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
     use core::iter::repeat_n;
+
+    #[test]
+    fn small_vectors_lie_in_one_page() {
+        // So many that plain vectors would lie across a boundary.
+        let plain: Vec<Vec<f64>> = (0..200).map(|_| vec![0.5; 10]).collect();
+        assert!(plain.iter().any(|items| super::lies_across(items)));
+        let placed: Vec<Vec<f64>> = (0..200).map(|_| filled(0, 0.5, 10)).collect();
+        assert!(placed.iter().all(|items| !super::lies_across(items) && *items == [0.5; 10]));
+        assert!(!super::lies_across::<f64>(&[]) && filled(0, 0.5, 0).is_empty());
+    }
 
     #[test]
     fn a_slot_gives_what_it_got_last() {

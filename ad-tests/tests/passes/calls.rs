@@ -176,7 +176,7 @@ fn bounded(x: &[f64], bounds: &[f64]) -> f64 {
 fn comparisons_are_the_functions_own() {
     let below = |x: &f64| ad_runtime::__private::exp(*x) < x.exp();
     let x: Vec<f64> = (0..).map(|k| 0.37 + 1e-3 * f64::from(k)).filter(below).take(40).collect();
-    let bounds: Vec<f64> = x.iter().map(|x| x.exp()).collect();
+    let bounds: Vec<f64> = x.iter().copied().map(f64::exp).collect();
     let (v, mut g, mut h) = (vec![1.0; 40], vec![0.0; 40], vec![0.0; 40]);
     bounded_grad(&x, &bounds, &mut g);
     close("gradient", &g, &x.iter().map(|x| 3.0 * x * x).collect::<Vec<_>>(), 1e-14);

@@ -139,8 +139,8 @@ fn rows_that_are_too_short() {
         let run = |f: &mut dyn FnMut()| catch_unwind(std::panic::AssertUnwindSafe(f)).is_err();
         let (mut g, mut h) = (vec![0.0; 6], vec![0.0; 6]);
         [
-            run(&mut || drop(std::hint::black_box(beside(&x, scales, times, 3, 2)))),
-            run(&mut || drop(std::hint::black_box(beside_grad(&x, scales, times, 3, 2, &mut g)))),
+            run(&mut || assert!(beside(&x, scales, times, 3, 2).is_finite())),
+            run(&mut || assert!(beside_grad(&x, scales, times, 3, 2, &mut g).is_finite())),
             run(&mut || beside_hvp(&x, scales, times, 3, 2, &v, &mut h)),
         ]
     };
