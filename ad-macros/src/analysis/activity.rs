@@ -4,7 +4,9 @@
 //! anything active is ever put into it. What is not active needs no tangent and no adjoint. Switched off
 //! ([`everything`]) they must change no derivative: tests hold them to that.
 
-use crate::ir::{Arg, BarArg, Binding, Block, Buffer, Func, Inst, InstKind, Op, Stack, Unary, Value};
+use crate::ir::{
+    Arg, BarArg, Binding, Block, Buffer, Func, Inst, InstKind, Op, Stack, Storage, Unary, Value,
+};
 
 /// A set of values, buffers and stacks.
 #[derive(Clone)]
@@ -250,6 +252,15 @@ fn backward_inst(func: &Func, inst: &Inst, act: &mut Activity) {
                 args.iter().for_each(|a| act.mark(func, *a));
             }
         }
+        // One memory.
+        InstKind::Window { window, of, .. } => {
+            if act.buffer(*window) {
+                act.mark_buffer(func, *of);
+            }
+            if act.buffer(*of) {
+                act.mark_buffer(func, *window);
+            }
+        }
         InstKind::Load { buffer, .. } => {
             if act.value(inst.results[0]) {
                 act.mark_buffer(func, *buffer);
@@ -325,23 +336,48 @@ fn backward_inst(func: &Func, inst: &Inst, act: &mut Activity) {
                 inst.kind.reads().into_iter().for_each(|b| act.mark_buffer(func, b));
             }
         }
-        InstKind::Effect(..) | InstKind::Window { .. } => {}
+        InstKind::Effect(..) => {}
     }
 }
 
-/// What is rounded as the user's function rounds it: what its own results depend on, and what decides on which side of a kink a
-/// value lies.
+/// What is rounded as the user's function rounds it: what its own results depend on, what decides on which side of a kink a value lies,
+/// and what code sees that nobody looks into here (the user's own, and other differentiable functions).
 pub(crate) fn promised(func: &Func) -> Activity {
-    let mut values: Vec<_> =
+    let written = func.params.iter().filter(|p| match p.binding {
+        Binding::Buffer(b) => p.role.marks.is_empty() && func.buffer(b).storage == Storage::Output,
+        Binding::Value(_) => false,
+    });
+    let mut seen: Vec<_> =
         func.outputs.iter().filter(|o| o.role.marks.is_empty()).map(|o| o.binding).collect();
+    seen.extend(written.map(|p| p.binding));
     func.body.visit(&mut |inst| {
-        if let InstKind::Pure(op, args) = &inst.kind
-            && (matches!(op, Op::Test(_)) || has_a_kink(op) || !func.is_float(inst.results[0]))
-        {
-            values.extend(args.iter().filter(|a| func.is_float(**a)).map(|a| Binding::Value(*a)));
+        let values = |values: &[Value]| -> Vec<Binding> {
+            values.iter().filter(|v| func.is_float(**v)).map(|v| Binding::Value(*v)).collect()
+        };
+        match &inst.kind {
+            InstKind::Pure(Op::Verbatim(code), args) => {
+                seen.extend(values(args));
+                seen.extend(code.buffers.iter().map(|b| Binding::Buffer(*b)));
+            }
+            InstKind::Effect(code, args) if !code.is_check() => {
+                seen.extend(values(args));
+                seen.extend(code.buffers.iter().map(|b| Binding::Buffer(*b)));
+            }
+            InstKind::Pure(op, args)
+                if matches!(op, Op::Test(_) | Op::Custom(_))
+                    || has_a_kink(op)
+                    || !func.is_float(inst.results[0]) =>
+            {
+                seen.extend(values(args));
+            }
+            InstKind::Call(call) => seen.extend(call.args.iter().filter_map(|arg| match arg {
+                Arg::Value(v) => func.is_float(*v).then_some(Binding::Value(*v)),
+                Arg::Buffer { buffer, .. } => Some(Binding::Buffer(*buffer)),
+            })),
+            _ => {}
         }
     });
-    useful(func, &values)
+    useful(func, &seen)
 }
 
 /// Whether an operation has a kink or a jump somewhere: on which side of it an argument lies decides on derivatives.

@@ -74,7 +74,11 @@ impl Pass<'_> {
             let many = slices.iter().filter(|s| s.contains(&at)).count() > 1;
             arithmetic && many && inst.results.iter().any(|r| self.func.is_float(*r) && varies.contains(r))
         };
-        if l.body.insts.iter().enumerate().filter(|(at, inst)| twice(*at, inst)).count() > TWICE {
+        let shared = |at: usize| slices.iter().filter(|s| s.contains(&at)).count() > 1;
+        let is_foreign = |(at, inst): (usize, &Inst)| shared(at) && foreign(inst);
+        if l.body.insts.iter().enumerate().filter(|(at, inst)| twice(*at, inst)).count() > TWICE
+            || l.body.insts.iter().enumerate().any(is_foreign)
+        {
             return Vec::new();
         }
         let rest = (1..groups.len()).map(|g| self.copy(l, &slices[g])).collect();
@@ -140,7 +144,7 @@ impl Pass<'_> {
         let varies = Self::varying(l);
         let is_work = |at: &usize| {
             let inst = &l.body.insts[*at];
-            inst.results.iter().any(|r| self.func.is_float(*r) && varies.contains(r))
+            foreign(inst) || inst.results.iter().any(|r| self.func.is_float(*r) && varies.contains(r))
         };
         let mut found: Vec<(HashSet<usize>, Vec<usize>)> = Vec::new();
         for at in stores {
@@ -196,6 +200,11 @@ impl Pass<'_> {
         let body = Block { args, insts, yields: Vec::new(), diverges: false };
         ForLoop { inits: Vec::new(), body, ..*l }
     }
+}
+
+/// Code that nobody looks into: it may cost anything, and be another value each time.
+fn foreign(inst: &Inst) -> bool {
+    matches!(inst.kind, InstKind::Pure(Op::Verbatim(_) | Op::Custom(_), _))
 }
 
 /// These instructions and what they need.

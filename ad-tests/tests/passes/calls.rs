@@ -174,9 +174,7 @@ fn bounded(x: &[f64], bounds: &[f64]) -> f64 {
 /// Which exponentials reach a bound is what the standard library says, also where derivatives' own exponential is the number below.
 #[test]
 fn comparisons_are_the_functions_own() {
-    let below = |x: &f64| ad_runtime::__private::exp(*x) < x.exp();
-    let x: Vec<f64> = (0..).map(|k| 0.37 + 1e-3 * f64::from(k)).filter(below).take(40).collect();
-    let bounds: Vec<f64> = x.iter().copied().map(f64::exp).collect();
+    let (x, bounds) = at_the_bound(40);
     let (v, mut g, mut h) = (vec![1.0; 40], vec![0.0; 40], vec![0.0; 40]);
     bounded_grad(&x, &bounds, &mut g);
     close("gradient", &g, &x.iter().map(|x| 3.0 * x * x).collect::<Vec<_>>(), 1e-14);
@@ -185,4 +183,154 @@ fn comparisons_are_the_functions_own() {
         hvp(&x, &bounds, &v, &mut h);
         close("product", &h, &x.iter().map(|x| 6.0 * x).collect::<Vec<_>>(), 1e-14);
     }
+}
+
+/// Two vectors that change places: what was in the one goes to the other, which is written after it.
+#[differentiable]
+fn swung(x: &[f64], steps: usize) -> f64 {
+    let n = x.len();
+    let mut now = x.to_vec();
+    let mut before = vec![0.0; n];
+    for _ in 0..steps {
+        for k in 0..n {
+            let old = now[k];
+            now[k] = 1.9 * old - 0.9 * before[k] - 0.1 * (2.0 * old).tanh();
+            before[k] = old;
+        }
+    }
+    let mut sum = 0.0;
+    for k in 0..n {
+        sum += now[k] * now[k] * before[k];
+    }
+    sum
+}
+
+#[test]
+fn what_is_handed_on_before_it_is_overwritten() {
+    for n in [1, 9, 16, 40] {
+        let of_duals = |x: &[H]| {
+            let each = x.iter().map(|x| {
+                let (mut now, mut before) = (*x, H::from(0.0));
+                for _ in 0..3 {
+                    (now, before) = (now * 1.9 - before * 0.9 - (now * 2.0).tanh() * 0.1, now);
+                }
+                now * now * before
+            });
+            each.fold(H::from(0.0), |a, b| a + b)
+        };
+        let f = |x: &[f64]| swung(x, 3);
+        let grad = |x: &[f64], g: &mut [f64]| swung_grad(x, 3, g);
+        let hvp = |x: &[f64], v: &[f64], h: &mut [f64]| swung_hvp(x, 3, v, h);
+        let rev = |x: &[f64], v: &[f64], h: &mut [f64]| swung_hvp_rev(x, 3, v, h);
+        check(&format!("{n}"), &wave(n, 0.3), &f, &grad, [&hvp, &rev], &of_duals);
+    }
+}
+
+/// Numbers whose exponential in derivatives would be the number below the standard library's, and its exponentials.
+fn at_the_bound(n: usize) -> (Vec<f64>, Vec<f64>) {
+    let below = |x: &f64| ad_runtime::__private::exp(*x) < x.exp();
+    let x: Vec<f64> = (0..).map(|k| 0.37 + 1e-3 * f64::from(k)).filter(below).take(n).collect();
+    let exponentials = x.iter().copied().map(f64::exp).collect();
+    (x, exponentials)
+}
+
+fn total(w: &[f64]) -> f64 {
+    w.iter().sum()
+}
+
+fn first_from(w: &[f64], bound: f64) -> usize {
+    w.iter().position(|v| *v >= bound).unwrap_or(0)
+}
+
+/// Exponentials of data that other code looks at, which says what is active.
+#[differentiable(wrt(x))]
+fn looked_at(x: &[f64], t: &[f64], bound: f64) -> f64 {
+    let n = t.len();
+    let mut w = vec![0.0; n];
+    for j in 0..n {
+        w[j] = t[j].exp();
+    }
+    let k = first_from(&w, bound);
+    x[k] * x[k] * total(&w)
+}
+
+/// And those that a differentiable function is called with, which stays a call: it has a name of its own crate.
+#[differentiable(wrt(x))]
+fn called_with(x: &[f64], bounds: &[f64]) -> f64 {
+    let mut e = vec![0.0; x.len()];
+    for i in 0..x.len() {
+        e[i] = x[i].exp();
+    }
+    other::clipped(&e, bounds)
+}
+
+mod other {
+    use ad_runtime::differentiable;
+
+    #[differentiable(wrt(e))]
+    pub fn clipped(e: &[f64], bounds: &[f64]) -> f64 {
+        let mut sum = 0.0;
+        for i in 0..e.len() {
+            sum += if e[i] >= bounds[i] { e[i] * e[i] } else { e[i] };
+        }
+        sum
+    }
+}
+
+/// And those that an assertion is about.
+#[differentiable(wrt(x))]
+fn asserted(x: &[f64], bounds: &[f64]) -> f64 {
+    let n = x.len();
+    let mut e = vec![0.0; n];
+    for i in 0..n {
+        e[i] = x[i].exp();
+    }
+    for i in 0..n {
+        assert!(e[i] >= bounds[i]);
+    }
+    let mut sum = 0.0;
+    for i in 0..n {
+        sum += e[i] * e[i];
+    }
+    sum
+}
+
+#[test]
+fn what_other_code_sees_is_the_functions_own() {
+    let n = 40;
+    let (t, exponentials) = at_the_bound(n);
+    let x = wave(n, 0.2);
+    let (v, mut g, mut h) = (vec![1.0; n], vec![0.0; n], vec![0.0; n]);
+    // Ascending: the first that reaches the bound is the third.
+    let value = looked_at_grad(&x, &t, exponentials[3], &mut g);
+    assert_eq!(value.to_bits(), looked_at(&x, &t, exponentials[3]).to_bits());
+    looked_at_hvp(&x, &t, exponentials[3], &v, &mut h);
+    let sum = 2.0 * total(&exponentials);
+    let at = |value: f64| (0..n).map(|k| if k == 3 { value } else { 0.0 }).collect::<Vec<_>>();
+    close("looked at, gradient", &g, &at(sum * x[3]), 1e-14);
+    close("looked at, product", &h, &at(sum), 1e-14);
+
+    // Each is at its bound, and squared.
+    let square: Vec<f64> = exponentials.iter().map(|e| 4.0 * e * e).collect();
+    called_with_hvp(&t, &exponentials, &v, &mut h);
+    close("called with", &h, &square, 1e-13);
+    asserted_hvp(&t, &exponentials, &v, &mut h);
+    close("asserted", &h, &square, 1e-13);
+}
+
+/// A vector that is written, not returned.
+#[differentiable]
+fn written(x: &[f64], y: &mut [f64]) {
+    for i in 0..x.len() {
+        y[i] = x[i].exp();
+    }
+}
+
+#[test]
+fn a_vector_with_its_derivative_is_the_functions_own() {
+    let (x, exponentials) = at_the_bound(40);
+    let (mut y, mut y_dot) = (vec![0.0; 40], vec![0.0; 40]);
+    written_jvp(&x, &[1.0; 40], &mut y, &mut y_dot);
+    assert_eq!(y, exponentials);
+    close("slope", &y_dot, &exponentials, 1e-14);
 }

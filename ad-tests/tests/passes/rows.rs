@@ -148,3 +148,70 @@ fn rows_that_are_too_short() {
     assert_eq!(panics(&[1.0, 2.0], 0), [false; 3]);
     assert_eq!(panics(&[1.0, 2.0, 3.0], 2), [false; 3]);
 }
+
+/// Triangular numbers of a type that only the range tells, which wraps around in the square.
+#[differentiable(wrt(x))]
+fn of_other_integers(x: &[f64], from: &[f64], n: u8) -> f64 {
+    let mut sum = 0.0;
+    for t in 0..n {
+        let k = (t.wrapping_mul(t) - t) / 2;
+        let l = (t * t - t) / 2;
+        sum += from[usize::from(k)] * x[0] * x[0] * l.pow(2) as f64;
+    }
+    sum
+}
+
+#[test]
+fn triangular_numbers_of_other_integers() {
+    let from = wave(16, 0.5);
+    let x = [0.7];
+    for n in [0, 1, 5] {
+        let of = |t: usize| t * t.saturating_sub(1) / 2;
+        let factor: f64 = (0..usize::from(n)).map(|t| from[of(t)] * (of(t) as f64).powi(2)).sum();
+        let (mut g, mut h) = ([0.0], [0.0]);
+        let value = of_other_integers_grad(&x, &from, n, &mut g);
+        assert_eq!(value.to_bits(), of_other_integers(&x, &from, n).to_bits());
+        of_other_integers_hvp(&x, &from, n, &[1.0], &mut h);
+        super::close("gradient", &g, &[1.4 * factor], 1e-13);
+        super::close("product", &h, &[2.0 * factor], 1e-13);
+    }
+}
+
+thread_local! {
+    static DRAWN: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
+/// Another number each time.
+fn drawn() -> f64 {
+    f64::from(DRAWN.replace(DRAWN.get() + 1)).sin()
+}
+
+/// Two vectors are added to, by one number that is drawn.
+#[differentiable(wrt(x))]
+fn with_noise(x: &[f64], n: usize, y: &mut [f64]) {
+    let (mut a, mut b) = (vec![0.5; n], vec![0.25; n]);
+    for i in 0..n {
+        let w = drawn();
+        a[i] += w * x[i];
+        b[i] += w * x[n + i];
+    }
+    for i in 0..n {
+        y[i] = a[i] * b[i];
+    }
+}
+
+#[test]
+fn what_is_drawn_is_drawn_once() {
+    let n = 7;
+    let (x, v) = (wave(2 * n, 0.1), wave(2 * n, 0.6));
+    let (mut y, mut y_dot) = (vec![0.0; n], vec![0.0; n]);
+    DRAWN.set(1);
+    with_noise_jvp(&x, n, &v, &mut y, &mut y_dot);
+    assert_eq!(DRAWN.get(), 1 + n as u32);
+    let w = |i: usize| (1.0 + i as f64).sin();
+    let parts = |i: usize| (0.5 + w(i) * x[i], 0.25 + w(i) * x[n + i]);
+    let values: Vec<f64> = (0..n).map(|i| parts(i).0 * parts(i).1).collect();
+    let slopes: Vec<f64> = (0..n).map(|i| w(i) * (v[i] * parts(i).1 + parts(i).0 * v[n + i])).collect();
+    super::close("value", &y, &values, 1e-14);
+    super::close("slope", &y_dot, &slopes, 1e-14);
+}

@@ -128,7 +128,9 @@ fn in_block(func: &mut Func, block: &mut Block, known: &Known, around: &ValueSet
             if is_heavy && widened.is_plain_map() {
                 let kind = InstKind::For(l.clone());
                 insts.push(Inst { kind, results: inst.results });
-            } else if is_heavy && (!widened.plan.rewrites || inlined.is_some()) {
+            } else if is_heavy
+                && (!widened.plan.rewrites || inlined.is_some() && widened.reads_before_it_rewrites())
+            {
                 insts.extend(widened.run(&inst.results));
             } else if !is_heavy && widened.is_light_sum() && ![l.lo, l.hi].iter().any(|v| around.contains(*v))
             {
@@ -220,6 +222,20 @@ impl Widen<'_> {
             && plan.scatter.iter().all(at_hand)
             && varying.iter().filter(is_load).all(at_hand)
             && (plan.scatter.len() == 1 || self.calls())
+    }
+
+    /// Whether only the arithmetic takes what a round loads and then overwrites: stores and sums follow it, lanes after lanes, and would load
+    /// what is there by then.
+    fn reads_before_it_rewrites(&self) -> bool {
+        let plan = &self.plan;
+        let written = self.l.body.writes();
+        let mut side: Vec<usize> = plan.gather.iter().chain(&plan.late).copied().collect();
+        side.sort_unstable();
+        let mut stores: Vec<usize> = plan.scatter.clone();
+        stores.extend(&plan.late);
+        let terms: Vec<Value> = plan.ordered.iter().flatten().flatten().map(|term| term.value).collect();
+        let is_rewritten = |at: &usize| matches!(&self.l.body.insts[*at].kind, InstKind::Load { buffer, .. } if written.contains(buffer));
+        !self.needed(&side, &stores, &terms).iter().any(is_rewritten)
     }
 
     /// Whether the arithmetic calls into libm.
