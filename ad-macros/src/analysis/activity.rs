@@ -320,6 +320,9 @@ fn backward_inst(func: &Func, inst: &Inst, act: &mut Activity) {
             loop_forward(func, &body.args, &body.yields, act);
             backward_block(func, body, act);
             backward_block(func, cond_block, act);
+            // The condition has the carried values by names of its own.
+            loop_forward(func, &cond_block.args, &body.yields, act);
+            loop_forward(func, &cond_block.args, inits, act);
             loop_forward(func, &inst.results, inits, act);
             loop_forward(func, &body.args, inits, act);
         }

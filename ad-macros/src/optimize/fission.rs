@@ -74,10 +74,10 @@ impl Pass<'_> {
             let many = slices.iter().filter(|s| s.contains(&at)).count() > 1;
             arithmetic && many && inst.results.iter().any(|r| self.func.is_float(*r) && varies.contains(r))
         };
-        let shared = |at: usize| slices.iter().filter(|s| s.contains(&at)).count() > 1;
-        let is_foreign = |(at, inst): (usize, &Inst)| shared(at) && foreign(inst);
+        // Neither twice, nor in another order.
+        let has_foreign = |slice: &&HashSet<usize>| slice.iter().any(|at| foreign(&l.body.insts[*at]));
         if l.body.insts.iter().enumerate().filter(|(at, inst)| twice(*at, inst)).count() > TWICE
-            || l.body.insts.iter().enumerate().any(is_foreign)
+            || slices.iter().filter(has_foreign).count() > 1
         {
             return Vec::new();
         }
@@ -146,10 +146,15 @@ impl Pass<'_> {
             let inst = &l.body.insts[*at];
             foreign(inst) || inst.results.iter().any(|r| self.func.is_float(*r) && varies.contains(r))
         };
+        // All code that nobody looks into is one piece of work: it runs in its order.
+        let first_foreign = l.body.insts.iter().position(foreign);
         let mut found: Vec<(HashSet<usize>, Vec<usize>)> = Vec::new();
         for at in stores {
             let (mut work, mut members) = (slice(&l.body, &[*at]), vec![*at]);
             work.retain(is_work);
+            if work.iter().any(|at| foreign(&l.body.insts[*at])) {
+                work.extend(first_foreign);
+            }
             let (same, other): (Vec<_>, Vec<_>) = found.into_iter().partition(|(theirs, stores)| {
                 !theirs.is_disjoint(&work) || stores.iter().any(|s| into(*s) == into(*at))
             });

@@ -268,7 +268,7 @@ mod other {
     use ad_runtime::differentiable;
 
     #[differentiable(wrt(e))]
-    pub fn clipped(e: &[f64], bounds: &[f64]) -> f64 {
+    pub(super) fn clipped(e: &[f64], bounds: &[f64]) -> f64 {
         let mut sum = 0.0;
         for i in 0..e.len() {
             sum += if e[i] >= bounds[i] { e[i] * e[i] } else { e[i] };
@@ -333,4 +333,39 @@ fn a_vector_with_its_derivative_is_the_functions_own() {
     written_jvp(&x, &[1.0; 40], &mut y, &mut y_dot);
     assert_eq!(y, exponentials);
     close("slope", &y_dot, &exponentials, 1e-14);
+}
+
+/// Rounds until the exponentials of all are small: only the condition reads their sum.
+#[differentiable(wrt(x))]
+fn until_small(x: &[f64], bound: f64) -> f64 {
+    let (mut rounds, mut rest) = (0.0, f64::MAX);
+    while rest >= bound {
+        rest = 0.0;
+        for i in 0..x.len() {
+            rest += (-(rounds + 1.0) * x[i] * x[i]).exp();
+        }
+        rounds += 1.0;
+    }
+    rounds * x[0] * x[0]
+}
+
+/// The bound is what one round's sum is: that round is not the last.
+#[test]
+fn conditions_of_loops_are_the_functions_own() {
+    let n = 40;
+    let (v, mut g, mut h) = (vec![1.0; n], vec![0.0; n], vec![0.0; n]);
+    for phase in 0..30 {
+        let x: Vec<f64> = wave(n, 0.1 * f64::from(phase)).iter().map(|x| 0.4 + x * x).collect();
+        let bound = x.iter().fold(0.0, |sum, x| sum + (-(2.0 + 1.0) * x * x).exp());
+        let at = |value: f64| (0..n).map(|k| if k == 0 { value } else { 0.0 }).collect::<Vec<_>>();
+        let value = until_small_grad(&x, bound, &mut g);
+        assert_eq!(value.to_bits(), until_small(&x, bound).to_bits(), "{phase}");
+        assert_eq!(value, 4.0 * x[0] * x[0], "{phase}");
+        close("gradient", &g, &at(8.0 * x[0]), 1e-14);
+        for hvp in [until_small_hvp, until_small_hvp_rev] {
+            h.fill(9.0);
+            hvp(&x, bound, &v, &mut h);
+            close("product", &h, &at(8.0), 1e-14);
+        }
+    }
 }

@@ -215,3 +215,28 @@ fn what_is_drawn_is_drawn_once() {
     super::close("value", &y, &values, 1e-14);
     super::close("slope", &y_dot, &slopes, 1e-14);
 }
+
+/// A number is drawn for each vector.
+#[differentiable(wrt(x))]
+fn with_two_noises(x: &[f64], n: usize, y: &mut [f64]) {
+    let (mut a, mut b) = (vec![0.5; n], vec![0.25; n]);
+    for i in 0..n {
+        a[i] += drawn() * x[i];
+        b[i] += drawn() * x[n + i];
+    }
+    for i in 0..n {
+        y[i] = a[i] * b[i];
+    }
+}
+
+#[test]
+fn what_is_drawn_is_drawn_in_order() {
+    let n = 7;
+    let (x, v) = (wave(2 * n, 0.1), wave(2 * n, 0.6));
+    let (mut y, mut y_dot, mut wanted) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
+    DRAWN.set(1);
+    with_two_noises_jvp(&x, n, &v, &mut y, &mut y_dot);
+    DRAWN.set(1);
+    with_two_noises(&x, n, &mut wanted);
+    assert_eq!(y, wanted);
+}

@@ -59,8 +59,7 @@ pub(crate) fn lanes(func: Func) -> Func {
     lanes_from(func, HEAVY, sums::FEWEST)
 }
 
-/// Runs the pass, as if loops of so many float operations were heavy, and those of fewer worth being split from `fewest`
-/// rounds on.
+/// Runs the pass, as if loops of so many float operations were heavy, and all of them worth it from `fewest` rounds on.
 pub(crate) fn lanes_from(mut func: Func, heavy: usize, fewest: usize) -> Func {
     let mut together = rows::rows(&mut func);
     jam::jam(&mut func, &mut together);
@@ -123,7 +122,7 @@ fn in_block(func: &mut Func, block: &mut Block, known: &Known, around: &ValueSet
             let is_heavy = plan.flops >= known.heavy;
             let count = func.new_value(Type::Int, Some("count".into()));
             let own = plan.flops - inline::FLOPS * inline::calls(l);
-            let fewest = FEWEST[usize::from(own < known.heavy)];
+            let fewest = FEWEST[usize::from(own < known.heavy)].min(known.fewest);
             let widened = Widen { func, l, short, fewest, plan, count, arrays };
             if is_heavy && widened.is_plain_map() {
                 let kind = InstKind::For(l.clone());
