@@ -2,9 +2,9 @@
 //! nothing around it can be vector code either.
 //!
 //! Straight code without branches or tables: the argument is reduced to `r = x - n ln 2` with `|r| <= ln 2 / 2` (Cody and Waite 1980),
-//! `e^r - 1` is a polynomial of degree 11 (the best one for the relative error of `e^r`, by Remez' exchange: 2⁻⁵⁷), and `2^n` is made of
-//! bits. What is promised to be the function's own to the last bit does not come from here: values of the user's function, and what a
-//! comparison decides by, are the standard library's.
+//! `e^r - 1` is a polynomial of degree 11 (by Remez' exchange; it is off by less than 2⁻⁵⁷ of `e^r`), and `2^n` is made of
+//! bits. What is promised to be the function's own to the last bit does not come from here: values of the user's function, what a
+//! comparison decides by, and what other code is given, are the standard library's.
 
 use core::f64::consts::LOG2_E;
 

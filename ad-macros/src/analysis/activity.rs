@@ -358,11 +358,7 @@ pub(crate) fn promised(func: &Func) -> Activity {
             values.iter().filter(|v| func.is_float(**v)).map(|v| Binding::Value(*v)).collect()
         };
         match &inst.kind {
-            InstKind::Pure(Op::Verbatim(code), args) => {
-                seen.extend(values(args));
-                seen.extend(code.buffers.iter().map(|b| Binding::Buffer(*b)));
-            }
-            InstKind::Effect(code, args) if !code.is_check() => {
+            InstKind::Pure(Op::Verbatim(code), args) | InstKind::Effect(code, args) if !code.is_check() => {
                 seen.extend(values(args));
                 seen.extend(code.buffers.iter().map(|b| Binding::Buffer(*b)));
             }

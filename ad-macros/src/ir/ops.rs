@@ -365,6 +365,11 @@ impl ForLoop {
     pub(crate) fn plain(lo: Value, hi: Value, inits: Vec<Value>, body: Block) -> ForLoop {
         ForLoop { lo, hi, inclusive: false, rev: false, step: None, flipped: false, inits, body }
     }
+
+    /// Whether it counts upwards by one, and ends by itself.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.step.is_none() && !self.inclusive && !self.rev && !self.flipped && !self.body.diverges
+    }
 }
 
 /// A region: arguments, instructions, yielded values.

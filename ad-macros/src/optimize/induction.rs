@@ -61,8 +61,7 @@ impl Pass<'_> {
     }
 
     fn in_loop(&mut self, l: &mut ForLoop, results: &[Value], after: &mut Vec<Inst>) {
-        let upwards = l.step.is_none() && !l.rev && !l.flipped && !l.inclusive && !l.body.diverges;
-        if !upwards || literal(&self.defs, l.lo) != Some(0) || !self.sizes.contains(&l.body.args[0]) {
+        if !l.is_plain() || literal(&self.defs, l.lo) != Some(0) || !self.sizes.contains(&l.body.args[0]) {
             return;
         }
         let mut inside: HashSet<Value> = l.body.args.iter().copied().collect();

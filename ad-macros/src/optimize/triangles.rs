@@ -53,8 +53,7 @@ impl Pass<'_> {
     }
 
     fn is_upwards(&self, l: &ForLoop) -> bool {
-        let plain = l.step.is_none() && !l.rev && !l.flipped && !l.inclusive && !l.body.diverges;
-        plain && literal(&self.defs, l.lo) == Some(0) && self.sizes.contains(&l.body.args[0])
+        l.is_plain() && literal(&self.defs, l.lo) == Some(0) && self.sizes.contains(&l.body.args[0])
     }
 
     fn in_loop(&mut self, l: &mut ForLoop, results: &mut Vec<Value>, before: &mut Vec<Inst>) {

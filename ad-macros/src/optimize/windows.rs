@@ -92,7 +92,7 @@ impl Pass<'_> {
                 self.block(nested, in_loop || is_loop);
             }
             if let InstKind::For(l) = &mut inst.kind
-                && (self.is_innermost(&l.body) || in_loop && self.is_around_innermost(&l.body))
+                && self.has_loops_up_to(usize::from(in_loop), &l.body)
             {
                 self.in_loop(l, &mut insts);
             }
@@ -280,25 +280,17 @@ impl Pass<'_> {
         (over_lanes && l.body.insts.iter().all(|inst| inst.kind.blocks().next().is_none())).then_some(l)
     }
 
-    /// Whether there is no loop in a block (but over lanes), no statement of the user's, and no way out.
-    fn is_innermost(&self, body: &Block) -> bool {
+    /// Whether the loops in a block (but those over lanes) are not nested deeper than this, with no statement of the user's and no way out.
+    fn has_loops_up_to(&self, depth: usize, body: &Block) -> bool {
         !body.diverges
             && body.insts.iter().all(|inst| match &inst.kind {
-                InstKind::For(_) => self.lane_loop(inst).is_some(),
+                InstKind::For(l) => {
+                    self.lane_loop(inst).is_some() || depth > 0 && self.has_loops_up_to(depth - 1, &l.body)
+                }
                 InstKind::While { .. } => false,
                 InstKind::Effect(what, _) => what.is_check(),
-                kind => kind.blocks().all(|b| self.is_innermost(b)),
-            })
-    }
-
-    /// Whether the loops in a block are innermost ones, and nothing of the user's stands beside them.
-    fn is_around_innermost(&self, body: &Block) -> bool {
-        !body.diverges
-            && body.insts.iter().all(|inst| match &inst.kind {
-                InstKind::For(l) => self.lane_loop(inst).is_some() || self.is_innermost(&l.body),
-                InstKind::While { .. } => false,
-                InstKind::Effect(what, _) => what.is_check(),
-                kind => kind.blocks().all(|b| self.is_innermost(b)),
+                // In a branch there is none.
+                kind => kind.blocks().all(|b| self.has_loops_up_to(0, b)),
             })
     }
 

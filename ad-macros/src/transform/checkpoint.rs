@@ -60,10 +60,9 @@ fn in_block(func: &mut Func, block: &mut Block, every: Every) -> bool {
 
 /// Whether a loop over `lo..hi` hands floats on from round to round.
 fn has_state(func: &Func, l: &ForLoop) -> bool {
-    let plain = !l.inclusive && !l.rev && !l.flipped && l.step.is_none() && !l.body.diverges;
     let reads = l.body.reads();
     let of_buffers = || l.body.writes().iter().any(|b| reads.contains(b) && func.buffer(*b).elem.is_float());
-    plain && (l.inits.iter().any(|v| func.is_float(*v)) || of_buffers())
+    l.is_plain() && (l.inits.iter().any(|v| func.is_float(*v)) || of_buffers())
 }
 
 fn cut(func: &mut Func, l: ForLoop, results: &[Value], every: Every, out: &mut Vec<Inst>) {

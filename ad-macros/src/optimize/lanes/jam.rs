@@ -23,11 +23,9 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::plan::indexes;
 use super::set;
-use super::write::{LIGHT, ROWS, Rounds, SHORT, Writer, is_plain, made, runs_again, written};
+use super::write::{LIGHT, ROWS, Rounds, SHORT, Writer, is_of_rows, made, runs_again, written};
 use crate::analysis::definitions::{Definitions, definitions, literal, moves};
-use crate::ir::{
-    Binary, Block, Buffer, Cmp, ForLoop, Func, Inst, InstKind, Op, StoreMode, Type, Value, ValueSet,
-};
+use crate::ir::{Block, Buffer, Cmp, ForLoop, Func, Inst, InstKind, Op, StoreMode, Type, Value, ValueSet};
 
 /// So many floats of a row at most, and places that are added to: four rows of them have to be in registers.
 const KEPT: usize = 3;
@@ -84,7 +82,7 @@ struct Inner {
 impl Plan {
     fn of(func: &Func, defs: &Definitions, together: &HashSet<Value>, outer: &ForLoop) -> Option<Plan> {
         let body = &outer.body;
-        if !is_plain(outer)
+        if !outer.is_plain()
             || !body.insts.iter().any(|inst| matches!(inst.kind, InstKind::For(_)))
             || !indexes(outer)
         {
@@ -160,7 +158,7 @@ impl<'a> Context<'a> {
     /// What of an inner loop can run for several rows at once, if anything.
     fn inner(&self, at: usize, inst: &Inst) -> Option<Inner> {
         let InstKind::For(l) = &inst.kind else { return None };
-        if !is_plain(l) || !l.inits.is_empty() {
+        if !l.is_plain() || !l.inits.is_empty() {
             return None;
         }
         let is_short = literal(self.defs, l.hi).is_some_and(|n| n < SHORT);
@@ -297,10 +295,7 @@ impl Writer<'_> {
     ) -> Vec<Inst> {
         let body = std::mem::take(&mut outer.body);
         outer.body.args.clone_from(&body.args);
-        let is_block = literal(defs, outer.lo) == Some(0)
-            && matches!(defs.get(&outer.hi), Some((Op::Binary(Binary::Min), args))
-                if args.iter().any(|v| literal(defs, *v) == Some(ROWS as u64)));
-        if !is_block {
+        if !is_of_rows(defs, &outer) {
             return self.in_blocks(defs, &outer, results, |this, rounds, insts| {
                 this.jammed_block(body, plan, rounds, insts)
             });

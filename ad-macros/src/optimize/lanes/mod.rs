@@ -37,6 +37,7 @@ mod write;
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use self::plan::{Plan, adds_to_primal};
+use self::write::Writer;
 use crate::analysis::activity::{self, Activity};
 use crate::analysis::definitions::{Definitions, definitions};
 use crate::analysis::replay::is_expensive;
@@ -98,12 +99,14 @@ fn in_block(func: &mut Func, block: &mut Block, known: &Known, around: &ValueSet
             in_block(func, nested, known, if is_loop { &inside } else { around }, arrays);
         }
         if let InstKind::For(l) = &mut inst.kind
-            && inline::is_of_rows(&known.defs, l)
+            && write::is_of_rows(&known.defs, l)
             && l.body.insts.iter().any(|inst| inst.kind.blocks().next().is_some())
-            && let Some((calls, rest)) = inline::ahead(func, l, &known.primal, arrays)
         {
-            inline::all_rows(func, &inline::with_inline(&calls), &calls, &mut insts);
-            *l = rest;
+            let mut writer = Writer { func, arrays, together: &mut HashSet::default() };
+            if let Some((calls, rest)) = inline::ahead(&mut writer, &known.defs, l, &known.primal) {
+                inline::all_rows(&mut writer, &inline::with_inline(&calls), &calls, &mut insts);
+                *l = rest;
+            }
         }
         if let InstKind::For(short) = &inst.kind
             && !known.together.contains(&short.body.args[0])
@@ -114,9 +117,10 @@ fn in_block(func: &mut Func, block: &mut Block, known: &Known, around: &ValueSet
         {
             if let Some(inlined) = &inlined
                 && short.inits.is_empty()
-                && inline::is_of_rows(&known.defs, short)
+                && write::is_of_rows(&known.defs, short)
             {
-                inline::all_rows(func, inlined, short, &mut insts);
+                let mut writer = Writer { func, arrays, together: &mut HashSet::default() };
+                inline::all_rows(&mut writer, inlined, short, &mut insts);
                 continue;
             }
             let is_heavy = plan.flops >= known.heavy;

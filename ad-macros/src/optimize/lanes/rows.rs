@@ -19,7 +19,7 @@ use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::plan::indexes;
 use super::set;
-use super::write::{LIGHT, ROWS, SHORT, Writer, is_plain, made, runs_again, written};
+use super::write::{LIGHT, ROWS, SHORT, Writer, made, runs_again, written};
 use crate::analysis::definitions::{Definitions, definitions, literal};
 use crate::analysis::replay::is_expensive;
 use crate::ir::{Binary, Block, Buffer, ForLoop, Func, Inst, InstKind, Op, StoreMode, Type, Value};
@@ -78,14 +78,13 @@ struct Plan {
 impl Plan {
     fn of(func: &Func, defs: &Definitions, outer: &ForLoop, together: &HashSet<Value>) -> Option<Plan> {
         let body = &outer.body;
-        if !is_plain(outer)
+        if !outer.is_plain()
             || !body.insts.iter().any(|inst| matches!(inst.kind, InstKind::For(_)))
             || !indexes(outer)
         {
             return None;
         }
-        let (written, made) = (written(body), made(body));
-        let context = Context { func, defs, outer, written, made };
+        let context = Context::of(func, defs, outer);
         let mut inner: Vec<(usize, Vec<usize>)> = Vec::new();
         for (k, inst) in body.insts.iter().enumerate() {
             if let InstKind::For(l) = &inst.kind
@@ -100,7 +99,8 @@ impl Plan {
     }
 }
 
-struct Context<'a> {
+/// What is known of a loop over rows.
+pub(super) struct Context<'a> {
     func: &'a Func,
     defs: &'a Definitions,
     outer: &'a ForLoop,
@@ -109,7 +109,11 @@ struct Context<'a> {
     made: HashMap<Value, usize>,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    pub(super) fn of(func: &'a Func, defs: &'a Definitions, outer: &'a ForLoop) -> Self {
+        Context { func, defs, outer, written: written(&outer.body), made: made(&outer.body) }
+    }
+
     /// What a round does beside these loops, if that is to store once, in few instructions and from what it does not write.
     fn only_stores(&self, inner: &[(usize, Vec<usize>)]) -> Option<Vec<usize>> {
         let body = &self.outer.body;
@@ -174,8 +178,8 @@ impl Context<'_> {
         Some(needed)
     }
 
-    /// Adds where a value comes from. `None` if it cannot be computed before its round.
-    fn collect(
+    /// Adds where a value comes from. `None` if it cannot be computed before its round. `before`: inner loops of which all rows are there.
+    pub(super) fn collect(
         &self,
         v: Value,
         before: &[(usize, Vec<usize>)],

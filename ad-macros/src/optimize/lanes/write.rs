@@ -17,9 +17,11 @@ pub(super) const LIGHT: usize = 12;
 /// Loops that are known to be shorter are left alone.
 pub(super) const SHORT: u64 = 8;
 
-/// `for i in lo..hi`, which ends by itself.
-pub(super) fn is_plain(l: &ForLoop) -> bool {
-    l.step.is_none() && !l.inclusive && !l.rev && !l.flipped && !l.body.diverges
+/// Whether a loop is over the rounds of a block of up to four.
+pub(super) fn is_of_rows(defs: &Definitions, l: &ForLoop) -> bool {
+    literal(defs, l.lo) == Some(0)
+        && matches!(defs.get(&l.hi), Some((Op::Binary(Binary::Min), args))
+            if args.iter().any(|v| literal(defs, *v) == Some(ROWS as u64)))
 }
 
 /// What a loop's body writes, or makes.
